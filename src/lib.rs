@@ -1,1 +1,6 @@
-//! stub
+//! The kernel of Regionguard: it decides a request from a policy, a token and a context.
+//!
+//! It has no host, clock, network or thread of its own: what it needs of the world comes in as arguments, what it wants of the world goes out as effects.
+
+pub mod reason;
+pub mod time;

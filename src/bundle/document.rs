@@ -1,0 +1,237 @@
+//! The documents as plain, parsed data: what has a form was parsed into it, what has a limit is within it.
+//!
+//! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
+
+use core::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::context::Calendar;
+use crate::identity::{ClaimMapping, KeyRing};
+use crate::request::{HostPattern, PathOptions, PathTemplate};
+
+/// Everything that is pushed: checked, compiled and put in force as one.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The local region's name; `None`: the node's locality tells it at activation.
+    pub region: Option<String>,
+    /// `metadata.name`: versions of one name replace each other.
+    pub name: String,
+    /// `metadata.version`.
+    pub version: u64,
+    /// The operator's static facts about where the filter stands.
+    pub trust: Trust,
+    /// The Regions, sorted by name.
+    pub regions: Vec<Region>,
+    /// The policies, sorted by name.
+    pub policies: Vec<Policy>,
+}
+
+/// `trust`: the operator's part of a bundle.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// Authorities that are served here; `None`: any.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// How paths are read.
+    pub paths: PathOptions,
+}
+
+/// A Region document.
+#[derive(Debug)]
+pub struct Region {
+    /// `metadata.name`.
+    pub name: String,
+    /// Compared with `iss` as it is.
+    pub issuer: String,
+    /// Of which `aud` must hold one, where this Region is the local one.
+    pub audiences: Vec<String>,
+    /// The keys, each bound to the algorithms that it may verify.
+    pub keys: KeyRing,
+    /// Where the token holds region, permissions and roles.
+    pub claims: ClaimMapping,
+    /// Whose tokens count here, beside its own.
+    pub accepts: Vec<Acceptance>,
+    /// The region's policy decision point.
+    pub center: Option<Center>,
+    /// The networks from which requests of this region come.
+    pub networks: Vec<IpNet>,
+    /// `businessHours` in `timezone`; `None` where either is absent.
+    pub calendar: Option<Calendar>,
+    /// The longest time from `iat` (or now, without one) to `exp`.
+    pub max_token_lifetime: Option<Duration>,
+}
+
+/// An entry of `accepts`.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The home region whose tokens count here.
+    pub home: String,
+    /// The permissions that are kept.
+    pub permissions: Vec<Wildcard>,
+    /// The roles that are kept.
+    pub roles: Vec<Wildcard>,
+}
+
+/// A word, or the beginning of one: `read:profile`, `read:*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wildcard {
+    /// The word itself.
+    Exact(String),
+    /// What begins so; empty for `*`.
+    Prefix(String),
+}
+
+impl Wildcard {
+    /// `text`, where a `*` at the end stands for any rest.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        match text.strip_suffix('*') {
+            Some(prefix) => Self::Prefix(prefix.to_owned()),
+            None => Self::Exact(text.to_owned()),
+        }
+    }
+
+    /// Whether `word` is meant.
+    #[must_use]
+    pub fn matches(&self, word: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == word,
+            Self::Prefix(prefix) => word.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+/// `center`: how the region's policy decision point is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Center {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+    /// `:path` of the call.
+    pub path: String,
+    /// The deadline of one call.
+    pub timeout: Duration,
+}
+
+/// A ZeroTrustPolicy document.
+#[derive(Debug)]
+pub struct Policy {
+    /// `metadata.name`.
+    pub name: String,
+    /// `selector.hosts`: what it governs; `None`: everything.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// `default: allow`.
+    pub default_allow: bool,
+    /// What the upstream gets of those whom this policy governs.
+    pub forward: Option<Forward>,
+    /// What every request that it governs must meet; each one listed is required.
+    pub requirements: Vec<Requirement>,
+    /// In the document's order, which never matters.
+    pub rules: Vec<Rule>,
+}
+
+/// `forward`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// `token: strip`: the upstream does not get the Authorization header.
+    pub strip_token: bool,
+    /// Header name (lower case) and the claim that fills it, sorted by header.
+    pub claims: Vec<(String, String)>,
+}
+
+/// One entry of the short form's `context`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requirement {
+    /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
+    SourceRegions(Vec<String>),
+    /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
+    BusinessHours,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique in its policy.
+    pub name: String,
+    /// `None`: every host that the policy governs.
+    pub hosts: Option<Vec<HostPattern>>,
+    /// Upper case; `None`: all. `GET` includes `HEAD`.
+    pub methods: Option<Vec<String>>,
+    /// `None`: every path.
+    pub paths: Option<Vec<PathTemplate>>,
+    /// Where the request comes from.
+    pub from: From,
+    /// `identity`.
+    pub identity: IdentityNeed,
+    /// `permissions`.
+    pub permissions: Words,
+    /// `roles`.
+    pub roles: Words,
+    /// What it does.
+    pub effect: Effect,
+}
+
+/// `from`: fields ANDed, items of one list ORed; `None`: not restricted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct From {
+    /// Names of Regions of the bundle.
+    pub source_regions: Option<Vec<String>>,
+    /// Names of Regions of the bundle.
+    pub home_regions: Option<Vec<String>>,
+    /// Networks of the source address.
+    pub networks: Option<Vec<IpNet>>,
+}
+
+/// Whether a rule is about somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityNeed {
+    /// A valid token (the default for allow and defer; a deny that says so holds for those with a token).
+    Required,
+    /// Public: for allow and defer, whoever asks.
+    None,
+    /// A deny that says nothing: it holds for everybody.
+    Anybody,
+}
+
+/// `permissions` or `roles`: `any_of` and `all_of` ANDed; `None`: not restricted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// One of these.
+    pub any_of: Option<Vec<String>>,
+    /// All of these.
+    pub all_of: Option<Vec<String>>,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Lets the request in.
+    Allow,
+    /// Refuses it.
+    Deny(Refusal),
+    /// Asks the local region's center.
+    Defer(Defer),
+}
+
+/// `response` of a deny.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status of the answer: 403, 404, 410 or 451.
+    pub status: u16,
+    /// `hide`: the answer does not tell that a policy refused.
+    pub hide: bool,
+}
+
+/// `defer`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Defer {
+    /// For how long an answer may be reused, unless the center says less.
+    pub cache: Option<Duration>,
+    /// `onUnavailable: allow`; else deny.
+    pub allow_when_unavailable: bool,
+    /// Claims that the question carries beside the standard ones.
+    pub claims: Vec<String>,
+    /// `reasonUser: pass`: the caller is told the center's `reason_user`.
+    pub pass_reason: bool,
+}

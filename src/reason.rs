@@ -1,0 +1,172 @@
+//! Every reason code, in one place: what it means for the caller, and what to do about it.
+//!
+//! The code is for operators (access log, filter state, metrics). The caller sees the public code only.
+
+/// Whether the request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It goes on to the upstream.
+    Allow,
+    /// It is answered here.
+    Deny,
+}
+
+impl Verdict {
+    /// As the decision line and the metrics spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// One row of the table.
+pub struct Row {
+    /// `area.what`, stable: it stands in logs, metrics and tests of users.
+    pub code: &'static str,
+    /// What it means for the request.
+    pub verdict: Verdict,
+    /// The HTTP status of the answer; 0 where the request goes on.
+    pub status: u16,
+    /// What the caller is told, from a short fixed list; empty where the request goes on.
+    pub public: &'static str,
+    /// What happened, and what to do about it.
+    pub advice: &'static str,
+}
+
+macro_rules! reasons {
+    ($( $(#[$doc:meta])* $variant:ident = $code:literal, $verdict:ident, $status:literal, $public:literal, $advice:literal; )*) => {
+        /// Why a request was decided as it was.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $( #[doc = $advice] $variant, )* }
+
+        impl Reason {
+            /// All reasons, in the order of the table.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// The row of the table.
+            #[must_use]
+            pub fn row(self) -> &'static Row {
+                match self {
+                    $( Self::$variant => &Row { code: $code, verdict: Verdict::$verdict, status: $status, public: $public, advice: $advice }, )*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What lets a request go on.
+    RuleAllowed = "rule.allowed", Allow, 0, "", "a rule allows it";
+    RulePublic = "rule.public", Allow, 0, "", "a public rule (`identity: none`) allows it, whoever asks";
+    DefaultAllowed = "policy.default_allow", Allow, 0, "", "a policy that governs it has `default: allow`, the token is valid, every requirement is met and nothing else decides";
+    CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
+    CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
+
+    // What has no single meaning.
+    RequestMalformed = "request.malformed", Deny, 400, "bad_request", "the header block, method or a pseudo-header is not valid: look at the client, or at what stands before this proxy";
+    PathInvalid = "request.path_invalid", Deny, 400, "bad_request", "the path is missing, too long, not in origin form, or steps above the root";
+    PathCharacter = "request.path_character", Deny, 400, "bad_request", "the path holds a raw byte that no path may hold: a control byte, a space, a backslash, `#` or a byte above 0x7E";
+    PathEncoding = "request.path_encoding", Deny, 400, "bad_request", "the path holds a percent-encoding that is not valid, encodes a control byte, is encoded twice, or is not UTF-8";
+    PathEncodedSlash = "request.path_encoded_slash", Deny, 400, "bad_request", "the path holds an encoded slash or backslash; `trust.paths.allow: [encodedSlash]` accepts the slash";
+    PathParameters = "request.path_parameters", Deny, 400, "bad_request", "the path holds `;` parameters; `trust.paths.allow: [pathParameters]` accepts them";
+    PathEmptySegment = "request.path_empty_segment", Deny, 400, "bad_request", "the path holds an empty segment (`//`); `trust.paths.allow: [emptySegments]` accepts it";
+    PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
+    AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
+    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
+    AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";
+
+    // Who asks.
+    IdentityMissing = "identity.missing", Deny, 401, "unauthenticated", "there is no token, and nothing public lets the request in";
+    IdentityScheme = "identity.scheme", Deny, 401, "unauthenticated", "the Authorization scheme is not Bearer, and nothing public lets the request in";
+    TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
+    TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
+    TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
+    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing or has the wrong form: `exp`, `sub`, `aud`, `permissions`, `roles`, …";
+    IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
+    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
+    RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
+    KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
+    TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
+    TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
+    TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
+    TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the Region's `maxTokenLifetime`";
+    TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
+    TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`), and no proof of it can be accepted here";
+    TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
+    VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
+
+    // What the policy says.
+    RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, mostly)";
+    PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
+    PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
+    PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
+    RoleMissing = "role.missing", Deny, 403, "forbidden", "the rule for this route demands a role that the token does not have here";
+    SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions or networks, or the source is unknown";
+    HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
+    NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
+    SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";
+    SourceUnknown = "context.source_unknown", Deny, 403, "forbidden", "a requirement restricts the source region, and the source is unknown";
+    OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";
+    CalendarMissing = "context.calendar_missing", Deny, 403, "forbidden", "a requirement restricts the time, and the region has no `timezone` and `businessHours`";
+    UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "CONNECT and `Upgrade` are refused";
+
+    // Who else is asked.
+    CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";
+    CenterUnavailable = "center.unavailable", Deny, 503, "unavailable", "the regional center is away (no connection, deadline passed, 502, 503, 504), and the rule says deny";
+    CenterError = "center.error", Deny, 503, "unavailable", "the regional center's answer is no answer to the question, or the host refused the call: look at the center and its cluster";
+
+    // What is wrong here.
+    RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";
+    NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";
+    Overloaded = "engine.overloaded", Deny, 503, "unavailable", "too many requests wait for the center at once in this worker";
+    DuplicateFilter = "config.duplicate_filter", Deny, 500, "misconfigured", "a decision line was there before this filter decided: the filter stands twice in the chain, or another one forges its line";
+}
+
+impl Reason {
+    /// `area.what`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.row().code
+    }
+
+    /// Whether the request goes on.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        self.row().verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Reason, Verdict};
+
+    #[test]
+    fn codes_are_unique_and_plain() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for code in codes {
+            assert!(
+                code.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'.' || byte == b'_'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_denial_has_a_status_and_a_public_code() {
+        for reason in Reason::ALL {
+            let row = reason.row();
+            match row.verdict {
+                Verdict::Allow => assert!(row.status == 0 && row.public.is_empty(), "{}", row.code),
+                Verdict::Deny => assert!(row.status >= 400 && !row.public.is_empty(), "{}", row.code),
+            }
+        }
+    }
+}

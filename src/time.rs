@@ -1,0 +1,87 @@
+//! The two clocks that the kernel is told: it never reads one itself.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+/// Wall-clock time: nanoseconds since the Unix epoch, UTC. Tokens, calendars and documents are judged by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(pub u64);
+
+impl WallTime {
+    /// Whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        i64::try_from(self.0 / 1_000_000_000).unwrap_or(i64::MAX)
+    }
+
+    /// Seconds since the Unix epoch with their fraction (to about a microsecond today): the unit of a JWT's NumericDate (RFC 7519 §2).
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a double holds today's nanoseconds to 256 ns, far below what a token can express"
+    )]
+    pub fn numeric_date(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// This time and `later`, or the end of time.
+    #[must_use]
+    pub fn after(self, later: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+/// Monotonic time: nanoseconds since an arbitrary start of the host's. Deadlines, caches and budgets are judged by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Monotonic(pub u64);
+
+impl Monotonic {
+    /// This time and `later`, or the end of time.
+    #[must_use]
+    pub fn after(self, later: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// The time that passed from `earlier` to this one; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Now, on both clocks. Most decided requests never ask for the monotonic one, which is a host call of its own: it is read at the first use, and once.
+pub struct Now<'h> {
+    /// The wall clock at the beginning of the callback.
+    pub wall: WallTime,
+    monotonic: Cell<Option<Monotonic>>,
+    read: &'h dyn Fn() -> Monotonic,
+}
+
+impl<'h> Now<'h> {
+    /// `wall` as it was read, and how to read the monotonic clock.
+    #[must_use]
+    pub fn new(wall: WallTime, read: &'h dyn Fn() -> Monotonic) -> Self {
+        Self {
+            wall,
+            monotonic: Cell::new(None),
+            read,
+        }
+    }
+
+    /// The monotonic clock, the same value throughout one callback.
+    #[must_use]
+    pub fn monotonic(&self) -> Monotonic {
+        if let Some(known) = self.monotonic.get() {
+            return known;
+        }
+        let now = (self.read)();
+        self.monotonic.set(Some(now));
+        now
+    }
+}
