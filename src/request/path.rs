@@ -255,4 +255,6 @@ fn remove_last(canonical: &mut Vec<u8>) -> Result<(), PathError> {
 }
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod tests;
