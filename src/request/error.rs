@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Declares one family of refusals: the enum, its reason codes, its texts, and the list of all of them for the reference.
 macro_rules! refusals {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident => $code:literal, $text:literal;)+ }) => {
+    ($(#[$meta:meta])* $name:ident, $family:ident { $($variant:ident => $code:literal, $text:literal;)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -42,7 +42,7 @@ macro_rules! refusals {
 
         impl From<$name> for RequestError {
             fn from(error: $name) -> Self {
-                Self::$name(error)
+                Self::$family(error)
             }
         }
     };
@@ -52,13 +52,13 @@ macro_rules! refusals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RequestError {
     /// The block of headers that the host handed in cannot be read.
-    HeadersError(HeadersError),
+    Headers(HeadersError),
     /// A part that each request has exactly once is missing, repeated or malformed.
-    HeadError(HeadError),
+    Head(HeadError),
     /// The authority names no single host.
-    AuthorityError(AuthorityError),
+    Authority(AuthorityError),
     /// The path names no single resource.
-    PathError(PathError),
+    Path(PathError),
 }
 
 impl RequestError {
@@ -66,10 +66,10 @@ impl RequestError {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
-            Self::HeadersError(error) => error.code(),
-            Self::HeadError(error) => error.code(),
-            Self::AuthorityError(error) => error.code(),
-            Self::PathError(error) => error.code(),
+            Self::Headers(error) => error.code(),
+            Self::Head(error) => error.code(),
+            Self::Authority(error) => error.code(),
+            Self::Path(error) => error.code(),
         }
     }
 }
@@ -77,10 +77,10 @@ impl RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HeadersError(error) => error.fmt(f),
-            Self::HeadError(error) => error.fmt(f),
-            Self::AuthorityError(error) => error.fmt(f),
-            Self::PathError(error) => error.fmt(f),
+            Self::Headers(error) => error.fmt(f),
+            Self::Head(error) => error.fmt(f),
+            Self::Authority(error) => error.fmt(f),
+            Self::Path(error) => error.fmt(f),
         }
     }
 }
@@ -89,7 +89,7 @@ impl std::error::Error for RequestError {}
 
 refusals! {
     /// Why a block of serialized headers cannot be read.
-    HeadersError {
+    HeadersError, Headers {
         Broken => "request.headers_broken", "the lengths in the block of headers do not fit the block";
         TooMany => "request.headers_too_many", "there are more than 1024 header lines";
         TooLarge => "request.headers_too_large", "the headers are larger than 1 MiB";
@@ -98,7 +98,7 @@ refusals! {
 
 refusals! {
     /// Why the headers do not make up one request (RFC 9110, RFC 9113 section 8.3).
-    HeadError {
+    HeadError, Head {
         MethodMissing => "request.method_missing", "there is no method";
         MethodRepeated => "request.method_repeated", "there is more than one method";
         MethodInvalid => "request.method_invalid", "the method is not a token of upper-case letters, digits and punctuation, 64 characters at most";
@@ -115,7 +115,7 @@ refusals! {
 
 refusals! {
     /// Why an authority names no single host (RFC 3986 section 3.2, RFC 9110 section 7.2).
-    AuthorityError {
+    AuthorityError, Authority {
         Empty => "request.authority_empty", "the authority is empty";
         UserInformation => "request.authority_user_information", "the authority holds user information";
         Joined => "request.authority_joined", "the authority holds several hosts, joined by a comma";
@@ -129,7 +129,7 @@ refusals! {
 
 refusals! {
     /// Why a path names no single resource.
-    PathError {
+    PathError, Path {
         Empty => "request.path_empty", "the path is empty";
         NotAbsolute => "request.path_not_absolute", "the path does not begin with a slash";
         TooLong => "request.path_too_long", "the path is longer than 8192 bytes";

@@ -50,7 +50,7 @@ impl PathTemplate {
             return Err(TemplateError::TooLong { len: text.len() });
         }
         let inner = text.strip_prefix('/').ok_or_else(|| not_absolute(text))?;
-        if let Some((path, _)) = text.split_once('?').or_else(|| text.split_once('#')) {
+        if let Some((path, _)) = text.split_once(['?', '#']) {
             return Err(TemplateError::Query {
                 text: text.into(),
                 meant: path.into(),

@@ -149,6 +149,7 @@ fn says_what_would_be_right() {
         (deep.as_str(), "path_too_many_segments", "64"),
         ("/a?b=c", "path_query", "write `/a`"),
         ("/a#b", "path_query", "write `/a`"),
+        ("/a#b?c", "path_query", "write `/a`"),
         ("//", "path_empty_segment", "`//`"),
         ("//a", "path_empty_segment", "`//a`"),
         ("/a//b", "path_empty_segment", "`/a//b`"),
