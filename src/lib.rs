@@ -1,1 +1,3 @@
-//! stub
+//! The kernel of Regionguard.
+
+pub mod context;
