@@ -193,20 +193,21 @@ const DAY: u16 = 24 * 60;
 
 /// Reads `HH:MM`, from `00:00` to `24:00`, as minutes since midnight.
 fn minutes(text: &str) -> Result<u16, String> {
-    if let [h1, h2, b':', m1, m2] = text.as_bytes()
-        && let (Some(hour), Some(minute)) = (two_digits(*h1, *h2), two_digits(*m1, *m2))
-        && minute < 60
-    {
-        let minutes = minute_of_day(hour, minute);
-        if minutes <= DAY {
-            return Ok(minutes);
+    clock(text).ok_or_else(|| {
+        let found = quoted(text);
+        match padded(text).filter(|padded| clock(padded).is_some()) {
+            Some(padded) => format!("{found} is not a time of the day: did you mean `{padded}`?"),
+            None => format!("{found} is not a time of the day: write `HH:MM`, from `00:00` to `24:00`, in quotes"),
         }
-    }
-    let found = quoted(text);
-    Err(match padded(text).filter(|padded| minutes(padded).is_ok()) {
-        Some(padded) => format!("{found} is not a time of the day: did you mean `{padded}`?"),
-        None => format!("{found} is not a time of the day: write `HH:MM`, from `00:00` to `24:00`, in quotes"),
     })
+}
+
+fn clock(text: &str) -> Option<u16> {
+    let [h1, h2, b':', m1, m2] = text.as_bytes() else {
+        return None;
+    };
+    let minute = two_digits(*m1, *m2).filter(|minute| *minute < 60)?;
+    Some(minute_of_day(two_digits(*h1, *h2)?, minute)).filter(|minutes| *minutes <= DAY)
 }
 
 /// Nothing begins at the end of a day: that would be the next day.

@@ -106,7 +106,7 @@ struct Group {
 }
 
 /// A time during which a zone does not keep its rule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Exception {
     /// The first second of it, since the epoch.
     from: i64,
@@ -134,29 +134,41 @@ const NEAR: usize = 3;
 /// No name in the database is this long, nor is anything near to one.
 const LONGEST: usize = 48;
 
-/// The name that was probably meant: one whose city is the wanted one, or the one with the fewest edits.
+/// The name that was probably meant: one with the same letters, else one whose city is the wanted one, else the one with
+/// the fewest edits.
 fn nearest(wanted: &str) -> Option<&'static str> {
-    if wanted.len() > LONGEST {
+    // A number is an offset from UTC: a guess at its sign would be wrong half of the time.
+    if wanted.len() > LONGEST || wanted.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let names = || table::GROUPS.iter().flat_map(|group| group.zones).copied();
-    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-    let letters = letters(wanted);
-    names()
-        .filter(|name| !letters.is_empty() && [self::letters(name), self::letters(city(name))].contains(&letters))
-        .min()
-        .or_else(|| {
-            // A short name is near to any other short one: half of it, at least, has to be right.
-            let most = NEAR.min(wanted.len().div_euclid(2));
-            let near = names().filter_map(|name| Some((distance(wanted.as_bytes(), name.as_bytes(), most)?, name)));
-            near.min().map(|(_, name)| name)
-        })
+    spelled_like(wanted).or_else(|| {
+        // A short name is near to any other short one: half of it, at least, has to be right.
+        let most = NEAR.min(wanted.len().div_euclid(2));
+        let near = names().filter_map(|name| Some((distance(wanted.as_bytes(), name.as_bytes(), most)?, name)));
+        near.min().map(|(_, name)| name)
+    })
 }
 
-/// The letters and digits of a name in lower case: what is left where people write `new york` or `NewYork`.
+fn spelled_like(wanted: &str) -> Option<&'static str> {
+    let wanted = letters(wanted);
+    if wanted.is_empty() {
+        return None;
+    }
+    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    names()
+        .filter(|name| letters(name) == wanted)
+        .min()
+        .or_else(|| names().filter(|name| letters(city(name)) == wanted).min())
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    table::GROUPS.iter().flat_map(|group| group.zones).copied()
+}
+
+/// The letters of a name in lower case: what is left where people write `new york` or `NewYork`.
 fn letters(name: &str) -> Vec<u8> {
     name.bytes()
-        .filter(u8::is_ascii_alphanumeric)
+        .filter(u8::is_ascii_alphabetic)
         .map(|byte| byte.to_ascii_lowercase())
         .collect()
 }

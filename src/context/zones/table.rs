@@ -42,8 +42,8 @@ pub(super) static GROUPS: &[Group] = &[
         exceptions: &[],
         zones: &[
             "Antarctica/Syowa", "Asia/Aden", "Asia/Amman", "Asia/Baghdad", "Asia/Bahrain", "Asia/Damascus",
-            "Asia/Istanbul", "Asia/Kuwait", "Asia/Qatar", "Asia/Riyadh", "Etc/GMT-3", "Europe/Istanbul",
-            "Europe/Minsk", "Turkey",
+            "Asia/Istanbul", "Asia/Kuwait", "Asia/Qatar", "Asia/Riyadh", "Etc/GMT-3", "Europe/Istanbul", "Europe/Minsk",
+            "Turkey",
         ],
     },
     Group {
@@ -167,8 +167,7 @@ pub(super) static GROUPS: &[Group] = &[
         rule: "<+13>-13",
         exceptions: &[],
         zones: &[
-            "Etc/GMT-13", "Pacific/Apia", "Pacific/Enderbury", "Pacific/Fakaofo", "Pacific/Kanton",
-            "Pacific/Tongatapu",
+            "Etc/GMT-13", "Pacific/Apia", "Pacific/Enderbury", "Pacific/Fakaofo", "Pacific/Kanton", "Pacific/Tongatapu",
         ],
     },
     Group {
@@ -357,9 +356,8 @@ pub(super) static GROUPS: &[Group] = &[
         rule: "CAT-2",
         exceptions: &[],
         zones: &[
-            "Africa/Blantyre", "Africa/Bujumbura", "Africa/Gaborone", "Africa/Harare", "Africa/Juba",
-            "Africa/Khartoum", "Africa/Kigali", "Africa/Lubumbashi", "Africa/Lusaka", "Africa/Maputo",
-            "Africa/Windhoek",
+            "Africa/Blantyre", "Africa/Bujumbura", "Africa/Gaborone", "Africa/Harare", "Africa/Juba", "Africa/Khartoum",
+            "Africa/Kigali", "Africa/Lubumbashi", "Africa/Lusaka", "Africa/Maputo", "Africa/Windhoek",
         ],
     },
     Group {
@@ -375,9 +373,9 @@ pub(super) static GROUPS: &[Group] = &[
             "Europe/Belgrade", "Europe/Berlin", "Europe/Bratislava", "Europe/Brussels", "Europe/Budapest",
             "Europe/Busingen", "Europe/Copenhagen", "Europe/Gibraltar", "Europe/Ljubljana", "Europe/Luxembourg",
             "Europe/Madrid", "Europe/Malta", "Europe/Monaco", "Europe/Oslo", "Europe/Paris", "Europe/Podgorica",
-            "Europe/Prague", "Europe/Rome", "Europe/San_Marino", "Europe/Sarajevo", "Europe/Skopje",
-            "Europe/Stockholm", "Europe/Tirane", "Europe/Vaduz", "Europe/Vatican", "Europe/Vienna", "Europe/Warsaw",
-            "Europe/Zagreb", "Europe/Zurich", "MET", "Poland",
+            "Europe/Prague", "Europe/Rome", "Europe/San_Marino", "Europe/Sarajevo", "Europe/Skopje", "Europe/Stockholm",
+            "Europe/Tirane", "Europe/Vaduz", "Europe/Vatican", "Europe/Vienna", "Europe/Warsaw", "Europe/Zagreb",
+            "Europe/Zurich", "MET", "Poland",
         ],
     },
     Group {

@@ -41,8 +41,8 @@ fn the_clocks_on_the_walls() {
         // In Ramadan, Morocco and Gaza leave their rule.
         ("Africa/Casablanca", "2025-03-01T12:00:00Z", "2025-03-01T12:00:00"),
         ("Africa/Casablanca", "2025-05-01T12:00:00Z", "2025-05-01T13:00:00"),
-        ("Asia/Gaza", "2037-10-05T12:00:00Z", "2037-10-05T14:00:00"),
-        ("Asia/Gaza", "2026-10-05T12:00:00Z", "2026-10-05T15:00:00"),
+        ("Asia/Gaza", "2026-10-15T12:00:00Z", "2026-10-15T15:00:00"),
+        ("Asia/Gaza", "2037-10-15T12:00:00Z", "2037-10-15T14:00:00"),
     ] {
         assert_eq!(wall_clock(zone, at), expected, "{zone} at {at}");
     }
@@ -65,6 +65,8 @@ fn a_name_that_is_none_is_refused_with_the_nearest() {
         ("/", None),
         ("Factory", None),
         ("us-east-1", None),
+        ("UTC-5", None),
+        ("GMT-5", None),
         ("Mars/Olympus_Mons", None),
         ("日本", None),
     ] {
