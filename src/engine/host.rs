@@ -1,5 +1,7 @@
 //! What the engine needs of its host.
 
+use std::rc::Rc;
+
 use crate::identity::SignatureVerifier;
 
 /// This stream's properties, read where something needs them. Reading one may re-enter the VM's allocator, and nothing else.
@@ -14,5 +16,5 @@ pub trait Attrs {
 /// What any callback has.
 pub trait Kit {
     /// Who verifies signatures.
-    fn verifier(&self) -> &dyn SignatureVerifier;
+    fn verifier(&self) -> &Rc<dyn SignatureVerifier>;
 }
