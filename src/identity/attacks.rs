@@ -269,7 +269,7 @@ fn forms() {
         .chars()
         .nth(alphabet.find(last).expect("in the alphabet") + 1)
         .expect("not the last");
-    let twin = format!("{}{next}", &token[..token.len() - 1]);
+    let twin = format!("{}{next}", token.strip_suffix(last).expect("its last character"));
     assert_eq!(point.refusal(&twin), Some(Reason::TokenMalformed));
 }
 

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
-use super::identity::{Identity, Subject};
 use super::jws::Jws;
 use super::keys::{Algorithm, PublicKey};
 use super::lru::Lru;
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json;
+use super::subject::{Identity, Subject};
 use super::verify::SignatureVerifier;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region};
@@ -273,6 +273,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
     }
 }
 
-#[cfg(all(test, feature = "ring"))]
+#[cfg(test)]
+#[cfg(feature = "ring")]
 #[path = "authenticate_tests.rs"]
 mod tests;

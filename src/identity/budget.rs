@@ -143,4 +143,5 @@ impl Peer {
 
 #[cfg(test)]
 #[path = "budget_tests.rs"]
+#[expect(clippy::arithmetic_side_effects, reason = "test counters are small")]
 mod tests;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde_json::{Map, Number, Value};
 
-use super::identity::Permissions;
+use super::subject::Permissions;
 use crate::reason::Reason;
 
 /// How far the issuer's clock may be from ours, in seconds.

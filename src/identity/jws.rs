@@ -5,7 +5,8 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::base64url;
-use super::keys::{Algorithm, KeyRing};
+use super::key_ring::KeyRing;
+use super::keys::Algorithm;
 use super::provider::Crypto;
 use super::strict_json;
 use super::verify::SignatureVerifier;

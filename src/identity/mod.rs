@@ -8,29 +8,34 @@ mod bearer;
 mod budget;
 mod claims;
 mod der;
-mod identity;
 mod jwk;
 mod jws;
+mod key_ring;
 mod keys;
 mod lru;
 mod provider;
 mod strict_json;
+mod subject;
 mod verify;
 
 pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, credential};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
-pub use identity::{Identity, Permissions, Subject};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
-pub use keys::{Algorithm, BuiltKeys, KeyRing, KeyType, MAX_KEYS, PublicKey};
+pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
+pub use keys::{Algorithm, KeyType, PublicKey};
 pub use provider::{Crypto, ForeignProvider};
+pub use subject::{Identity, Permissions, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
 
-#[cfg(all(test, feature = "ring"))]
+#[cfg(test)]
+#[cfg(feature = "ring")]
 mod attacks;
-#[cfg(all(test, feature = "ring"))]
+#[cfg(test)]
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "test times and counters are small")]
 mod testing;

@@ -2,7 +2,7 @@
 //!
 //! Its `CryptoProvider` is one per process and made of plain functions, so what a call is about (the verifier and the key) stands in a thread-local for the duration of that call.
 
-use core::cell::RefCell;
+use core::cell::Cell;
 use core::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -67,7 +67,7 @@ impl Crypto {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Call>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Call>> = const { Cell::new(None) };
 }
 
 /// What the verification that is under way is about.
@@ -85,26 +85,15 @@ struct Current {
 
 impl Current {
     fn set(call: Call) -> Self {
-        let before = CURRENT.with(|current| {
-            current
-                .try_borrow_mut()
-                .ok()
-                .and_then(|mut current| current.replace(call))
-        });
-        Self { before }
+        Self {
+            before: CURRENT.replace(Some(call)),
+        }
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        let before = self.before.take();
-        // The slot is only ever borrowed within one statement of this file, so it is free here; were it not, the next call would overwrite it.
-        CURRENT.with(|current| {
-            current
-                .try_borrow_mut()
-                .map(|mut current| *current = before)
-                .unwrap_or_default()
-        });
+        CURRENT.set(self.before.take());
     }
 }
 
@@ -126,7 +115,8 @@ fn signer_factory(_: &jsonwebtoken::Algorithm, _: &EncodingKey) -> JwtResult<Box
 
 /// A verifier for the call that is under way, and for nothing else: `jsonwebtoken` does not check that key and algorithm belong together, so this does.
 fn verifier_factory(algorithm: &jsonwebtoken::Algorithm, key: &DecodingKey) -> JwtResult<Box<dyn JwtVerifier>> {
-    let call = CURRENT.with(|current| current.try_borrow().ok().and_then(|current| current.clone()));
+    let call = CURRENT.take();
+    CURRENT.set(call.clone());
     let call = call.ok_or_else(|| new_error(ErrorKind::Provider("no verification is under way".to_owned())))?;
     let fits = jose(call.algorithm) == *algorithm
         && key.family() == algorithm.family()

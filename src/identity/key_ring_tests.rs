@@ -338,5 +338,5 @@ fn the_typed_form_means_the_same() {
 #[test]
 fn no_key_is_shown() {
     let built = build(&[rsa("a")]);
-    assert!(!format!("{:?}", built.ring).contains(&RFC7638_N[..8]));
+    assert!(!format!("{:?}", built.ring).contains(RFC7638_N.split_at(8).0));
 }
