@@ -6,6 +6,7 @@ mod authorize;
 mod deferred;
 mod effects;
 mod exchange;
+mod forward;
 mod host;
 mod scope;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub use host::{Attrs, Kit};
 pub use scope::{Activation, ScopeId};
 
 use exchange::{Entry, Exchange, Progress};
-use scope::{Scope, Scopes};
+use scope::Scopes;
 
 /// A request as it arrives.
 #[derive(Clone, Copy)]

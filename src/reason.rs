@@ -74,6 +74,7 @@ reasons! {
     PathParameters = "request.path_parameters", Deny, 400, "bad_request", "the path holds `;` parameters; `trust.paths.allow: [pathParameters]` accepts them";
     PathEmptySegment = "request.path_empty_segment", Deny, 400, "bad_request", "the path holds an empty segment (`//`); `trust.paths.allow: [emptySegments]` accepts it";
     PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
+    QueryInvalid = "request.query_invalid", Deny, 400, "bad_request", "the query holds a control character, a space, `#` or a byte outside of ASCII";
     AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
     TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
     AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";
@@ -122,6 +123,7 @@ reasons! {
 
     // What is wrong here.
     RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";
+    ForeignVerifier = "config.foreign_verifier", Deny, 503, "unavailable", "another `CryptoProvider` of `jsonwebtoken` is installed in this process, so no signature is trusted: embed the kernel without it";
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";
     Overloaded = "engine.overloaded", Deny, 503, "unavailable", "too many requests wait for the center at once in this worker";
     DuplicateFilter = "config.duplicate_filter", Deny, 500, "misconfigured", "a decision line was there before this filter decided: the filter stands twice in the chain, or another one forges its line";

@@ -42,10 +42,16 @@ counters! {
 }
 
 /// Sums since the last flush.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     decisions: [u64; Reason::ALL.len()],
     counters: [u64; Counter::ALL.len()],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { decisions: [0; Reason::ALL.len()], counters: [0; Counter::ALL.len()] }
+    }
 }
 
 impl Tally {

@@ -17,7 +17,7 @@ use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{Authenticated, Credential, FailureBudget, TrustView, credential};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
-use crate::request::{Authority, CanonicalPath, ContentKind, RequestHead, canonicalise};
+use crate::request::{Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise};
 use crate::time::Now;
 
 /// What a request is at once.
@@ -54,6 +54,10 @@ pub(super) struct Case {
 impl Case {
     fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
         id.and_then(|id| self.generation.regions.get(id.index())).map_or(otherwise, |region| region.name.as_str())
+    }
+
+    pub(super) fn name_of(&self, region: RegionId) -> &str {
+        self.region(Some(region), "?")
     }
 
     pub(super) fn local_name(&self) -> &str {
@@ -128,7 +132,7 @@ impl Bench<'_, '_> {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
         }
         let Some(local) = case.local else { return Judged::Decided(case.refuse(Reason::RegionUnknown)) };
-        let request = match head.map_err(|error| error.reason()).and_then(|head| understand(head, &generation)) {
+        let request = match head.map_err(HeadError::reason).and_then(|head| understand(head, &generation)) {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
         };
@@ -183,8 +187,9 @@ impl Bench<'_, '_> {
         };
         let attrs = self.attrs;
         let peer = || direct_peer(attrs);
-        let (found, how) = self.scope.authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
-        self.tally.count(if how { Counter::TokenCacheHit } else { Counter::TokenCacheMiss });
+        let authenticator = &mut self.scope.authenticator;
+        let (found, known) = authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
+        self.tally.count(if known { Counter::TokenCacheHit } else { Counter::TokenCacheMiss });
         found.map(Some)
     }
 
@@ -256,7 +261,7 @@ impl Ruled<'_, '_> {
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
 fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
-    let authority = Authority::parse(head.authority, head.scheme).map_err(|error| error.reason())?;
+    let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
     let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
     let credential = match head.authorization_count {
         0 => Credential::None,
@@ -265,7 +270,7 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
     };
     let tunnel = head.is_connect() || head.upgrade;
     let path = if head.is_connect() { &b"/"[..] } else { head.path };
-    let path = canonicalise(path, &generation.trust.paths).map_err(|error| error.reason())?;
+    let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
     if let Some(hosts) = &generation.trust.hosts
         && !hosts.iter().any(|host| host.matches(&authority))
     {

@@ -17,6 +17,7 @@ use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
+use crate::request::{Captures, PathTemplate};
 use crate::time::WallTime;
 
 /// How much later than the call's own deadline a request gives up: the host answers a call that is too late, and this is for the case that it does not.
@@ -259,14 +260,14 @@ fn action(request: &Understood<'_>, grpc: bool) -> ActionPart {
     ActionPart { name: request.head.method.to_owned(), properties }
 }
 
-fn resource_properties(request: &Understood<'_>, template: Option<&crate::request::PathTemplate>) -> Map<String, Value> {
+fn resource_properties(request: &Understood<'_>, template: Option<&PathTemplate>) -> Map<String, Value> {
     let mut properties = Map::new();
     properties.insert("host".to_owned(), request.authority.to_string().into());
     properties.insert("path".to_owned(), request.path.path().into());
     let captures = template.and_then(|template| template.matches(&request.path));
     let captures: Map<String, Value> = captures
         .iter()
-        .flat_map(|captures| captures.iter())
+        .flat_map(Captures::iter)
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     properties.insert("captures".to_owned(), captures.into());

@@ -135,7 +135,7 @@ struct Fate {
 
 /// Where a request stands after a step.
 #[derive(Debug)]
-pub enum Progress {
+pub(super) enum Progress {
     /// It is decided, and forgotten.
     Done(Decision),
     /// It needs its body.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
 use crate::identity::Authenticator;
-use crate::policy::Scratch;
+use crate::policy::Candidates;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,8 @@ pub(super) struct Scope {
     pub(super) local: Option<RegionId>,
     pub(super) authenticator: Authenticator,
     pub(super) decisions: DecisionCache,
-    pub(super) scratch: Scratch,
+    /// Reused from request to request.
+    pub(super) candidates: Candidates,
 }
 
 /// All scopes of a VM: a handful.
@@ -65,8 +66,8 @@ impl Scopes {
             generation,
             local,
             authenticator: Authenticator::new(self.seed),
-            decisions: DecisionCache::default(),
-            scratch: Scratch::default(),
+            decisions: DecisionCache::new(self.seed),
+            candidates: Candidates::default(),
         });
         (id, Activation::Applied)
     }

@@ -43,7 +43,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         Self {
-            engine: Engine::new(7).unwrap(),
+            engine: Engine::new(7),
             kit: NoKit(Rc::new(Nobody)),
             milliseconds: 1000,
             calls: Vec::new(),
@@ -183,7 +183,7 @@ fn many_requests_share_one_fetch_which_outlives_the_first() {
     assert_eq!(host.calls.len(), 1);
     let (call, owner, _) = host.calls[0].clone();
     assert_eq!(owner, Owner::Engine);
-    assert_eq!(host.with(|engine, ..| engine.owner(call)), None);
+    assert_eq!(host.with(|engine, _, _, _| engine.owner(call)), None);
     host.with(|engine, _, _, fx| engine.close(first, fx));
     assert_eq!(host.cancelled, [], "the others still wait");
     host.reply(call, 200);
@@ -289,7 +289,7 @@ fn closing_a_request_cancels_its_calls_and_forgets_its_timer() {
     let mut host = Host::new();
     let request = host.waiting(hedge);
     let call = host.calls[0].0;
-    assert_eq!(host.with(|engine, ..| engine.owner(call)), Some(request));
+    assert_eq!(host.with(|engine, _, _, _| engine.owner(call)), Some(request));
     host.with(|engine, _, _, fx| engine.close(request, fx));
     assert_eq!(host.cancelled, [call]);
     host.wake(99_000);

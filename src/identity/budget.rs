@@ -8,7 +8,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::lru::Lru;
+use crate::bounded::Bounded;
 use crate::reason::Reason;
 use crate::time::{Monotonic, Now};
 
@@ -39,7 +39,7 @@ pub(super) struct Rate {
 
 /// Failing verifications of one worker.
 pub struct FailureBudget {
-    peers: Lru<Bucket>,
+    peers: Bounded<Bucket>,
     shared: Bucket,
     reserve: Bucket,
     /// When every bucket will be full again; `None`: they are, and neither clock nor peer is read.
@@ -47,11 +47,11 @@ pub struct FailureBudget {
 }
 
 impl FailureBudget {
-    /// A full budget; `random` seeds the table of peers.
+    /// A full budget; `seed` is random.
     #[must_use]
-    pub fn new(random: [u8; 16]) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
-            peers: Lru::new(PEERS, random),
+            peers: Bounded::new(PEERS, seed),
             shared: Bucket::default(),
             reserve: Bucket::default(),
             quiet_from: None,

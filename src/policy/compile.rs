@@ -223,7 +223,7 @@ impl Rule {
             !is_public
         };
         let mut paths = document.paths;
-        for paths in &mut paths {
+        if let Some(paths) = &mut paths {
             paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         }
         Self {

@@ -6,6 +6,8 @@ use super::index::Candidates;
 /// What the policies that govern one request say about what the upstream gets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forwarding<'p> {
+    /// Whether any of them says anything: then the upstream gets subject and home region as well.
+    pub identity: bool,
     /// Whether the Authorization header goes: if any of them says so.
     pub strip_token: bool,
     /// Header (lower case) and claim, sorted by header. Where two policies fill one header, the policy whose name sorts first does.
@@ -21,6 +23,7 @@ impl PolicySet {
             .governing(candidates)
             .filter_map(|(_, policy)| policy.forward.as_ref())
         {
+            forwarding.identity = true;
             forwarding.strip_token |= forward.strip_token;
             let claims = forward.claims.iter();
             forwarding

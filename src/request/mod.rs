@@ -16,7 +16,7 @@ mod segment;
 mod template;
 
 pub use authority::{Authority, Scheme};
-pub use error::{AuthorityError, HeadError, HeadersError, PathError, RequestError};
+pub use error::{AuthorityError, HeadError, HeadersError, PathError};
 pub use head::{ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};
 pub use host_pattern::{HostMatch, HostPattern, HostPatternError};

@@ -2,7 +2,10 @@
 //!
 //! The only module with `unsafe`: each host call gets pointers to memory that lives for the call, and memory that the host hands over was allocated by
 //! [`proxy_on_memory_allocate`] with exactly the length that it reports. Statuses are returned, never unwrapped.
-#![expect(unsafe_code, reason = "the ABI is C functions and pointers; everything above it is safe")]
+#![expect(
+    unsafe_code,
+    reason = "the ABI is C functions and pointers; everything above it is safe"
+)]
 
 use core::ptr::null_mut;
 use std::alloc::{Layout, alloc};
@@ -56,12 +59,30 @@ mod host {
         pub(super) fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
         pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(super) fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            kind: u32,
+            start: usize,
+            max: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_get_header_map_pairs(kind: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub(super) fn proxy_remove_header_map_value(kind: u32, name: *const u8, name_size: usize) -> u32;
-        pub(super) fn proxy_replace_header_map_value(kind: u32, name: *const u8, name_size: usize, value: *const u8, value_size: usize) -> u32;
-        pub(super) fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-        pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            kind: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize)
+        -> u32;
         pub(super) fn proxy_continue_stream(kind: u32) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
@@ -168,7 +189,15 @@ pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
 
 pub(crate) fn set_request_header(name: &str, value: &str) -> HostResult<()> {
     // SAFETY: name and value live for the call.
-    check(unsafe { host::proxy_replace_header_map_value(HeaderMap::Request as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    check(unsafe {
+        host::proxy_replace_header_map_value(
+            HeaderMap::Request as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
 }
 
 /// A property by its path, whose parts are separated by NUL; `None` where there is none.
@@ -192,7 +221,13 @@ pub(crate) fn continue_request() -> HostResult<()> {
 }
 
 /// Answers the effective context's request; `grpc_status` -1 leaves it to the host.
-pub(crate) fn send_local_response(status: u16, details: &str, body: &str, headers: &[u8], grpc_status: i32) -> HostResult<()> {
+pub(crate) fn send_local_response(
+    status: u16,
+    details: &str,
+    body: &str,
+    headers: &[u8],
+    grpc_status: i32,
+) -> HostResult<()> {
     // SAFETY: all slices live for the call.
     check(unsafe {
         host::proxy_send_local_response(
@@ -242,7 +277,14 @@ pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> HostResult<V
     let (mut data, mut size) = (null_mut(), 0);
     // SAFETY: all slices and both out-pointers live for the call.
     check(unsafe {
-        host::proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), &raw mut data, &raw mut size)
+        host::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            &raw mut data,
+            &raw mut size,
+        )
     })?;
     Ok(take(data, size).unwrap_or_default())
 }

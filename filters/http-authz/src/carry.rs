@@ -58,6 +58,9 @@ fn answer_with(answer: &Answer, line: &str) {
 
 /// Answers a request that cannot be changed as decided. The interlock sees no line that says `allow`.
 pub(crate) fn refuse() {
-    abi::log(abi::LogLevel::Error, "regionguard: the host refused a change to a request; it is answered 500");
+    abi::log(
+        abi::LogLevel::Error,
+        "regionguard: the host refused a change to a request; it is answered 500",
+    );
     let _ = abi::send_local_response(500, "regionguard.host_refused", "", &[], -1);
 }

@@ -27,7 +27,10 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
     let accepted = with_state(false, |state| state.configure(root, size));
     if accepted && abi::set_tick_period(TICK_MILLISECONDS).is_err() {
-        abi::log(abi::LogLevel::Warn, "regionguard: the host gives no timer: counters are not flushed");
+        abi::log(
+            abi::LogLevel::Warn,
+            "regionguard: the host gives no timer: counters are not flushed",
+        );
     }
     u32::from(accepted)
 }

@@ -21,7 +21,9 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Hands the sums to the host.
     pub(crate) fn flush(&mut self, tally: &mut Tally) {
-        let Self { decisions, counters, .. } = self;
+        let Self {
+            decisions, counters, ..
+        } = self;
         tally.drain(
             |reason, sum| {
                 let known = decisions.get(&reason).copied();

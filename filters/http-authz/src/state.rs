@@ -98,7 +98,13 @@ impl State {
         let generation = match bundle::compile(&bytes, Encoding::Detect) {
             Ok(generation) => generation,
             Err(diagnostics) => {
-                abi::log(LogLevel::Error, &format!("regionguard: the bundle is refused, with {} findings", diagnostics.len()));
+                abi::log(
+                    LogLevel::Error,
+                    &format!(
+                        "regionguard: the bundle is refused, with {} findings",
+                        diagnostics.len()
+                    ),
+                );
                 for diagnostic in diagnostics {
                     abi::log(LogLevel::Error, &format!("regionguard: {diagnostic}"));
                 }
@@ -111,9 +117,13 @@ impl State {
             abi::log(LogLevel::Warn, &format!("regionguard: {warning}"));
         }
         let locality = if generation.local.is_none() { locality() } else { None };
-        let name = abi::property("plugin_root_id").map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let name = abi::property("plugin_root_id")
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
         let mut fx = Effects::default();
-        let (scope, _) = self.engine.activate(&name, Rc::new(generation), locality.as_deref(), &mut fx);
+        let (scope, _) = self
+            .engine
+            .activate(&name, Rc::new(generation), locality.as_deref(), &mut fx);
         if let Some(root) = self.roots.iter_mut().find(|known| known.context == root)
             && let Some(before) = root.scope.replace(scope)
         {
@@ -140,7 +150,11 @@ impl State {
     /// Decides a request, or begins to.
     pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
         let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
-        let scope = self.roots.iter().find(|known| known.context == root).and_then(|known| known.scope);
+        let scope = self
+            .roots
+            .iter()
+            .find(|known| known.context == root)
+            .and_then(|known| known.scope);
         let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();
         let headers = Headers::parse(&block).or_else(|_| Headers::parse(&NO_HEADERS));
         let mut fx = Effects::default();
@@ -148,7 +162,8 @@ impl State {
             Ok(headers) => {
                 let (wall, read) = host_now(self.start);
                 let now = Now::new(wall, &read);
-                self.engine.begin(scope, Input { headers }, &Stream, &self.verifier, &now, &mut fx)
+                self.engine
+                    .begin(scope, Input { headers }, &Stream, &self.verifier, &now, &mut fx)
             }
             Err(_) => return FilterAction::Pause,
         };
@@ -183,8 +198,14 @@ impl State {
 
     /// A call was answered. `context` is the root's, or the stream's on hosts that tie calls to streams.
     pub(crate) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
-        let root = self.paused.values().find(|paused| paused.context == context).map_or(context, |paused| paused.root);
-        let Some(call) = self.calls.remove(&(root, token)) else { return };
+        let root = self
+            .paused
+            .values()
+            .find(|paused| paused.context == context)
+            .map_or(context, |paused| paused.root);
+        let Some(call) = self.calls.remove(&(root, token)) else {
+            return;
+        };
         let mut fx = Effects::default();
         if let Some(request) = self.engine.owner(call)
             && self.is_gone(request)
@@ -208,7 +229,9 @@ impl State {
     }
 
     fn is_gone(&self, request: RequestId) -> bool {
-        self.paused.get(&request).is_none_or(|paused| abi::set_effective_context(paused.context).is_err())
+        self.paused
+            .get(&request)
+            .is_none_or(|paused| abi::set_effective_context(paused.context).is_err())
     }
 
     fn carry(&mut self, fx: Effects) {
@@ -236,7 +259,12 @@ impl State {
     /// Makes a call, and tells the engine at once if the host does not.
     fn make(&mut self, root: u32, call: Call) -> Effects {
         let mut fx = Effects::default();
-        let headers = pairs::block(call.outgoing.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let headers = pairs::block(
+            call.outgoing
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
+        );
         let timeout = u32::try_from(call.outgoing.timeout.as_millis()).unwrap_or(u32::MAX);
         let made = abi::http_call(&call.outgoing.cluster, &headers, &call.outgoing.body, timeout);
         let (wall, read) = host_now(self.start);
@@ -246,7 +274,12 @@ impl State {
                 self.calls.insert((root, token), call.id);
             }
             Err(INTERNAL_FAILURE) => {
-                let no_connection = Response { status: 503, content_type: None, request_id: None, body: None };
+                let no_connection = Response {
+                    status: 503,
+                    content_type: None,
+                    request_id: None,
+                    body: None,
+                };
                 self.engine.reply(call.id, no_connection, &self.verifier, &now, &mut fx);
             }
             Err(_) => self.engine.refuse(call.id, &self.verifier, &now, &mut fx),
@@ -256,12 +289,17 @@ impl State {
 
     /// Ends a stream's wait.
     fn finish(&mut self, request: RequestId, decision: regionguard::decision::Decision) {
-        let Some(paused) = self.paused.remove(&request) else { return };
+        let Some(paused) = self.paused.remove(&request) else {
+            return;
+        };
         if abi::set_effective_context(paused.context).is_err() {
             return;
         }
         if carry_out(decision) == Carried::GoesOn && abi::continue_request().is_err() {
-            abi::log(LogLevel::Error, "regionguard: the host did not let an allowed request go on");
+            abi::log(
+                LogLevel::Error,
+                "regionguard: the host did not let an allowed request go on",
+            );
         }
     }
 
@@ -291,11 +329,23 @@ fn locality() -> Option<String> {
 }
 
 fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
-    let mut response = Response { status: 0, content_type: None, request_id: None, body };
-    let Ok(headers) = Headers::parse(block) else { return response };
+    let mut response = Response {
+        status: 0,
+        content_type: None,
+        request_id: None,
+        body,
+    };
+    let Ok(headers) = Headers::parse(block) else {
+        return response;
+    };
     for (name, value) in &headers {
         match name {
-            b":status" => response.status = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+            b":status" => {
+                response.status = core::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0)
+            }
             b"content-type" => response.content_type = Some(value),
             b"x-request-id" => response.request_id = Some(value),
             _ => {}
