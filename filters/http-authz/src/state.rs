@@ -19,7 +19,7 @@ use crate::carry::{Carried, carry_out, refuse};
 use crate::metrics::Metrics;
 use crate::pairs;
 use crate::stream::Stream;
-use crate::verify::HostVerifier;
+use crate::verify::HostKit;
 
 /// The largest configuration that is read, in bytes; the kernel refuses less.
 const CONFIGURATION_MAX: usize = 32 * 1024 * 1024;
@@ -56,7 +56,7 @@ struct Paused {
 /// All that one VM holds.
 pub(crate) struct State {
     engine: Engine,
-    verifier: HostVerifier,
+    kit: HostKit,
     metrics: Metrics,
     start: Instant,
     roots: Vec<Root>,
@@ -73,7 +73,7 @@ impl State {
         let seed = RandomState::new().build_hasher().finish();
         Self {
             engine: Engine::new(seed),
-            verifier: HostVerifier::default(),
+            kit: HostKit::default(),
             metrics: Metrics::default(),
             start: Instant::now(),
             roots: Vec::new(),
@@ -140,7 +140,7 @@ impl State {
         {
             let (wall, read) = host_now(self.start);
             let now = Now::new(wall, &read);
-            self.engine.wake(&self.verifier, &now, &mut fx);
+            self.engine.wake(&self.kit, &now, &mut fx);
         }
         self.carry(fx);
         self.metrics.flush(self.engine.tally());
@@ -163,7 +163,7 @@ impl State {
                 let (wall, read) = host_now(self.start);
                 let now = Now::new(wall, &read);
                 self.engine
-                    .begin(scope, Input { headers }, &Stream, &self.verifier, &now, &mut fx)
+                    .begin(scope, Input { headers }, &Stream, &self.kit, &now, &mut fx)
             }
             Err(_) => return FilterAction::Pause,
         };
@@ -224,7 +224,7 @@ impl State {
         let response = response(&block, body.as_deref());
         let (wall, read) = host_now(self.start);
         let now = Now::new(wall, &read);
-        self.engine.reply(call, response, &self.verifier, &now, &mut fx);
+        self.engine.reply(call, response, &self.kit, &now, &mut fx);
         self.carry_for(root, fx);
     }
 
@@ -280,9 +280,9 @@ impl State {
                     request_id: None,
                     body: None,
                 };
-                self.engine.reply(call.id, no_connection, &self.verifier, &now, &mut fx);
+                self.engine.reply(call.id, no_connection, &self.kit, &now, &mut fx);
             }
-            Err(_) => self.engine.refuse(call.id, &self.verifier, &now, &mut fx),
+            Err(_) => self.engine.refuse(call.id, &self.kit, &now, &mut fx),
         }
         fx
     }

@@ -1,6 +1,7 @@
 //! Signatures verified by the host's own cryptography where it offers that, and in the module elsewhere.
 
 use core::cell::Cell;
+use std::rc::Rc;
 
 use prost::Message;
 use regionguard::engine::Kit;
@@ -35,7 +36,7 @@ struct Verified {
 
 /// The host first, ring where the host cannot.
 #[derive(Default)]
-pub(crate) struct HostVerifier {
+struct HostVerifier {
     /// Set once the host has said that it has no such function.
     absent: Cell<bool>,
 }
@@ -49,7 +50,7 @@ impl HostVerifier {
         let hash_function = hash_function(algorithm)?;
         let signature = match algorithm {
             // The host wants DER, a JWS has r and s side by side (RFC 7518 §3.4). What cannot be converted is no signature.
-            Algorithm::Es256 | Algorithm::Es384 => match ecdsa_der(signature) {
+            Algorithm::ES256 | Algorithm::ES384 => match ecdsa_der(signature) {
                 Some(der) => der,
                 None => return Some(false),
             },
@@ -82,15 +83,26 @@ impl SignatureVerifier for HostVerifier {
 /// The host's name for the hash of what it verifies: PKCS #1 v1.5 and ECDSA. It has neither PSS nor Ed25519.
 fn hash_function(algorithm: Algorithm) -> Option<&'static str> {
     match algorithm {
-        Algorithm::Rs256 | Algorithm::Es256 => Some("sha256"),
-        Algorithm::Rs384 | Algorithm::Es384 => Some("sha384"),
-        Algorithm::Rs512 => Some("sha512"),
+        Algorithm::RS256 | Algorithm::ES256 => Some("sha256"),
+        Algorithm::RS384 | Algorithm::ES384 => Some("sha384"),
+        Algorithm::RS512 => Some("sha512"),
         _ => None,
     }
 }
 
-impl Kit for HostVerifier {
-    fn verifier(&self) -> &dyn SignatureVerifier {
-        self
+/// What every callback has of this host.
+pub(crate) struct HostKit {
+    verifier: Rc<dyn SignatureVerifier>,
+}
+
+impl Default for HostKit {
+    fn default() -> Self {
+        Self { verifier: Rc::new(HostVerifier::default()) }
+    }
+}
+
+impl Kit for HostKit {
+    fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
+        &self.verifier
     }
 }
