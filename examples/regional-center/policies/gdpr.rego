@@ -63,7 +63,9 @@ judgeable if {
 	is_string(id)
 
 	# An unknown source region is absent; a malformed one is not taken for unknown.
-	is_string(object.get(object.get(input.context, "source", {}), "region", ""))
+	source := object.get(input.context, "source", {})
+	is_object(source)
+	is_string(object.get(source, "region", ""))
 }
 
 id := input.resource.properties.captures.id
