@@ -23,7 +23,13 @@ impl Center {
     pub fn new(region: &str, sources: &Sources) -> Result<Self, LoadError> {
         let policies = Policies::compile(sources)?;
         let routes = Routes::from_data(policies.data())?;
-        Ok(Self { region: region.to_owned(), routes, log: Log::stderr(), url: None, policies })
+        Ok(Self {
+            region: region.to_owned(),
+            routes,
+            log: Log::stderr(),
+            url: None,
+            policies,
+        })
     }
 
     /// Makes the center of `region` from what is built in.
@@ -37,14 +43,20 @@ impl Center {
     /// Logs nothing.
     #[must_use]
     pub fn quiet(self) -> Self {
-        Self { log: Log::off(), ..self }
+        Self {
+            log: Log::off(),
+            ..self
+        }
     }
 
     /// Gives each line of the log, without a line end, to `sink` instead of stderr. It runs on the thread that decides
     /// and must not wait.
     #[must_use]
     pub fn with_log(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { log: Log::to(sink), ..self }
+        Self {
+            log: Log::to(sink),
+            ..self
+        }
     }
 
     /// Publishes `url` as the identifier of this policy decision point: the address at which clients reach it through
@@ -55,9 +67,14 @@ impl Center {
     pub fn with_url(self, url: &str) -> Result<Self, LoadError> {
         let rest = url.strip_prefix("https://").unwrap_or_default();
         if rest.is_empty() || rest.starts_with('/') || rest.contains(['?', '#']) {
-            return Err(LoadError(format!("`{url}` is not an identifier: it has to be https://HOST[/PATH]")));
+            return Err(LoadError(format!(
+                "`{url}` is not an identifier: it has to be https://HOST[/PATH]"
+            )));
         }
-        Ok(Self { url: Some(url.trim_end_matches('/').to_owned()), ..self })
+        Ok(Self {
+            url: Some(url.trim_end_matches('/').to_owned()),
+            ..self
+        })
     }
 
     /// Decides one question, without logging it.
@@ -77,7 +94,10 @@ mod tests {
     fn an_identifier_is_an_https_url() {
         for (url, expected) in [
             ("https://center.us-east-1.com", Some("https://center.us-east-1.com")),
-            ("https://center.us-east-1.com/tenant/", Some("https://center.us-east-1.com/tenant")),
+            (
+                "https://center.us-east-1.com/tenant/",
+                Some("https://center.us-east-1.com/tenant"),
+            ),
             ("http://center.us-east-1.com", None),
             ("https://", None),
             ("https:///x", None),

@@ -33,12 +33,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// Why nobody can tell who asks: an identity header that stands twice or is malformed, or two kinds of identity.
-pub(crate) fn question(
-    center: &Center,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Question, String> {
+pub(crate) fn question(center: &Center, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Question, String> {
     let mut context = object([
         ("time", Value::from(Timestamp::now().to_string())),
         ("local", Value::from(center.region.as_str())),
@@ -67,8 +62,14 @@ fn resource(center: &Center, uri: &Uri, headers: &HeaderMap) -> Result<Value, St
     }
     let (kind, id) = match center.routes.find(path) {
         Some(found) => {
-            let captures = found.captures.into_iter().map(|(name, given)| (Value::from(name), Value::from(given)));
-            properties.insert(Value::from("captures"), Value::from(captures.collect::<BTreeMap<_, _>>()));
+            let captures = found
+                .captures
+                .into_iter()
+                .map(|(name, given)| (Value::from(name), Value::from(given)));
+            properties.insert(
+                Value::from("captures"),
+                Value::from(captures.collect::<BTreeMap<_, _>>()),
+            );
             ("route", found.template)
         }
         None => ("path", path),
@@ -81,7 +82,11 @@ fn resource(center: &Center, uri: &Uri, headers: &HeaderMap) -> Result<Value, St
 }
 
 fn subject(headers: &HeaderMap, local: &str) -> Result<Value, String> {
-    match (single(headers, PAYLOAD)?, single(headers, SUBJECT)?, single(headers, REGION)?) {
+    match (
+        single(headers, PAYLOAD)?,
+        single(headers, SUBJECT)?,
+        single(headers, REGION)?,
+    ) {
         (None, None, None) => Ok(Value::from(object([
             ("type", Value::from("anonymous")),
             ("id", Value::from("anonymous")),
@@ -89,20 +94,26 @@ fn subject(headers: &HeaderMap, local: &str) -> Result<Value, String> {
         (Some(payload), None, None) => from_payload(payload, local),
         (None, Some(subject), Some(region)) => from_headers(subject, region),
         (None, _, _) => Err(format!("`{SUBJECT}` and `{REGION}` have to come together")),
-        (Some(_), _, _) => Err(format!("the identity stands in `{PAYLOAD}` and in `{SUBJECT}` or `{REGION}`")),
+        (Some(_), _, _) => Err(format!(
+            "the identity stands in `{PAYLOAD}` and in `{SUBJECT}` or `{REGION}`"
+        )),
     }
 }
 
 fn from_headers(subject: &str, region: &str) -> Result<Value, String> {
     // An encoded subject would compare unequal to the same one in the data.
     if subject.contains('%') || region.contains('%') {
-        return Err(format!("`{SUBJECT}` or `{REGION}` is percent-encoded: ask about such a subject by AuthZEN"));
+        return Err(format!(
+            "`{SUBJECT}` or `{REGION}` is percent-encoded: ask about such a subject by AuthZEN"
+        ));
     }
     Ok(identity(subject, object([("home", Value::from(region))])))
 }
 
 fn from_payload(payload: &str, local: &str) -> Result<Value, String> {
-    let bytes = BASE64URL.decode(payload).map_err(|error| format!("`{PAYLOAD}` is not base64url: {error}"))?;
+    let bytes = BASE64URL
+        .decode(payload)
+        .map_err(|error| format!("`{PAYLOAD}` is not base64url: {error}"))?;
     let claims = strict_json::parse(&bytes).map_err(|error| format!("`{PAYLOAD}` is not JSON: {error}"))?;
     if claims.as_object().is_err() {
         return Err(format!("`{PAYLOAD}` is not a JSON object"));
@@ -125,7 +136,10 @@ fn from_payload(payload: &str, local: &str) -> Result<Value, String> {
 /// The global permissions and those of the local region, as the filter hands them to a center.
 fn permissions(claim: &Value, local: &str) -> Value {
     let lists = [&claim["global"], &claim["regional"][local]];
-    let permissions = lists.into_iter().filter_map(|list| list.as_array().ok()).flat_map(|list| list.iter().cloned());
+    let permissions = lists
+        .into_iter()
+        .filter_map(|list| list.as_array().ok())
+        .flat_map(|list| list.iter().cloned());
     Value::from(permissions.collect::<Vec<_>>())
 }
 
@@ -143,9 +157,15 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Str
     if values.next().is_some() {
         return Err(format!("the header `{name}` stands more than once"));
     }
-    value.to_str().map(Some).map_err(|_| format!("the header `{name}` is not visible ASCII"))
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| format!("the header `{name}` is not visible ASCII"))
 }
 
 fn object<const N: usize>(members: [(&str, Value); N]) -> BTreeMap<Value, Value> {
-    members.into_iter().map(|(name, value)| (Value::from(name), value)).collect()
+    members
+        .into_iter()
+        .map(|(name, value)| (Value::from(name), value))
+        .collect()
 }

@@ -67,7 +67,8 @@ impl Log {
 }
 
 fn shown(id: Option<&HeaderValue>) -> String {
-    id.map(|id| format!(" id={}", quoted(&String::from_utf8_lossy(id.as_bytes())))).unwrap_or_default()
+    id.map(|id| format!(" id={}", quoted(&String::from_utf8_lossy(id.as_bytes()))))
+        .unwrap_or_default()
 }
 
 fn quoted(value: &str) -> String {
@@ -83,7 +84,10 @@ mod tests {
 
     #[test]
     fn a_value_cannot_end_its_line_or_fill_the_log() {
-        assert_eq!(quoted("a\n2026 allow \"x\"\u{1b}[2J"), r#""a\n2026 allow \"x\"\u{1b}[2J""#);
+        assert_eq!(
+            quoted("a\n2026 allow \"x\"\u{1b}[2J"),
+            r#""a\n2026 allow \"x\"\u{1b}[2J""#
+        );
         assert_eq!(quoted(&"é".repeat(300)), format!("\"{}\"…", "é".repeat(256)));
     }
 }

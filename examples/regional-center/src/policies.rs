@@ -30,7 +30,10 @@ impl Sources {
     /// What is built into this program: the regimes GDPR and SOX, and records for the examples.
     pub fn embedded() -> Self {
         let named = |files: &[(&str, &str)]| {
-            files.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect::<Vec<_>>()
+            files
+                .iter()
+                .map(|&(name, text)| (name.to_owned(), text.to_owned()))
+                .collect::<Vec<_>>()
         };
         Self {
             policies: named(&[
@@ -52,7 +55,12 @@ impl Sources {
     /// # Errors
     /// The directory or a file cannot be read, or there is no policy.
     pub fn with_policies(mut self, directory: &Path) -> Result<Self, LoadError> {
-        let unreadable = |error| LoadError(format!("cannot read the policies in `{}`: {error}", directory.display()));
+        let unreadable = |error| {
+            LoadError(format!(
+                "cannot read the policies in `{}`: {error}",
+                directory.display()
+            ))
+        };
         let mut files: Vec<PathBuf> = fs::read_dir(directory)
             .map_err(unreadable)?
             .map(|entry| entry.map(|entry| entry.path()))
@@ -61,7 +69,10 @@ impl Sources {
         files.retain(|file| file.extension().is_some_and(|extension| extension == "rego"));
         files.sort();
         if files.is_empty() {
-            return Err(LoadError(format!("there is no file `*.rego` in `{}`", directory.display())));
+            return Err(LoadError(format!(
+                "there is no file `*.rego` in `{}`",
+                directory.display()
+            )));
         }
         self.policies = read(&files)?;
         Ok(self)
@@ -154,7 +165,12 @@ impl Policies {
             .map_err(|error| LoadError(format!("the policies do not compile to a rule `{ANSWER}`: {error}")))?;
         let program = Compiler::compile_from_policy(&compiled, &[ANSWER])
             .map_err(|error| LoadError(format!("the policies do not compile to a rule `{ANSWER}`: {error}")))?;
-        let policies = Self { compiled, program, data: engine.get_data(), idle: Mutex::default() };
+        let policies = Self {
+            compiled,
+            program,
+            data: engine.get_data(),
+            idle: Mutex::default(),
+        };
         let machine = policies.machine()?;
         policies.put_back(machine);
         Ok(policies)
@@ -172,10 +188,14 @@ impl Policies {
         };
         machine.set_input(question.input().clone());
         // A machine whose evaluation failed is not used again: what it holds is anybody's guess.
-        let answer = machine.execute_entry_point_by_index(0).map_err(|error| EvaluationError(error.to_string()))?;
+        let answer = machine
+            .execute_entry_point_by_index(0)
+            .map_err(|error| EvaluationError(error.to_string()))?;
         self.put_back(machine);
         decision(&answer).ok_or_else(|| {
-            EvaluationError(format!("`{ANSWER}` lacks `decision`, `reason_admin`, `reason_user` or `ttl`: {answer}"))
+            EvaluationError(format!(
+                "`{ANSWER}` lacks `decision`, `reason_admin`, `reason_user` or `ttl`: {answer}"
+            ))
         })
     }
 

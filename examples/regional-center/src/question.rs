@@ -46,9 +46,11 @@ impl Question {
             return Err(QuestionError("the body is not a JSON object".to_owned()));
         }
         let mut input = BTreeMap::new();
-        for (entity, required) in
-            [("subject", &["type", "id"][..]), ("action", &["name"][..]), ("resource", &["type", "id"][..])]
-        {
+        for (entity, required) in [
+            ("subject", &["type", "id"][..]),
+            ("action", &["name"][..]),
+            ("resource", &["type", "id"][..]),
+        ] {
             input.insert(Value::from(entity), entity_of(sent, entity, required)?);
         }
         let context = &sent["context"];
@@ -56,7 +58,9 @@ impl Question {
             object("context", context)?;
             input.insert(Value::from("context"), context.clone());
         }
-        Ok(Self { input: Value::from(input) })
+        Ok(Self {
+            input: Value::from(input),
+        })
     }
 
     /// What the policies get as `input`.
@@ -68,14 +72,23 @@ impl Question {
     pub(crate) fn subject(&self) -> String {
         let subject = &self.input["subject"];
         let properties = &subject["properties"];
-        format!("{}/{}/{}", text(&properties["home"]), text(&properties["iss"]), text(&subject["id"]))
+        format!(
+            "{}/{}/{}",
+            text(&properties["home"]),
+            text(&properties["iss"]),
+            text(&subject["id"])
+        )
     }
 
     /// What is asked for, for the log: the action and the path, or the resource's id where there is no path.
     pub(crate) fn resource(&self) -> String {
         let resource = &self.input["resource"];
         let path = &resource["properties"]["path"];
-        let what = if path.as_string().is_ok() { path } else { &resource["id"] };
+        let what = if path.as_string().is_ok() {
+            path
+        } else {
+            &resource["id"]
+        };
         format!("{} {}", text(&self.input["action"]["name"]), text(what))
     }
 }
@@ -124,7 +137,13 @@ mod tests {
                  "resource":{"type":"route","id":"/"},"context":{"y":2},"evaluations":[]}"#,
         )
         .unwrap();
-        let names: Vec<String> = question.input().as_object().unwrap().iter().map(|(name, _)| name.to_string()).collect();
+        let names: Vec<String> = question
+            .input()
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect();
         assert_eq!(names, [r#""action""#, r#""context""#, r#""resource""#, r#""subject""#]);
         assert_eq!(question.input()["subject"]["x"].as_u64().unwrap(), 1);
     }
@@ -140,13 +159,34 @@ mod tests {
             (format!("{{{action},{resource}}}"), "`subject` is missing"),
             (format!("{{{subject},{resource}}}"), "`action` is missing"),
             (format!("{{{subject},{action}}}"), "`resource` is missing"),
-            (format!(r#"{{"subject":null,{action},{resource}}}"#), "`subject` is not an object"),
-            (format!(r#"{{"subject":{{"type":"identity"}},{action},{resource}}}"#), "`subject.id` is missing"),
-            (format!(r#"{{"subject":{{"id":"a"}},{action},{resource}}}"#), "`subject.type` is missing"),
-            (format!(r#"{{"subject":{{"type":"t","id":7}},{action},{resource}}}"#), "`subject.id` is not a string"),
-            (format!(r#"{{{subject},"action":{{}},{resource}}}"#), "`action.name` is missing"),
-            (format!(r#"{{{subject},{action},"resource":{{"type":"t","id":null}}}}"#), "`resource.id` is not a string"),
-            (format!(r#"{{{subject},{action},{resource},"context":[]}}"#), "`context` is not an object"),
+            (
+                format!(r#"{{"subject":null,{action},{resource}}}"#),
+                "`subject` is not an object",
+            ),
+            (
+                format!(r#"{{"subject":{{"type":"identity"}},{action},{resource}}}"#),
+                "`subject.id` is missing",
+            ),
+            (
+                format!(r#"{{"subject":{{"id":"a"}},{action},{resource}}}"#),
+                "`subject.type` is missing",
+            ),
+            (
+                format!(r#"{{"subject":{{"type":"t","id":7}},{action},{resource}}}"#),
+                "`subject.id` is not a string",
+            ),
+            (
+                format!(r#"{{{subject},"action":{{}},{resource}}}"#),
+                "`action.name` is missing",
+            ),
+            (
+                format!(r#"{{{subject},{action},"resource":{{"type":"t","id":null}}}}"#),
+                "`resource.id` is not a string",
+            ),
+            (
+                format!(r#"{{{subject},{action},{resource},"context":[]}}"#),
+                "`context` is not an object",
+            ),
             (
                 format!(r#"{{{subject},"action":{{"name":"GET","properties":null}},{resource}}}"#),
                 "`action.properties` is not an object",

@@ -61,23 +61,35 @@ impl Template {
                 Segment::Capture(name) => captures.push((name.as_str(), given)),
             }
         }
-        Some(Match { template: &self.text, captures })
+        Some(Match {
+            template: &self.text,
+            captures,
+        })
     }
 }
 
 fn template(value: &Value) -> Result<Template, LoadError> {
-    let (Ok(text), Some(path)) = (value.as_string(), value.as_string().ok().and_then(|text| text.strip_prefix('/')))
-    else {
-        return Err(LoadError(format!("a template in `routes` of the data is not a path: {value}")));
+    let (Ok(text), Some(path)) = (
+        value.as_string(),
+        value.as_string().ok().and_then(|text| text.strip_prefix('/')),
+    ) else {
+        return Err(LoadError(format!(
+            "a template in `routes` of the data is not a path: {value}"
+        )));
     };
     let segments = path
         .split('/')
-        .map(|segment| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) => Segment::Capture(name.to_owned()),
-            None => Segment::Literal(segment.to_owned()),
-        })
+        .map(
+            |segment| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => Segment::Capture(name.to_owned()),
+                None => Segment::Literal(segment.to_owned()),
+            },
+        )
         .collect();
-    Ok(Template { text: text.to_string(), segments })
+    Ok(Template {
+        text: text.to_string(),
+        segments,
+    })
 }
 
 #[cfg(test)]
@@ -94,7 +106,10 @@ mod tests {
     #[test]
     fn finds_the_template_and_what_it_captures() {
         let routes = routes();
-        let expected = Match { template: "/v1/profiles/{id}/export", captures: vec![("id", "42")] };
+        let expected = Match {
+            template: "/v1/profiles/{id}/export",
+            captures: vec![("id", "42")],
+        };
         assert_eq!(routes.find("/v1/profiles/42/export"), Some(expected));
         assert_eq!(routes.find("/v1/profiles/42").unwrap().template, "/v1/profiles/{id}");
     }
@@ -125,7 +140,10 @@ mod tests {
     #[test]
     fn routes_that_are_none_do_not_load() {
         for data in [r#"{"routes":{}}"#, r#"{"routes":[1]}"#, r#"{"routes":["v1"]}"#] {
-            assert!(Routes::from_data(&Value::from_json_str(data).unwrap()).is_err(), "{data}");
+            assert!(
+                Routes::from_data(&Value::from_json_str(data).unwrap()).is_err(),
+                "{data}"
+            );
         }
         assert!(Routes::from_data(&Value::from_json_str("{}").unwrap()).is_ok());
     }

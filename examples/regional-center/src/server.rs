@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +15,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get, post};
 use axum::serve::ListenerExt;
-use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
@@ -47,7 +47,9 @@ pub async fn serve(
     // An answer is one small write: waiting to fill a segment would only delay it. A connection for which that cannot be
     // set works all the same.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    axum::serve(listener, router(center, address)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router(center, address))
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 fn router(center: Center, address: SocketAddr) -> Router {
@@ -59,7 +61,12 @@ fn router(center: Center, address: SocketAddr) -> Router {
         .route("/ext_authz", any(check))
         .route("/ext_authz/", any(check))
         .route("/ext_authz/{*path}", any(check))
-        .fallback(async || (StatusCode::NOT_FOUND, format!("nothing is here: ask at POST {EVALUATION}\n")))
+        .fallback(async || {
+            (
+                StatusCode::NOT_FOUND,
+                format!("nothing is here: ask at POST {EVALUATION}\n"),
+            )
+        })
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(echo_request_id))
@@ -90,8 +97,12 @@ impl<'a> From<&'a Decision> for Answer<'a> {
         Self {
             decision: decision.allow,
             context: AnswerContext {
-                reason_admin: Reason { en: &decision.reason_admin },
-                reason_user: Reason { en: &decision.reason_user },
+                reason_admin: Reason {
+                    en: &decision.reason_admin,
+                },
+                reason_user: Reason {
+                    en: &decision.reason_user,
+                },
                 ttl: decision.ttl,
             },
         }
@@ -105,7 +116,10 @@ async fn evaluate(State(center): State<Arc<Center>>, request: Request) -> Respon
         (status, format!("{message}\n")).into_response()
     };
     if !is_json(request.headers()) {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type has to be `application/json`");
+        return refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the content type has to be `application/json`",
+        );
     }
     let body = match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
@@ -134,7 +148,9 @@ async fn evaluate(State(center): State<Arc<Center>>, request: Request) -> Respon
 /// Exactly one content type, with or without parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(first), None) = (types.next(), types.next()) else { return false };
+    let (Some(first), None) = (types.next(), types.next()) else {
+        return false;
+    };
     let essence = first.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
@@ -152,7 +168,14 @@ async fn check(State(center): State<Arc<Center>>, method: Method, uri: Uri, head
     match center.decide(&question) {
         Ok(decision) => {
             center.log.decision(&question, &decision, id);
-            verdict(if decision.allow { StatusCode::OK } else { StatusCode::FORBIDDEN }, &decision.reason_user)
+            verdict(
+                if decision.allow {
+                    StatusCode::OK
+                } else {
+                    StatusCode::FORBIDDEN
+                },
+                &decision.reason_user,
+            )
         }
         Err(error) => {
             center.log.fault(&question, &error, id);
@@ -178,7 +201,12 @@ fn header_value(text: &str) -> HeaderValue {
 
 async fn not_allowed(uri: Uri) -> Response {
     let method = if uri.path() == EVALUATION { "POST" } else { "GET" };
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, method)], format!("this is asked with {method}\n")).into_response()
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(ALLOW, method)],
+        format!("this is asked with {method}\n"),
+    )
+        .into_response()
 }
 
 /// AuthZEN, section "Request Identification": whatever the answer is, the id of the request comes back.
@@ -201,6 +229,9 @@ struct Metadata {
 impl Metadata {
     fn of(center: &Center, address: SocketAddr) -> Self {
         let base = center.url.clone().unwrap_or_else(|| format!("http://{address}"));
-        Self { access_evaluation_endpoint: format!("{base}{EVALUATION}"), policy_decision_point: base }
+        Self {
+            access_evaluation_endpoint: format!("{base}{EVALUATION}"),
+            policy_decision_point: base,
+        }
     }
 }

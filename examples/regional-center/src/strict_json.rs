@@ -69,7 +69,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = BTreeMap::new();
         while let Some((Strict(name), Strict(value))) = members.next_entry()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {name} stands twice in one object")));
+                return Err(A::Error::custom(format_args!(
+                    "the member {name} stands twice in one object"
+                )));
             }
             object.insert(name, value);
         }
@@ -84,7 +86,14 @@ mod tests {
     #[test]
     fn reads_what_it_is_given() {
         let text = r#"{"a":[1,-2,2.5,"x",true,null],"b":{"c":{}}}"#;
-        assert_eq!(parse(text.as_bytes()).unwrap().to_json_str().unwrap().replace([' ', '\n'], ""), text);
+        assert_eq!(
+            parse(text.as_bytes())
+                .unwrap()
+                .to_json_str()
+                .unwrap()
+                .replace([' ', '\n'], ""),
+            text
+        );
     }
 
     #[test]

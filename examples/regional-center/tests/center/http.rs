@@ -1,13 +1,12 @@
 //! The center over a real socket: what a client sends, and what it gets byte for byte.
 
-mod client;
-
 use std::sync::{Arc, Mutex};
 
+use crate::client::{Reply, Server, TempDir};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use client::{Reply, Server};
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const EVALUATION: &str = "/access/v1/evaluation";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -26,7 +25,9 @@ fn question(home: &str, id: &str) -> Json {
 }
 
 async fn evaluate(server: &Server, question: &Json) -> Reply {
-    server.send("POST", EVALUATION, &[JSON], question.to_string().as_bytes()).await
+    server
+        .send("POST", EVALUATION, &[JSON], question.to_string().as_bytes())
+        .await
 }
 
 #[tokio::test]
@@ -66,7 +67,11 @@ async fn the_request_id_comes_back_whatever_the_answer_is() {
         ("GET", "/healthz", b"".as_slice(), 200),
     ] {
         let reply = server.send(method, path, &[JSON, id], body).await;
-        assert_eq!((reply.status, reply.header("x-request-id")), (status, Some("bfe9eb29-ab87")), "{method} {path}");
+        assert_eq!(
+            (reply.status, reply.header("x-request-id")),
+            (status, Some("bfe9eb29-ab87")),
+            "{method} {path}"
+        );
     }
     let without = server.send("POST", EVALUATION, &[JSON], body.as_bytes()).await;
     assert_eq!(without.header("x-request-id"), None);
@@ -81,8 +86,14 @@ async fn what_is_no_question_is_told_what_is_wrong_with_it() {
         (b"\xff\xfe", "the body is not JSON: "),
         (b"[]", "the body is not a JSON object"),
         (b"{}", "`subject` is missing"),
-        (br#"{"subject":{"type":"t","id":"i"},"subject":{"type":"t","id":"j"}}"#, "the body is not JSON: the member"),
-        (br#"{"subject":{"type":"t","id":"i"},"action":{"name":"n"}}"#, "`resource` is missing"),
+        (
+            br#"{"subject":{"type":"t","id":"i"},"subject":{"type":"t","id":"j"}}"#,
+            "the body is not JSON: the member",
+        ),
+        (
+            br#"{"subject":{"type":"t","id":"i"},"action":{"name":"n"}}"#,
+            "`resource` is missing",
+        ),
     ] {
         let reply = server.send("POST", EVALUATION, &[JSON], body).await;
         assert_eq!(reply.status, 400);
@@ -116,21 +127,40 @@ async fn a_body_over_the_limit_is_refused_with_or_without_a_length() {
     question["x"] = json!("x".repeat(padding));
     let fits = question.to_string();
     assert_eq!(fits.len(), 64 * 1024);
-    assert_eq!(server.send("POST", EVALUATION, &[JSON], fits.as_bytes()).await.status, 200);
+    assert_eq!(
+        server.send("POST", EVALUATION, &[JSON], fits.as_bytes()).await.status,
+        200
+    );
     let over = format!("{fits} ");
-    assert_eq!(server.send("POST", EVALUATION, &[JSON], over.as_bytes()).await.status, 413);
+    assert_eq!(
+        server.send("POST", EVALUATION, &[JSON], over.as_bytes()).await.status,
+        413
+    );
     let reply = server.send_chunked(EVALUATION, &[JSON], over.as_bytes()).await;
-    assert_eq!((reply.status, reply.text()), (413, "the body is larger than 65536 bytes\n".to_owned()));
+    assert_eq!(
+        (reply.status, reply.text()),
+        (413, "the body is larger than 65536 bytes\n".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn unknown_members_change_nothing() {
     let server = Server::start("us-east-1").await;
     let mut extended = question("us-east-1", "42");
-    for pointer in ["", "/subject", "/subject/properties", "/action", "/resource", "/context"] {
+    for pointer in [
+        "",
+        "/subject",
+        "/subject/properties",
+        "/action",
+        "/resource",
+        "/context",
+    ] {
         extended.pointer_mut(pointer).unwrap()["decision"] = json!(true);
     }
-    let (plain, extended) = (evaluate(&server, &question("us-east-1", "42")).await, evaluate(&server, &extended).await);
+    let (plain, extended) = (
+        evaluate(&server, &question("us-east-1", "42")).await,
+        evaluate(&server, &extended).await,
+    );
     assert_eq!(extended.status, 200);
     assert_eq!(extended.json(), plain.json());
 }
@@ -143,7 +173,10 @@ async fn many_at_once_get_their_own_answers() {
             let server = Arc::clone(&server);
             tokio::spawn(async move {
                 let id = if number % 2 == 0 { "42" } else { "43" };
-                (id, evaluate(&server, &question("us-east-1", id)).await.json()["decision"].clone())
+                (
+                    id,
+                    evaluate(&server, &question("us-east-1", id)).await.json()["decision"].clone(),
+                )
             })
         })
         .collect();
@@ -157,7 +190,10 @@ async fn many_at_once_get_their_own_answers() {
 async fn the_metadata_name_the_endpoint_that_answers() {
     let server = Server::start("us-east-1").await;
     let reply = server.send("GET", "/.well-known/authzen-configuration", &[], b"").await;
-    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, Some("application/json"))
+    );
     let base = format!("http://{}", server.address);
     assert_eq!(
         reply.json(),
@@ -173,7 +209,10 @@ fn payload(claims: &Json) -> String {
 async fn a_check_is_decided_by_the_same_policies() {
     let server = Server::start("us-east-1").await;
     let us = [("x-regionguard-subject", "bob"), ("x-regionguard-region", "us-east-1")];
-    let alice = [("x-regionguard-subject", "alice"), ("x-regionguard-region", "us-east-1")];
+    let alice = [
+        ("x-regionguard-subject", "alice"),
+        ("x-regionguard-region", "us-east-1"),
+    ];
     for (method, path, headers, status) in [
         ("GET", "/v1/profiles/43", &us, 200),
         ("GET", "/v1/profiles/43?view=full", &us, 200),
@@ -197,13 +236,17 @@ async fn a_check_is_decided_by_the_same_policies() {
     let reply = server.send("GET", "/ext_authz/v1/profiles/42", &us, b"").await;
     let reason = "This data may not leave the EU without consent or a contract.";
     assert_eq!(reply.header("x-regional-center-reason"), Some(reason));
-    assert_eq!(server.send("GET", "/ext_authzv1/profiles/43", &us, b"").await.status, 404);
+    assert_eq!(
+        server.send("GET", "/ext_authzv1/profiles/43", &us, b"").await.status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn a_check_takes_the_identity_from_a_verified_payload() {
     let server = Server::start("us-east-1").await;
-    let claims = |sub: &str| json!({"iss": "identity.global.com", "sub": sub, "region": "us-east-1", "roles": ["clerk"]});
+    let claims =
+        |sub: &str| json!({"iss": "identity.global.com", "sub": sub, "region": "us-east-1", "roles": ["clerk"]});
     let path = "/ext_authz/v1/postings/1001/approve";
     for (value, status) in [
         (payload(&claims("bob")), 200),
@@ -213,7 +256,10 @@ async fn a_check_takes_the_identity_from_a_verified_payload() {
         (payload(&json!({"region": "us-east-1"})), 403),
         (payload(&json!({"sub": 1, "region": "us-east-1"})), 403),
         (payload(&json!(["bob"])), 403),
-        (URL_SAFE_NO_PAD.encode(r#"{"sub":"alice","sub":"bob","region":"us-east-1"}"#), 403),
+        (
+            URL_SAFE_NO_PAD.encode(r#"{"sub":"alice","sub":"bob","region":"us-east-1"}"#),
+            403,
+        ),
         ("!".to_owned(), 403),
         (String::new(), 403),
     ] {
@@ -240,7 +286,9 @@ async fn a_check_with_two_identities_is_denied() {
         &[("x-regionguard-subject", "b\u{f6}b"), region],
         &[],
     ] {
-        let reply = server.send("POST", "/ext_authz/v1/postings/1001/approve", headers, b"").await;
+        let reply = server
+            .send("POST", "/ext_authz/v1/postings/1001/approve", headers, b"")
+            .await;
         assert_eq!(reply.status, 403, "{headers:?}");
     }
 }
@@ -255,7 +303,14 @@ async fn each_decision_has_one_line_that_no_request_can_forge() {
     let server = Server::start_center(center).await;
     let mut forged = question("us-east-1", "42");
     forged["subject"]["id"] = json!("x\n2026-01-01T00:00:00Z allow");
-    server.send("POST", EVALUATION, &[JSON, ("x-request-id", "r-1")], forged.to_string().as_bytes()).await;
+    server
+        .send(
+            "POST",
+            EVALUATION,
+            &[JSON, ("x-request-id", "r-1")],
+            forged.to_string().as_bytes(),
+        )
+        .await;
     server.send("POST", EVALUATION, &[JSON], b"{}").await;
     server.send("GET", "/ext_authz/v1/profiles/43", &[], b"").await;
     let lines = lines.lock().unwrap();
@@ -272,18 +327,29 @@ async fn each_decision_has_one_line_that_no_request_can_forge() {
 
 #[tokio::test]
 async fn policies_at_fault_are_an_error_to_authzen_and_a_deny_to_a_check() {
-    let directory = client::TempDir::new();
+    let directory = TempDir::new();
     directory.write("center.rego", "package center\nanswer := input.never");
-    let sources = regional_center::Sources::embedded().with_policies(directory.path()).unwrap();
+    let sources = regional_center::Sources::embedded()
+        .with_policies(directory.path())
+        .unwrap();
     let server = Server::start_center(regional_center::Center::new("us-east-1", &sources).unwrap().quiet()).await;
     assert_eq!(evaluate(&server, &question("us-east-1", "43")).await.status, 500);
-    assert_eq!(server.send("GET", "/ext_authz/v1/profiles/43", &[], b"").await.status, 403);
+    assert_eq!(
+        server.send("GET", "/ext_authz/v1/profiles/43", &[], b"").await.status,
+        403
+    );
 }
 
 #[tokio::test]
 async fn it_stops_when_told() {
     let mut server = Server::start("us-east-1").await;
-    assert_eq!(server.send("GET", "/healthz", &[], b"").await.status, 200);
+    // A client that keeps its connection does not hold it up.
+    let mut kept = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert_ne!(kept.read(&mut [0; 512]).await.unwrap(), 0);
     server.stop().await;
+    assert_eq!(kept.read(&mut [0; 512]).await.unwrap(), 0);
     assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
 }

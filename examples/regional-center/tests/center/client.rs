@@ -26,7 +26,10 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, center, async move { drop(stopped.await) }));
-        Self { address, running: Some((stop, task)) }
+        Self {
+            address,
+            running: Some((stop, task)),
+        }
     }
 
     pub async fn stop(&mut self) {
@@ -37,18 +40,28 @@ impl Server {
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let length = body.len().to_string();
-        self.exchange(method, path, &[headers, &[("content-length", &length)]].concat(), body).await
+        self.exchange(method, path, &[headers, &[("content-length", &length)]].concat(), body)
+            .await
     }
 
     pub async fn send_chunked(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut chunks = format!("{:x}\r\n", body.len()).into_bytes();
         chunks.extend_from_slice(body);
         chunks.extend_from_slice(b"\r\n0\r\n\r\n");
-        self.exchange("POST", path, &[headers, &[("transfer-encoding", "chunked")]].concat(), &chunks).await
+        self.exchange(
+            "POST",
+            path,
+            &[headers, &[("transfer-encoding", "chunked")]].concat(),
+            &chunks,
+        )
+        .await
     }
 
     async fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
+            self.address
+        );
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -71,7 +84,10 @@ pub struct Reply {
 
 impl Reply {
     fn parse(answer: &[u8]) -> Self {
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the answer has a head");
+        let end = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .expect("the answer has a head");
         let head = std::str::from_utf8(&answer[..end]).unwrap();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -79,11 +95,19 @@ impl Reply {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        Self { status, headers, body: answer[end + 4..].to_vec() }
+        Self {
+            status,
+            headers,
+            body: answer[end + 4..].to_vec(),
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str());
         let value = values.next();
         assert!(values.next().is_none(), "the header `{name}` stands once");
         value
