@@ -52,7 +52,7 @@ pub struct Authenticated {
 /// length, an estimate from above of the identity with all its claims and of its [`Subject`], and its place in the table; the sum never exceeds the bound, and
 /// what was not used for longest goes first. A token that was refused is not remembered.
 pub struct Authenticator {
-    crypto: Crypto,
+    crypto: Result<Crypto, ForeignProvider>,
     cache: Lru<Entry>,
     trust: [u8; 32],
 }
@@ -65,26 +65,27 @@ struct Entry {
 }
 
 impl Authenticator {
-    /// An authenticator whose cache takes at most `cache_bytes`; `random` seeds its table.
-    ///
-    /// # Errors
-    /// [`ForeignProvider`] where somebody else's code would verify the signatures.
-    pub fn new(cache_bytes: usize, random: [u8; 16]) -> Result<Self, ForeignProvider> {
-        Ok(Self {
-            crypto: Crypto::install()?,
-            cache: Lru::new(cache_bytes, random),
-            trust: [0; 32],
-        })
+    /// An authenticator whose cache takes at most [`CACHE_BYTES`]; `seed` is random.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with_cache(CACHE_BYTES, seed)
     }
 
-    /// Who `token` says is asking.
+    /// An authenticator whose cache takes at most `bytes`; `seed` is random.
+    #[must_use]
+    pub fn with_cache(bytes: usize, seed: u64) -> Self {
+        Self {
+            crypto: Crypto::install(),
+            cache: Lru::new(bytes, seed),
+            trust: [0; 32],
+        }
+    }
+
+    /// Who `token` says is asking, and whether the cache knew.
     ///
     /// The order is that of growing cost: the cache; size and form; issuer and region; whether that region counts here; key and algorithm; time; audience; sender
     /// binding; the peer's budget; then the signature, once. Until then the claims choose nothing but the Region and its key. Whatever is not a property of the
     /// signature alone (acceptance, time, lifetime, audience) is checked on a cache hit too. A hit allocates nothing, but the first under a new generation.
-    ///
-    /// # Errors
-    /// Why there is no identity.
     pub fn authenticate(
         &mut self,
         token: &[u8],
@@ -93,11 +94,11 @@ impl Authenticator {
         verifier: &Rc<dyn SignatureVerifier>,
         budget: &mut FailureBudget,
         peer: &dyn Fn() -> Option<IpAddr>,
-    ) -> Result<Rc<Authenticated>, Reason> {
-        let place = Place {
-            view,
-            local: view.regions.get(view.local.index()).ok_or(Reason::RegionUnknown)?,
+    ) -> (Result<Rc<Authenticated>, Reason>, bool) {
+        let Some(local) = view.regions.get(view.local.index()) else {
+            return (Err(Reason::RegionUnknown), false);
         };
+        let place = Place { view, local };
         if self.trust != *view.trust_digest {
             self.cache.clear();
             self.trust = *view.trust_digest;
@@ -107,16 +108,29 @@ impl Authenticator {
             if matches!(served, Err(Reason::TokenExpired)) {
                 self.cache.remove(token);
             }
-            return served;
+            return (served, true);
         }
+        (self.verify(token, place, now, verifier, budget, peer), false)
+    }
+
+    fn verify(
+        &mut self,
+        token: &[u8],
+        place: Place<'_>,
+        now: &Now<'_>,
+        verifier: &Rc<dyn SignatureVerifier>,
+        budget: &mut FailureBudget,
+        peer: &dyn Fn() -> Option<IpAddr>,
+    ) -> Result<Rc<Authenticated>, Reason> {
+        let crypto = self.crypto.map_err(|ForeignProvider| Reason::ForeignVerifier)?;
         let unverified = Unverified::read(token, place, now)?;
         budget.admit(now, peer)?;
-        let Some(authenticated) = unverified.verify(place, self.crypto, verifier) else {
+        let Some(authenticated) = unverified.verify(place, crypto, verifier) else {
             budget.failed(now, peer);
             return Err(Reason::TokenSignature);
         };
         let authenticated = Rc::new(authenticated);
-        self.remember(token, &authenticated, view);
+        self.remember(token, &authenticated, place.view);
         Ok(authenticated)
     }
 

@@ -296,6 +296,7 @@ fn a_hit_serves_the_same_identity() {
         Rc::ptr_eq(&first, &point.ask(&token).expect("valid")),
         "a hit makes nothing new"
     );
+    assert_eq!(point.hits, 1);
     assert_eq!(point.reads.get(), (0, 0), "neither clock nor peer is read");
 }
 

@@ -7,6 +7,8 @@ use crate::reason::Reason;
 pub enum Credential<'r> {
     /// There is no such header.
     None,
+    /// `Bearer`, but not followed by one space and one token: as good as a token that is not valid ([`Reason::TokenMalformed`]).
+    Malformed,
     /// The one Bearer token, of the characters of `b64token`. Nothing is known of it yet.
     Token(&'r [u8]),
     /// A scheme that is not ours.
@@ -16,7 +18,7 @@ pub enum Credential<'r> {
 /// Reads the values of all `authorization` headers, as they were received; the host may have joined several with commas.
 ///
 /// # Errors
-/// [`Reason::TokenAmbiguous`] where there is more than one credential, [`Reason::TokenMalformed`] where `Bearer` is not followed by one space and one token.
+/// [`Reason::TokenAmbiguous`] where there is more than one credential.
 pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
     let value = match *values {
         [] => return Ok(Credential::None),
@@ -37,7 +39,7 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
     }
     match rest {
         [b' ', token @ ..] if start.len() == value.len() && is_b64token(token) => Ok(Credential::Token(token)),
-        _ => Err(Reason::TokenMalformed),
+        _ => Ok(Credential::Malformed),
     }
 }
 
@@ -91,21 +93,21 @@ mod tests {
             (b"bearer a.b-c_D", token),
             (b"BEARER a.b-c_D", token),
             (b"Bearer a~+/==", Ok(Credential::Token(b"a~+/=="))),
-            (b"Bearer", Err(Reason::TokenMalformed)),
-            (b"Bearer ", Err(Reason::TokenMalformed)),
-            (b"Bearer  a", Err(Reason::TokenMalformed)),
-            (b"Bearer\ta", Err(Reason::TokenMalformed)),
-            (b"Bearer a ", Err(Reason::TokenMalformed)),
-            (b"Bearer a b", Err(Reason::TokenMalformed)),
-            (b"Bearer a\tb", Err(Reason::TokenMalformed)),
-            (b"Bearer a\xe9", Err(Reason::TokenMalformed)),
-            (b"Bearer a\0", Err(Reason::TokenMalformed)),
-            (b"Bearer ==", Err(Reason::TokenMalformed)),
-            (b"Bearer a=b", Err(Reason::TokenMalformed)),
-            (b"Bearer:a", Err(Reason::TokenMalformed)),
-            (b"Bearer=a", Err(Reason::TokenMalformed)),
-            (b" Bearer a", Err(Reason::TokenMalformed)),
-            (b"Bearer \"a\"", Err(Reason::TokenMalformed)),
+            (b"Bearer", Ok(Credential::Malformed)),
+            (b"Bearer ", Ok(Credential::Malformed)),
+            (b"Bearer  a", Ok(Credential::Malformed)),
+            (b"Bearer\ta", Ok(Credential::Malformed)),
+            (b"Bearer a ", Ok(Credential::Malformed)),
+            (b"Bearer a b", Ok(Credential::Malformed)),
+            (b"Bearer a\tb", Ok(Credential::Malformed)),
+            (b"Bearer a\xe9", Ok(Credential::Malformed)),
+            (b"Bearer a\0", Ok(Credential::Malformed)),
+            (b"Bearer ==", Ok(Credential::Malformed)),
+            (b"Bearer a=b", Ok(Credential::Malformed)),
+            (b"Bearer:a", Ok(Credential::Malformed)),
+            (b"Bearer=a", Ok(Credential::Malformed)),
+            (b" Bearer a", Ok(Credential::Malformed)),
+            (b"Bearer \"a\"", Ok(Credential::Malformed)),
             (b"Bearer a,Bearer b", Err(Reason::TokenAmbiguous)),
             (b"Bearer a, b", Err(Reason::TokenAmbiguous)),
             (b"Bearer a,", Err(Reason::TokenAmbiguous)),

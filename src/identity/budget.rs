@@ -47,11 +47,11 @@ pub struct FailureBudget {
 }
 
 impl FailureBudget {
-    /// A full budget; `random` seeds the table of peers.
+    /// A full budget; `seed` is random.
     #[must_use]
-    pub fn new(random: [u8; 16]) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
-            peers: Lru::new(PEERS, random),
+            peers: Lru::new(PEERS, seed),
             shared: Bucket::default(),
             reserve: Bucket::default(),
             quiet_from: None,

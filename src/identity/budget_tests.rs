@@ -16,7 +16,7 @@ struct Worker {
 impl Worker {
     fn new() -> Self {
         Self {
-            budget: FailureBudget::new([3; 16]),
+            budget: FailureBudget::new(3),
             time: Cell::new(Monotonic(5)),
             reads: Cell::new(0),
         }
@@ -44,7 +44,7 @@ impl Worker {
 
     /// One good signature: whether it was looked at.
     fn good(&mut self, peer: Option<IpAddr>) -> bool {
-        let mut budget = core::mem::replace(&mut self.budget, FailureBudget::new([0; 16]));
+        let mut budget = core::mem::replace(&mut self.budget, FailureBudget::new(0));
         let clock = || self.read();
         let ask = || {
             self.reads.set(self.reads.get() + 1);

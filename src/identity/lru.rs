@@ -40,14 +40,11 @@ impl<V> Lru<V> {
     /// The bytes that a slot takes beside key and value, in table and list: what the caller adds to an entry's own cost where it counts bytes.
     pub(super) const SLOT_BYTES: usize = size_of::<Slot<V>>().saturating_add(32);
 
-    /// An empty table whose entries may cost `bound` together.
-    pub(super) fn new(bound: usize, random: [u8; 16]) -> Self {
-        let random = u128::from_le_bytes(random);
-        let [low, high] =
-            [random, random >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+    /// An empty table whose entries may cost `bound` together. `seed` is random: nobody outside can tell which keys have the same hash.
+    pub(super) fn new(bound: usize, seed: u64) -> Self {
         Self {
-            seed: low,
-            shared: SharedSeed::from_u64(high),
+            seed: seed.rotate_left(32),
+            shared: SharedSeed::from_u64(seed),
             table: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -198,7 +195,7 @@ mod tests {
     use super::Lru;
 
     fn table(bound: usize) -> Lru<u32> {
-        Lru::new(bound, [7; 16])
+        Lru::new(bound, 7)
     }
 
     fn values(lru: &mut Lru<u32>, keys: [&[u8]; 5]) -> [Option<u32>; 5] {

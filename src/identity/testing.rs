@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::base64url::encode;
 use super::{
-    Algorithm, Authenticated, Authenticator, CACHE_BYTES, ClaimMapping, FailureBudget, KeyRing, PublicKey,
-    RingVerifier, SignatureVerifier, TrustView,
+    Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, PublicKey, RingVerifier,
+    SignatureVerifier, TrustView,
 };
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region, Wildcard};
@@ -220,6 +220,8 @@ pub(super) struct Point {
     pub(super) verifier: Rc<dyn SignatureVerifier>,
     /// How often the monotonic clock and the peer were read.
     pub(super) reads: Cell<(u32, u32)>,
+    /// How many answers came from the cache.
+    pub(super) hits: u32,
 }
 
 impl Point {
@@ -232,11 +234,12 @@ impl Point {
             generation: [1; 32],
             seconds: 0.0,
             peer: Some(IpAddr::from([10, 0, 0, 1])),
-            authenticator: Authenticator::new(CACHE_BYTES, [9; 16]).expect("our provider"),
-            budget: FailureBudget::new([9; 16]),
+            authenticator: Authenticator::new(9),
+            budget: FailureBudget::new(9),
             verifier: Rc::<Counting>::clone(&counting),
             counting,
             reads: Cell::new((0, 0)),
+            hits: 0,
         }
     }
 
@@ -269,8 +272,11 @@ impl Point {
             generation_digest: &self.generation,
         };
         let now = Now::new(WallTime(NOW * 1_000_000_000 + nanos), &clock);
-        self.authenticator
-            .authenticate(token, view, &now, &self.verifier, &mut self.budget, &peer)
+        let (answer, hit) = self
+            .authenticator
+            .authenticate(token, view, &now, &self.verifier, &mut self.budget, &peer);
+        self.hits += u32::from(hit);
+        answer
     }
 
     /// The reason why `token` is refused.
