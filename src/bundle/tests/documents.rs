@@ -127,7 +127,7 @@ fn what_probably_was_not_meant_is_a_warning() {
                     bundle,
                     "documents[2].spec.rules[0].permissions.anyOf[0]",
                     json!("read:*"),
-                )
+                );
             },
             "documents[2].spec.rules[0].permissions.anyOf[0]: `*` has no meaning here",
         ),
@@ -137,7 +137,7 @@ fn what_probably_was_not_meant_is_a_warning() {
                     bundle,
                     "documents[0].spec.keys.jwks",
                     json!({"keys": [key("one", 1), {"kty": "AKP", "kid": "other"}]}),
-                )
+                );
             },
             "documents[0].spec.keys.jwks.keys[1]: key `other`: left aside",
         ),
