@@ -14,7 +14,11 @@ use crate::identity::RegionClaim;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
-    let Documents { region, regions, policies } = documents;
+    let Documents {
+        region,
+        regions,
+        policies,
+    } = documents;
     check_size(policies, sink);
     check_keys(regions, sink);
     check_issuers(regions, sink);
@@ -37,7 +41,13 @@ fn region_error(region: &Placed<Region>, rest: &str, message: String, sink: &mut
 }
 
 fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
-    error(policy, format!("ZeroTrustPolicy {}", policy.document.name), rest, message, sink)
+    error(
+        policy,
+        format!("ZeroTrustPolicy {}", policy.document.name),
+        rest,
+        message,
+        sink,
+    )
 }
 
 fn rules(policies: &[Placed<Policy>]) -> impl Iterator<Item = &Rule> {
@@ -48,14 +58,20 @@ fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
     let documents = Path::Member(&Path::Root, "documents");
     let count = rules(policies).count();
     if count > limits::RULES {
-        sink.error(&documents, format!("too many rules: {count}, {} at most", limits::RULES));
+        sink.error(
+            &documents,
+            format!("too many rules: {count}, {} at most", limits::RULES),
+        );
     }
     let length = |list: Option<usize>| list.unwrap_or(1);
     let expansions = rules(policies)
         .map(|rule| length(rule.hosts.as_ref().map(Vec::len)).saturating_mul(length(rule.paths.as_ref().map(Vec::len))))
         .fold(0, usize::saturating_add);
     if expansions > limits::EXPANSIONS {
-        let message = format!("too many pairs of host and path in all rules: {expansions}, {} at most", limits::EXPANSIONS);
+        let message = format!(
+            "too many pairs of host and path in all rules: {expansions}, {} at most",
+            limits::EXPANSIONS
+        );
         sink.error(&documents, message);
     }
 }
@@ -80,8 +96,12 @@ fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
 
 /// Where only the issuer tells the region, no other Region has it.
 fn check_issuers(regions: &[Placed<Region>], sink: &mut Sink) {
-    for region in regions.iter().filter(|region| region.document.claims.region == RegionClaim::FromIssuer) {
-        let same = |other: &&Placed<Region>| other.index != region.index && other.document.issuer == region.document.issuer;
+    for region in regions
+        .iter()
+        .filter(|region| region.document.claims.region == RegionClaim::FromIssuer)
+    {
+        let same =
+            |other: &&Placed<Region>| other.index != region.index && other.document.issuer == region.document.issuer;
         if let Some(other) = regions.iter().find(same) {
             let message = format!(
                 "Region `{}` has the same issuer, so the issuer alone does not tell the region: name the claim that does",
@@ -101,19 +121,29 @@ fn check_centers(local: Option<&str>, regions: &[Placed<Region>], policies: &[Pl
         }
         for region in regions.iter().filter(has_none) {
             sink.enter(Some(format!("Region {}", region.document.name)));
-            let message = "has no `center`: where this Region is the local one, rules that defer deny with `center.error`";
-            sink.warn(&Path::Item(&Path::Member(&Path::Root, "documents"), region.index), message);
+            let message =
+                "has no `center`: where this Region is the local one, rules that defer deny with `center.error`";
+            sink.warn(
+                &Path::Item(&Path::Member(&Path::Root, "documents"), region.index),
+                message,
+            );
         }
         sink.enter(None);
         return;
     };
-    if !regions.iter().filter(has_none).any(|region| region.document.name == local) {
+    if !regions
+        .iter()
+        .filter(has_none)
+        .any(|region| region.document.name == local)
+    {
         return;
     }
     for policy in policies {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if matches!(rule.effect, Effect::Defer(_)) {
-                let message = format!("the local Region `{local}` has no `center` that could be asked: add one, or take another effect");
+                let message = format!(
+                    "the local Region `{local}` has no `center` that could be asked: add one, or take another effect"
+                );
                 policy_error(policy, &format!(".spec.rules[{index}].effect"), message, sink);
             }
         }
@@ -142,7 +172,10 @@ fn check_forwarded(policies: &[Placed<Policy>], sink: &mut Sink) {
 fn warn_of_the_useless(regions: &[Placed<Region>], policies: &[Placed<Policy>], sink: &mut Sink) {
     let documents = Path::Member(&Path::Root, "documents");
     if regions.is_empty() {
-        sink.warn(&documents, "there is no Region: no token can be verified, and every request is denied");
+        sink.warn(
+            &documents,
+            "there is no Region: no token can be verified, and every request is denied",
+        );
     }
     let can_allow = policies.iter().any(|policy| policy.document.default_allow)
         || rules(policies).any(|rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_)));
@@ -154,23 +187,32 @@ fn warn_of_the_useless(regions: &[Placed<Region>], policies: &[Placed<Policy>], 
     if policies.iter().any(needs_hours) {
         for region in regions.iter().filter(|region| region.document.calendar.is_none()) {
             sink.enter(Some(format!("Region {}", region.document.name)));
-            let message = "has no `timezone` and `businessHours`, so `business_hours: true` is never met for its tokens";
+            let message =
+                "has no `timezone` and `businessHours`, so `business_hours: true` is never met for its tokens";
             sink.warn(&Path::Item(&documents, region.index), message);
         }
         sink.enter(None);
     }
     let needs_source = |policy: &Placed<Policy>| {
-        policy.document.requirements.iter().any(|one| matches!(one, Requirement::SourceRegions(_)))
+        policy
+            .document
+            .requirements
+            .iter()
+            .any(|one| matches!(one, Requirement::SourceRegions(_)))
     };
     if policies.iter().any(needs_source) && regions.iter().all(|region| region.document.networks.is_empty()) {
-        let message = "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
+        let message =
+            "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
         sink.warn(&documents, message);
     }
 }
 
 /// Which Region each network is in; a network in two is an error.
 fn networks(regions: &[Placed<Region>], sink: &mut Sink) -> Read<Networks<RegionId>> {
-    let numbered = regions.iter().zip(0_u16..).map(|(region, number)| (region, RegionId(number)));
+    let numbered = regions
+        .iter()
+        .zip(0_u16..)
+        .map(|(region, number)| (region, RegionId(number)));
     let listed = numbered.flat_map(|(region, id)| region.document.networks.iter().map(move |network| (*network, id)));
     Networks::new(listed).map_err(|clashes| {
         let mut wrong = None;
@@ -181,7 +223,11 @@ fn networks(regions: &[Placed<Region>], sink: &mut Sink) -> Read<Networks<Region
                     "`{}` is a network of both `{}` and `{}`: a request can come from one only",
                     clash.network, first.document.name, second.document.name
                 );
-                let index = second.document.networks.iter().position(|network| *network == clash.network);
+                let index = second
+                    .document
+                    .networks
+                    .iter()
+                    .position(|network| *network == clash.network);
                 let rest = index.map_or(".spec.networks".to_owned(), |index| format!(".spec.networks[{index}]"));
                 wrong = Some(region_error(second, &rest, message, sink));
             }

@@ -139,7 +139,8 @@ impl Sink {
 
     pub(super) fn warn(&mut self, path: &Path<'_>, problem: impl Into<Problem>) {
         let document = self.document.clone();
-        self.warnings.put(Severity::Warning, document, path.to_string(), problem.into());
+        self.warnings
+            .put(Severity::Warning, document, path.to_string(), problem.into());
     }
 
     /// `value`, if there was no error at all, and the warnings; else the errors, then the warnings.
@@ -250,10 +251,7 @@ mod tests {
             quoted("Bearer eyJhbGciOiJub25lIn0.e30.c2VjcmV0"),
             "what looks like a token"
         );
-        assert_eq!(
-            quoted("-----BEGIN EC PRIVATE KEY-----\nabc"),
-            "what looks like a key"
-        );
+        assert_eq!(quoted("-----BEGIN EC PRIVATE KEY-----\nabc"), "what looks like a key");
     }
 
     #[test]

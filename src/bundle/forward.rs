@@ -40,7 +40,9 @@ const RESERVED_PREFIXES: &[&str] = &["x-forwarded-", "x-regionguard-", "x-envoy-
 
 pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Forward> {
     let fields = at.fields(&FORWARD, sink)?;
-    let strip_token = fields.optional("token", sink, |at, sink| at.word(&[("strip", true), ("pass", false)], sink));
+    let strip_token = fields.optional("token", sink, |at, sink| {
+        at.word(&[("strip", true), ("pass", false)], sink)
+    });
     let claims = fields.optional("claims", sink, |at, sink| claims(at, sink));
     Ok(Forward {
         strip_token: strip_token?.unwrap_or_default(),
@@ -62,7 +64,10 @@ fn claims(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(String, String)>> {
         let valid = check_header(header, &path, sink);
         let claim = At::new(claim, path).text(sink);
         if let Some((other, _)) = claims.iter().find(|(other, _)| same_header(other, header)) {
-            wrong = Some(sink.error(&path, format!("`{other}` and `{header}` are one header to servers that take `_` for `-`")));
+            wrong = Some(sink.error(
+                &path,
+                format!("`{other}` and `{header}` are one header to servers that take `_` for `-`"),
+            ));
         }
         match (valid, claim) {
             (Ok(()), Ok(claim)) => claims.push((header.clone(), claim.to_owned())),
@@ -93,10 +98,13 @@ fn check_header(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
         return Err(sink.error(path, problem));
     }
     let folded = folded(name);
-    let reserved = RESERVED.contains(&folded.as_str())
-        || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
+    let reserved =
+        RESERVED.contains(&folded.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
     if reserved {
-        return Err(sink.error(path, format!("no claim may fill `{folded}`: take a header of your own, like `x-user`")));
+        return Err(sink.error(
+            path,
+            format!("no claim may fill `{folded}`: take a header of your own, like `x-user`"),
+        ));
     }
     Ok(())
 }

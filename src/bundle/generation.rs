@@ -42,8 +42,20 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(bundle: Bundle, networks: Networks<RegionId>, digest: [u8; 32], warnings: Vec<Diagnostic>) -> Self {
-        let Bundle { region, name, version, trust, regions, policies } = bundle;
+    pub(super) fn new(
+        bundle: Bundle,
+        networks: Networks<RegionId>,
+        digest: [u8; 32],
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let Bundle {
+            region,
+            name,
+            version,
+            trust,
+            regions,
+            policies,
+        } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
         Self {
@@ -94,7 +106,10 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 fn strip(policies: &[Policy]) -> StripSet {
     let own = ["x-regionguard-subject", "x-regionguard-region", "x-regionguard-reason"];
-    let forwarded = policies.iter().flat_map(|policy| &policy.forward).flat_map(|forward| &forward.claims);
+    let forwarded = policies
+        .iter()
+        .flat_map(|policy| &policy.forward)
+        .flat_map(|forward| &forward.claims);
     StripSet::new(own.into_iter().chain(forwarded.map(|(header, _)| header.as_str())))
 }
 

@@ -21,11 +21,11 @@ const JWKS: Shape = Shape {
 pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<KeyRing> {
     let fields = at.fields(&KEYS, sink)?;
     let algorithms = fields.optional("algorithms", sink, |at, sink| {
-        at.list(limits::ALGORITHMS, sink, |at, sink| algorithm(at, sink))
+        at.list(limits::ALGORITHMS, sink, algorithm)
     });
     let jwks = fields.required("jwks", sink, |at, sink| {
         let fields = at.fields(&JWKS, sink)?;
-        fields.required("keys", sink, |at, sink| at.list(limits::KEYS, sink, |at, sink| jwk(at, sink)))
+        fields.required("keys", sink, |at, sink| at.list(limits::KEYS, sink, jwk))
     });
     let (algorithms, jwks) = (algorithms?, jwks?);
     let built = KeyRing::build(&jwks, algorithms.as_deref());
@@ -42,7 +42,10 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<KeyRing> {
         return Err(reported);
     }
     if built.ring.is_empty() {
-        return Err(sink.error(&list, "not one of the keys can be used here: no token could ever be verified"));
+        return Err(sink.error(
+            &list,
+            "not one of the keys can be used here: no token could ever be verified",
+        ));
     }
     Ok(built.ring)
 }
@@ -75,7 +78,10 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
     if size(at.value) > limits::KEY_NODES {
         return Err(sink.error(&at.path, format!("a key of more than {} values", limits::KEY_NODES)));
     }
-    if let Some(secret) = Jwk::SECRET_MEMBERS.iter().find(|name| members.iter().any(|(given, _)| given == *name)) {
+    if let Some(secret) = Jwk::SECRET_MEMBERS
+        .iter()
+        .find(|name| members.iter().any(|(given, _)| given == *name))
+    {
         let message = format!(
             "`{secret}` is a member of a private or symmetric key: secrets are never in a bundle, which stands in configuration dumps; give the public key only, and replace this one"
         );
@@ -93,10 +99,13 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
     };
     let (kty, kid, alg, usage, crv) = (text("kty"), text("kid"), text("alg"), text("use"), text("crv"));
     let (n, e, x, y) = (text("n"), text("e"), text("x"), text("y"));
-    let operations = members.iter().find(|(given, _)| given == "key_ops").map(|(name, value)| {
-        let at = At::new(value, Path::Member(&at.path, name));
-        at.list(limits::ALGORITHMS, sink, |at, sink| at.text(sink).map(str::to_owned))
-    });
+    let operations = members
+        .iter()
+        .find(|(given, _)| given == "key_ops")
+        .map(|(name, value)| {
+            let at = At::new(value, Path::Member(&at.path, name));
+            at.list(limits::ALGORITHMS, sink, |at, sink| at.text(sink).map(str::to_owned))
+        });
     Ok(Jwk {
         kty: kty?,
         kid: kid?,
@@ -116,7 +125,10 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
 fn size(value: &Value) -> usize {
     match value {
         Value::List(items) => items.iter().map(size).fold(1, usize::saturating_add),
-        Value::Object(members) => members.iter().map(|(_, value)| size(value)).fold(1, usize::saturating_add),
+        Value::Object(members) => members
+            .iter()
+            .map(|(_, value)| size(value))
+            .fold(1, usize::saturating_add),
         _ => 1,
     }
 }

@@ -11,7 +11,16 @@ use crate::request::HostPattern;
 
 const SPEC: Shape = Shape {
     fields: &["context", "selector", "mode", "default", "forward", "rules"],
-    later: &["identity", "device", "osVersions", "preflight", "probes", "streams", "tokens", "tokenSources"],
+    later: &[
+        "identity",
+        "device",
+        "osVersions",
+        "preflight",
+        "probes",
+        "streams",
+        "tokens",
+        "tokenSources",
+    ],
 };
 
 const CONTEXT: Shape = Shape {
@@ -38,7 +47,9 @@ const SELECTOR: Shape = Shape {
 pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Policy> {
     let fields = spec.fields(&SPEC, sink)?;
     let hosts = fields.optional("selector", sink, |at, sink| selector(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| at.word_or_later(&[("enforce", ())], &["shadow"], sink));
+    let mode = fields.optional("mode", sink, |at, sink| {
+        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
+    });
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
@@ -85,9 +96,10 @@ fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<
     at.list(limits::REGIONS, sink, |at, sink| {
         let name = at.name(sink)?;
         if !known.regions.contains(&name) {
-            let problem = Problem::new("the bundle has no Region with this name: no request is known to come from there")
-                .found(at.value)
-                .suggest(nearest(name, known.regions.iter().copied()));
+            let problem =
+                Problem::new("the bundle has no Region with this name: no request is known to come from there")
+                    .found(at.value)
+                    .suggest(nearest(name, known.regions.iter().copied()));
             sink.warn(&at.path, problem);
         }
         Ok(name.to_owned())
@@ -96,7 +108,11 @@ fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<
 
 fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<super::document::Rule>> {
     let rules = at.list(limits::RULES, sink, |at, sink| rule::read(at, known, sink))?;
-    let mut names: Vec<(&str, usize)> = rules.iter().enumerate().map(|(i, rule)| (rule.name.as_str(), i)).collect();
+    let mut names: Vec<(&str, usize)> = rules
+        .iter()
+        .enumerate()
+        .map(|(i, rule)| (rule.name.as_str(), i))
+        .collect();
     names.sort_unstable();
     let mut wrong = None;
     for pair in names.windows(2) {
@@ -104,7 +120,10 @@ fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<super::doc
             && first == second
         {
             let path = format!("{}[{later}].name", at.path);
-            wrong = Some(sink.error_at(path, format!("rule {earlier} of this policy has the name `{first}` already")));
+            wrong = Some(sink.error_at(
+                path,
+                format!("rule {earlier} of this policy has the name `{first}` already"),
+            ));
         }
     }
     wrong.map_or(Ok(rules), Err)

@@ -54,7 +54,10 @@ impl<'v> At<'v> {
                 .iter()
                 .find(|(other, _)| other != given && is_spelling(other, field));
             if let Some((other, _)) = twice {
-                sink.error(&path, format!("given twice, as `{other}` and as `{given}`: keep one of them"));
+                sink.error(
+                    &path,
+                    format!("given twice, as `{other}` and as `{given}`: keep one of them"),
+                );
             }
             return;
         }

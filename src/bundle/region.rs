@@ -64,17 +64,22 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
     let center = fields.optional("center", sink, |at, sink| center(at, sink));
-    let networks =
-        fields.optional("networks", sink, |at, sink| at.list(limits::NETWORKS, sink, rule::network));
+    let networks = fields.optional("networks", sink, |at, sink| {
+        at.list(limits::NETWORKS, sink, rule::network)
+    });
     let zone = fields.optional("timezone", sink, zone);
     let hours = fields.optional("businessHours", sink, |at, sink| {
         if fields.field("timezone").is_none() {
-            sink.error(&at.path, "a time without a zone means nothing: give `timezone`, like `America/New_York`");
+            sink.error(
+                &at.path,
+                "a time without a zone means nothing: give `timezone`, like `America/New_York`",
+            );
         }
         hours(at, sink)
     });
-    let max_token_lifetime =
-        fields.optional("maxTokenLifetime", sink, |at, sink| at.duration(LIFETIMES.0, LIFETIMES.1, sink));
+    let max_token_lifetime = fields.optional("maxTokenLifetime", sink, |at, sink| {
+        at.duration(LIFETIMES.0, LIFETIMES.1, sink)
+    });
     Ok(Region {
         name: name.to_owned(),
         issuer: issuer?.to_owned(),
@@ -93,9 +98,16 @@ fn accepts(own: &str, at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<V
     let accepts = at.list(limits::ACCEPTS, sink, |at, sink| acceptance(own, at, known, sink))?;
     let mut wrong = None;
     for (index, acceptance) in accepts.iter().enumerate() {
-        if accepts.iter().take(index).any(|earlier| earlier.home == acceptance.home) {
+        if accepts
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.home == acceptance.home)
+        {
             let item = Path::Item(&at.path, index);
-            let message = format!("`{}` is listed already: put what is accepted of one home region in one entry", acceptance.home);
+            let message = format!(
+                "`{}` is listed already: put what is accepted of one home region in one entry",
+                acceptance.home
+            );
             wrong = Some(sink.error(&Path::Member(&item, "home"), message));
         }
     }
@@ -139,13 +151,19 @@ fn center(at: &At<'_>, sink: &mut Sink) -> Read<Center> {
     let path = fields.optional("path", sink, |at, sink| {
         let path = visible(at, sink)?;
         if !path.starts_with('/') || path.contains('#') {
-            return Err(sink.error(&at.path, Problem::new("must begin with `/` and have no `#`").found(at.value)));
+            return Err(sink.error(
+                &at.path,
+                Problem::new("must begin with `/` and have no `#`").found(at.value),
+            ));
         }
         Ok(path)
     });
     let timeout = fields.optional("timeout", sink, |at, sink| at.duration(TIMEOUTS.0, TIMEOUTS.1, sink));
     let authority = fields.optional("authority", sink, |at, sink| {
-        at.parsed(|text| Authority::parse(text.as_bytes(), None).map(|_| text.to_owned()), sink)
+        at.parsed(
+            |text| Authority::parse(text.as_bytes(), None).map(|_| text.to_owned()),
+            sink,
+        )
     });
     let cluster = cluster?;
     let authority = match authority? {
@@ -171,7 +189,10 @@ fn visible<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
-    Err(sink.error(&at.path, Problem::new("must be visible ASCII without spaces").found(at.value)))
+    Err(sink.error(
+        &at.path,
+        Problem::new("must be visible ASCII without spaces").found(at.value),
+    ))
 }
 
 fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {
@@ -184,16 +205,18 @@ fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {
 
 fn hours(at: &At<'_>, sink: &mut Sink) -> Read<BusinessHours> {
     let fields = at.fields(&HOURS, sink)?;
-    let days = fields.required("days", sink, |at, sink| at.list(7, sink, |at, sink| at.text(sink).map(str::to_owned)));
+    let days = fields.required("days", sink, |at, sink| {
+        at.list(7, sink, |at, sink| at.text(sink).map(str::to_owned))
+    });
     let from = fields.required("from", sink, At::text);
     let to = fields.required("to", sink, At::text);
     let (days, from, to) = (days?, from?, to?);
-    BusinessHours::parse(&days, from, to).or_else(|errors| {
+    BusinessHours::parse(&days, from, to).map_err(|errors| {
         let mut wrong = None;
         for error in errors {
             let path = format!("{}.{}", at.path, error.field());
             wrong = Some(sink.error_at(path, error.to_string()));
         }
-        Err(wrong.unwrap_or_else(|| sink.error(&at.path, "not business hours")))
+        wrong.unwrap_or_else(|| sink.error(&at.path, "not business hours"))
     })
 }

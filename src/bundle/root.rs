@@ -82,14 +82,19 @@ pub(super) struct Placed<T> {
 pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<RegionId>)> {
     let at = At::new(value, Path::Root);
     if let (Some(kind), None) = (value.member("kind"), value.member("documents")) {
-        let message = "this is a single document: put it into the `documents` of a bundle, beside `metadata: {name, version}`";
+        let message =
+            "this is a single document: put it into the `documents` of a bundle, beside `metadata: {name, version}`";
         return Err(sink.error(&Path::Root, Problem::new(message).found(kind)));
     }
     let fields = at.fields(&BUNDLE, sink)?;
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
     // Templates are judged as far as they can be, whatever is wrong with `trust`.
-    let paths = trust.as_ref().ok().and_then(Option::as_ref).map_or_else(PathOptions::default, |trust| trust.paths);
+    let paths = trust
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map_or_else(PathOptions::default, |trust| trust.paths);
     let (documents, complete) = documents(&fields, &paths, sink)?;
     // All errors at once: what could be read is checked even where something could not.
     let networks = cross::check(&documents, sink);
@@ -142,8 +147,9 @@ fn documents(bundle: &Fields<'_>, paths: &PathOptions, sink: &mut Sink) -> Read<
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
         let outcome = match header.kind {
-            Kind::Region => region::read(&header.name, &spec, &known, sink)
-                .map(|document| regions.push(Placed { index, document })),
+            Kind::Region => {
+                region::read(&header.name, &spec, &known, sink).map(|document| regions.push(Placed { index, document }))
+            }
             Kind::Policy => policy::read(&header.name, &spec, &known, sink)
                 .map(|document| policies.push(Placed { index, document })),
         };
@@ -157,7 +163,14 @@ fn documents(bundle: &Fields<'_>, paths: &PathOptions, sink: &mut Sink) -> Read<
         Ok(region) => (region, Ok(())),
         Err(reported) => (None, Err(reported)),
     };
-    Ok((Documents { region, regions, policies }, complete.and(known_region)))
+    Ok((
+        Documents {
+            region,
+            regions,
+            policies,
+        },
+        complete.and(known_region),
+    ))
 }
 
 fn items(list: &Value) -> &[Value] {
@@ -178,7 +191,9 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
     for (index, later) in headers.iter().enumerate() {
         let Ok(later) = later else { continue };
         let same = |earlier: &Read<Header>| {
-            earlier.as_ref().is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name)
+            earlier
+                .as_ref()
+                .is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name)
         };
         if let Some(earlier) = headers.iter().take(index).position(same) {
             let document = Path::Item(&list.path, index);
@@ -192,7 +207,11 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
     let count = |kind: Kind| headers.iter().flatten().filter(|header| header.kind == kind).count();
     for (kind, limit) in [(Kind::Region, limits::REGIONS), (Kind::Policy, limits::POLICIES)] {
         if count(kind) > limit {
-            let message = format!("too many documents of kind {}: {}, {limit} at most", kind.name(), count(kind));
+            let message = format!(
+                "too many documents of kind {}: {}, {limit} at most",
+                kind.name(),
+                count(kind)
+            );
             return Err(sink.error(&list.path, message));
         }
     }

@@ -54,8 +54,16 @@ const RESPONSE: Shape = Shape {
 };
 
 /// Properties of the question's subject that are there anyway.
-const STANDARD_PROPERTIES: &[&str] =
-    &["home", "iss", "roles", "permissions", "acr", "amr", "auth_time", "workload"];
+const STANDARD_PROPERTIES: &[&str] = &[
+    "home",
+    "iss",
+    "roles",
+    "permissions",
+    "acr",
+    "amr",
+    "auth_time",
+    "workload",
+];
 
 /// A center's answer may be reused for so long at least and at most.
 const CACHE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(24 * 3_600));
@@ -80,7 +88,9 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
     let from = fields.optional("from", sink, |at, sink| from(at, known, sink));
     let permissions = fields.optional("permissions", sink, |at, sink| words(at, sink));
     let roles = fields.optional("roles", sink, |at, sink| words(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| at.word_or_later(&[("enforce", ())], &["shadow"], sink));
+    let mode = fields.optional("mode", sink, |at, sink| {
+        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
+    });
     let effect = effect(&fields, sink);
     let identity = identity(&fields, effect.as_ref().ok(), sink);
     mode?;
@@ -108,7 +118,9 @@ fn method(at: &At<'_>, sink: &mut Sink) -> Read<String> {
     }
     let upper = text.to_ascii_uppercase();
     if upper != text {
-        let problem = Problem::new("methods are upper case").found(at.value).suggest(Some(upper));
+        let problem = Problem::new("methods are upper case")
+            .found(at.value)
+            .suggest(Some(upper));
         return Err(sink.error(&at.path, problem));
     }
     if text == "CONNECT" {
@@ -119,9 +131,8 @@ fn method(at: &At<'_>, sink: &mut Sink) -> Read<String> {
 
 fn from(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<From> {
     let fields = at.fields(&FROM, sink)?;
-    let regions = |at: &At<'_>, sink: &mut Sink| {
-        at.list(limits::REGIONS, sink, |at, sink| region_name(at, known, sink))
-    };
+    let regions =
+        |at: &At<'_>, sink: &mut Sink| at.list(limits::REGIONS, sink, |at, sink| region_name(at, known, sink));
     let source_regions = fields.optional("sourceRegions", sink, regions);
     let home_regions = fields.optional("homeRegions", sink, regions);
     let networks = fields.optional("networks", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, network));
@@ -159,7 +170,9 @@ fn word(at: &At<'_>, sink: &mut Sink) -> Read<String> {
 /// `effect` with what belongs to it; what belongs to another effect is an error.
 fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
     let words = [("allow", Verb::Allow), ("deny", Verb::Deny), ("defer", Verb::Defer)];
-    let verb = fields.required("effect", sink, |at, sink| at.word_or_later(&words, &["stepUp", "step_up"], sink));
+    let verb = fields.required("effect", sink, |at, sink| {
+        at.word_or_later(&words, &["stepUp", "step_up"], sink)
+    });
     let defer = fields.optional("defer", sink, |at, sink| defer(at, sink));
     let response = fields.optional("response", sink, |at, sink| response(at, sink));
     let verb = verb?;
@@ -170,7 +183,10 @@ fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
     }
     Ok(match verb {
         Verb::Allow => Effect::Allow,
-        Verb::Deny => Effect::Deny(response?.unwrap_or(Refusal { status: 403, hide: false })),
+        Verb::Deny => Effect::Deny(response?.unwrap_or(Refusal {
+            status: 403,
+            hide: false,
+        })),
         Verb::Defer => Effect::Defer(defer?.unwrap_or_default()),
     })
 }
@@ -179,7 +195,11 @@ fn defer(at: &At<'_>, sink: &mut Sink) -> Read<Defer> {
     let fields = at.fields(&DEFER, sink)?;
     let cache = fields.optional("cache", sink, |at, sink| at.duration(CACHE.0, CACHE.1, sink));
     let allow = fields.optional("onUnavailable", sink, |at, sink| {
-        at.word_or_later(&[("deny", false), ("allow", true)], &["lastDecision", "last_decision"], sink)
+        at.word_or_later(
+            &[("deny", false), ("allow", true)],
+            &["lastDecision", "last_decision"],
+            sink,
+        )
     });
     let claims = fields.optional("claims", sink, |at, sink| {
         at.list(limits::DEFER_CLAIMS, sink, |at, sink| {
@@ -191,8 +211,9 @@ fn defer(at: &At<'_>, sink: &mut Sink) -> Read<Defer> {
             Ok(claim.to_owned())
         })
     });
-    let pass_reason =
-        fields.optional("reasonUser", sink, |at, sink| at.word(&[("pass", true), ("drop", false)], sink));
+    let pass_reason = fields.optional("reasonUser", sink, |at, sink| {
+        at.word(&[("pass", true), ("drop", false)], sink)
+    });
     Ok(Defer {
         cache: cache?,
         allow_when_unavailable: allow?.unwrap_or_default(),
@@ -217,7 +238,10 @@ fn response(at: &At<'_>, sink: &mut Sink) -> Read<Refusal> {
     let hide = hide?.unwrap_or_default();
     let status = status?.unwrap_or(if hide { 404 } else { 403 });
     if hide && status != 404 {
-        return Err(sink.error(&at.path, "`hide: true` needs status 404: any other tells that something is there"));
+        return Err(sink.error(
+            &at.path,
+            "`hide: true` needs status 404: any other tells that something is there",
+        ));
     }
     Ok(Refusal { status, hide })
 }
@@ -230,10 +254,15 @@ fn identity(fields: &Fields<'_>, effect: Option<&Effect>, sink: &mut Sink) -> Re
             let message = "a deny that says nothing of identity holds for everybody: leave `identity` out";
             return Err(sink.error(&at.path, message));
         }
-        let demands: Vec<&str> =
-            ["permissions", "roles"].into_iter().filter(|name| fields.field(name).is_some()).collect();
+        let demands: Vec<&str> = ["permissions", "roles"]
+            .into_iter()
+            .filter(|name| fields.field(name).is_some())
+            .collect();
         if !demands.is_empty() {
-            let message = format!("`identity: none` is for everybody, and nobody without a token has {}: leave one of them out", one_of(&demands));
+            let message = format!(
+                "`identity: none` is for everybody, and nobody without a token has {}: leave one of them out",
+                one_of(&demands)
+            );
             return Err(sink.error(&at.path, message));
         }
     }

@@ -88,7 +88,13 @@ mod tests {
     #[test]
     fn edits_are_counted() {
         let count = |left: &str, right: &str| distance(&folded(left), &folded(right));
-        for (left, right, edits) in [("", "", 0), ("", "ab", 2), ("abc", "acb", 1), ("abc", "xbz", 2), ("abcd", "bcd", 1)] {
+        for (left, right, edits) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("abc", "acb", 1),
+            ("abc", "xbz", 2),
+            ("abcd", "bcd", 1),
+        ] {
             assert_eq!(count(left, right), edits, "{left} {right}");
             assert_eq!(count(right, left), edits, "{right} {left}");
         }

@@ -200,8 +200,8 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The starts of consecutive ranges in ascending order, each with its value. A range ends where the next one starts;
-/// before the first there is nothing.
+/// The starts of consecutive ranges in ascending order, each with its value. A range ends where the next one starts, so of
+/// those that start at one address only the last has any; before the first there is nothing.
 #[derive(Clone, Debug)]
 struct Ranges<T>(Vec<(u128, Option<T>)>);
 
@@ -216,7 +216,7 @@ impl<T: Copy> Ranges<T> {
             while let Some((end, _)) = open.pop_if(|(end, _)| *end < start) {
                 ranges.resume(end, &open);
             }
-            ranges.start(start, Some(*value));
+            ranges.0.push((start, Some(*value)));
             open.push((number(network.broadcast()), *value));
         }
         while let Some((end, _)) = open.pop() {
@@ -228,14 +228,8 @@ impl<T: Copy> Ranges<T> {
     /// After `end`, the innermost network that is still open goes on. Nothing comes after the family's last address.
     fn resume(&mut self, end: u128, open: &[(u128, T)]) {
         if let Some(next) = end.checked_add(1) {
-            self.start(next, open.last().map(|(_, value)| *value));
+            self.0.push((next, open.last().map(|(_, value)| *value)));
         }
-    }
-
-    /// Starts a range; one that started at the same address has turned out to be empty and gives way.
-    fn start(&mut self, start: u128, value: Option<T>) {
-        while self.0.pop_if(|(last, _)| *last == start).is_some() {}
-        self.0.push((start, value));
     }
 
     fn find(&self, address: u128) -> Option<T> {

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Deserializer;
 use serde_json::de::SliceRead;
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Budget, Value, number, report_duplicates, text};
 use crate::bundle::diagnostic::{Problem, Read, Sink};
@@ -45,8 +45,15 @@ fn check_text(bytes: &[u8], sink: &mut Sink) -> Read<()> {
     };
     let before = bytes.get(..at).unwrap_or_default();
     let line = before.split(|byte| *byte == b'\n').count();
-    let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len).saturating_add(1);
-    Err(sink.error(&Path::Root, format!("not valid JSON: {what} at line {line} column {column}")))
+    let column = before
+        .rsplit(|byte| *byte == b'\n')
+        .next()
+        .map_or(0, <[u8]>::len)
+        .saturating_add(1);
+    Err(sink.error(
+        &Path::Root,
+        format!("not valid JSON: {what} at line {line} column {column}"),
+    ))
 }
 
 struct Reading<'s> {
@@ -112,14 +119,28 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         Ok(Value::Bool(found))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "what is too large to be exact is refused, rounded or not")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what is too large to be exact is refused, rounded or not"
+    )]
     fn visit_u64<E: Error>(self, found: u64) -> Result<Value, E> {
-        self.number(if found > crate::bundle::limits::INTEGER { f64::MAX } else { found as f64 })
+        self.number(if found > crate::bundle::limits::INTEGER {
+            f64::MAX
+        } else {
+            found as f64
+        })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "what is too large to be exact is refused, rounded or not")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what is too large to be exact is refused, rounded or not"
+    )]
     fn visit_i64<E: Error>(self, found: i64) -> Result<Value, E> {
-        self.number(if found.unsigned_abs() > crate::bundle::limits::INTEGER { f64::MAX } else { found as f64 })
+        self.number(if found.unsigned_abs() > crate::bundle::limits::INTEGER {
+            f64::MAX
+        } else {
+            found as f64
+        })
     }
 
     fn visit_f64<E: Error>(self, found: f64) -> Result<Value, E> {

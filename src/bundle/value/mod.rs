@@ -158,10 +158,10 @@ fn report_duplicates(members: &[(String, Value)], path: &Path<'_>, sink: &mut Si
         if let [first, second] = pair
             && first == second
         {
-            sink.error(&Path::Member(path, first), "this member is given more than once: keep one of them");
+            sink.error(
+                &Path::Member(path, first),
+                "this member is given more than once: keep one of them",
+            );
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -124,7 +124,11 @@ impl Reading<'_> {
             },
             _ => return Err(self.broken(path)),
         };
-        if wire.is_empty() { Ok(value) } else { Err(self.broken(path)) }
+        if wire.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.broken(path))
+        }
     }
 
     /// `ListValue { repeated Value values = 1; }`
@@ -148,11 +152,14 @@ impl Reading<'_> {
     }
 
     fn spend(&mut self, path: &Path<'_>, depth: usize) -> Read<()> {
-        self.budget.spend(depth).map_err(|message| self.sink.error(path, message))
+        self.budget
+            .spend(depth)
+            .map_err(|message| self.sink.error(path, message))
     }
 
     fn broken(&mut self, path: &Path<'_>) -> crate::bundle::diagnostic::Reported {
-        self.sink.error(path, "not the serialized bytes of a google.protobuf.Struct")
+        self.sink
+            .error(path, "not the serialized bytes of a google.protobuf.Struct")
     }
 }
 
