@@ -25,7 +25,11 @@ impl<V> Bounded<V> {
 
     /// An empty table whose entries may cost `bound` together; `seed` is random.
     pub(crate) fn new(bound: usize, seed: u64) -> Self {
-        Self { entries: LruCache::unbounded_with_hasher(Seeded::new(seed)), cost: 0, bound }
+        Self {
+            entries: LruCache::unbounded_with_hasher(Seeded::new(seed)),
+            cost: 0,
+            bound,
+        }
     }
 
     /// The value of `key`, which is now the one used last.
@@ -40,7 +44,9 @@ impl<V> Bounded<V> {
             return;
         }
         while self.cost > self.bound.saturating_sub(cost) {
-            let Some((_, oldest)) = self.entries.pop_lru() else { break };
+            let Some((_, oldest)) = self.entries.pop_lru() else {
+                break;
+            };
             self.cost = self.cost.saturating_sub(oldest.cost);
         }
         self.entries.put(key.into(), Held { value, cost });
@@ -82,7 +88,10 @@ struct Seeded {
 impl Seeded {
     fn new(seed: u64) -> Self {
         static SHARED: OnceLock<SharedSeed> = OnceLock::new();
-        Self { own: seed, shared: SHARED.get_or_init(|| SharedSeed::from_u64(seed.rotate_left(32))) }
+        Self {
+            own: seed,
+            shared: SHARED.get_or_init(|| SharedSeed::from_u64(seed.rotate_left(32))),
+        }
     }
 }
 

@@ -127,7 +127,10 @@ pub(crate) mod tests {
                 id: "alice".to_owned(),
                 properties: object(json!({"home": "us-east-1"})),
             },
-            action: ActionPart { name: "GET".to_owned(), properties: Map::new() },
+            action: ActionPart {
+                name: "GET".to_owned(),
+                properties: Map::new(),
+            },
             resource: ResourcePart {
                 kind: "route",
                 id: "/v1/profiles/{id}".to_owned(),
