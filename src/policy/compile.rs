@@ -7,7 +7,7 @@ use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
-use crate::bundle::document::IdentityNeed;
+use crate::bundle::document::{Effect, IdentityNeed};
 use crate::bundle::{RegionId, document};
 use crate::request::{Authority, CanonicalPath, PathTemplate};
 
@@ -63,7 +63,7 @@ pub struct Rule {
     /// `identity: none` of an allow or a defer.
     pub(super) is_public: bool,
     pub(super) conditions: Conditions,
-    pub(super) effect: document::Effect,
+    pub(super) effect: Effect,
 }
 
 impl Rule {
@@ -165,6 +165,12 @@ impl PolicySet {
         &self.forwarded_headers
     }
 
+    /// How many nodes the index has.
+    #[cfg(test)]
+    pub(super) fn index_nodes(&self) -> usize {
+        self.index.nodes()
+    }
+
     /// The rules found, by policy and rule name.
     pub(super) fn found<'s>(&'s self, candidates: &Candidates) -> impl Iterator<Item = (RuleRef, &'s Rule)> {
         let rules = candidates.rules.iter();
@@ -214,7 +220,7 @@ impl Policy {
 
 impl Rule {
     fn compile(document: document::Rule, policy: PolicyRef, policy_name: &str, regions: &RegionNames<'_>) -> Self {
-        let is_deny = matches!(document.effect, document::Effect::Deny(_));
+        let is_deny = matches!(document.effect, Effect::Deny(_));
         let is_public = !is_deny && document.identity == IdentityNeed::None;
         // Who is not let in by a public rule needs a token; who is refused needs one only where the rule says so.
         let token = if is_deny {
@@ -223,8 +229,13 @@ impl Rule {
             !is_public
         };
         let mut paths = document.paths;
-        for paths in &mut paths {
+        if let Some(paths) = &mut paths {
             paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        }
+        let mut effect = document.effect;
+        if let Effect::Defer(options) = &mut effect {
+            options.claims.sort_unstable();
+            options.claims.dedup();
         }
         Self {
             label: label(policy_name, Some(&document.name)),
@@ -241,7 +252,7 @@ impl Rule {
                 permissions: document.permissions,
                 roles: document.roles,
             },
-            effect: document.effect,
+            effect,
         }
     }
 }
