@@ -83,6 +83,7 @@ reasons! {
     IdentityScheme = "identity.scheme", Deny, 401, "unauthenticated", "the Authorization scheme is not Bearer, and nothing public lets the request in";
     TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
+    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
     TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
     TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing or has the wrong form: `exp`, `sub`, `aud`, `permissions`, `roles`, …";
     IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
@@ -121,6 +122,7 @@ reasons! {
 
     // What is wrong here.
     RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";
+    ForeignVerifier = "config.foreign_verifier", Deny, 503, "unavailable", "another `CryptoProvider` of `jsonwebtoken` is installed in this process, so no signature is trusted: embed the kernel without it";
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";
     Overloaded = "engine.overloaded", Deny, 503, "unavailable", "too many requests wait for the center at once in this worker";
     DuplicateFilter = "config.duplicate_filter", Deny, 500, "misconfigured", "a decision line was there before this filter decided: the filter stands twice in the chain, or another one forges its line";

@@ -1,0 +1,293 @@
+//! From a token's bytes to a verified identity, and the cache of those.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::budget::FailureBudget;
+use super::claims::{self, Standard};
+use super::jws::Jws;
+use super::keys::{Algorithm, PublicKey};
+use super::lru::Lru;
+use super::provider::{Crypto, ForeignProvider};
+use super::strict_json;
+use super::subject::{Identity, Subject};
+use super::verify::SignatureVerifier;
+use crate::bundle::RegionId;
+use crate::bundle::document::{Acceptance, Region};
+use crate::reason::Reason;
+use crate::time::Now;
+
+/// What the cache of verified tokens may take of a worker's memory, unless told otherwise.
+pub const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a generation says about whom to trust.
+#[derive(Clone, Copy)]
+pub struct TrustView<'g> {
+    /// The Regions, sorted by name.
+    pub regions: &'g [Region],
+    /// The one in which this enforcement point stands.
+    pub local: RegionId,
+    /// SHA-256 of everything that decides whether a token verifies: each Region's name, issuer, claim mapping and keys with their algorithms.
+    pub trust_digest: &'g [u8; 32],
+    /// SHA-256 of the whole bundle: what of a token counts here (`accepts`) depends on it.
+    pub generation_digest: &'g [u8; 32],
+}
+
+/// A verified token at one enforcement point.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// What its home region says.
+    pub identity: Rc<Identity>,
+    /// What counts of it here.
+    pub subject: Subject,
+}
+
+/// Verifies tokens for one scope, and remembers the verified ones.
+///
+/// The cache is keyed by the whole token and holds only what was verified under one trust digest: under another it begins empty. An entry counts as the token's
+/// length, an estimate from above of the identity with all its claims and of its [`Subject`], and its place in the table; the sum never exceeds the bound, and
+/// what was not used for longest goes first. A token that was refused is not remembered.
+pub struct Authenticator {
+    crypto: Result<Crypto, ForeignProvider>,
+    cache: Lru<Entry>,
+    trust: [u8; 32],
+}
+
+/// What the cache holds of a token: the identity as `authenticated` has it, and for which generation and place that was made.
+struct Entry {
+    authenticated: Rc<Authenticated>,
+    generation: [u8; 32],
+    local: RegionId,
+}
+
+impl Authenticator {
+    /// An authenticator whose cache takes at most [`CACHE_BYTES`]; `seed` is random.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with_cache(CACHE_BYTES, seed)
+    }
+
+    /// An authenticator whose cache takes at most `bytes`; `seed` is random.
+    #[must_use]
+    pub fn with_cache(bytes: usize, seed: u64) -> Self {
+        Self {
+            crypto: Crypto::install(),
+            cache: Lru::new(bytes, seed),
+            trust: [0; 32],
+        }
+    }
+
+    /// Who `token` says is asking, and whether the cache knew.
+    ///
+    /// The order is that of growing cost: the cache; size and form; issuer and region; whether that region counts here; key and algorithm; time; audience; sender
+    /// binding; the peer's budget; then the signature, once. Until then the claims choose nothing but the Region and its key. Whatever is not a property of the
+    /// signature alone (acceptance, time, lifetime, audience) is checked on a cache hit too. A hit allocates nothing, but the first under a new generation.
+    pub fn authenticate(
+        &mut self,
+        token: &[u8],
+        view: TrustView<'_>,
+        now: &Now<'_>,
+        verifier: &Rc<dyn SignatureVerifier>,
+        budget: &mut FailureBudget,
+        peer: &dyn Fn() -> Option<IpAddr>,
+    ) -> (Result<Rc<Authenticated>, Reason>, bool) {
+        let Some(local) = view.regions.get(view.local.index()) else {
+            return (Err(Reason::RegionUnknown), false);
+        };
+        let place = Place { view, local };
+        if self.trust != *view.trust_digest {
+            self.cache.clear();
+            self.trust = *view.trust_digest;
+        }
+        if let Some(entry) = self.cache.get(token) {
+            let served = entry.serve(place, now);
+            if matches!(served, Err(Reason::TokenExpired)) {
+                self.cache.remove(token);
+            }
+            return (served, true);
+        }
+        (self.verify(token, place, now, verifier, budget, peer), false)
+    }
+
+    fn verify(
+        &mut self,
+        token: &[u8],
+        place: Place<'_>,
+        now: &Now<'_>,
+        verifier: &Rc<dyn SignatureVerifier>,
+        budget: &mut FailureBudget,
+        peer: &dyn Fn() -> Option<IpAddr>,
+    ) -> Result<Rc<Authenticated>, Reason> {
+        let crypto = self.crypto.map_err(|ForeignProvider| Reason::ForeignVerifier)?;
+        let unverified = Unverified::read(token, place, now)?;
+        budget.admit(now, peer)?;
+        let Some(authenticated) = unverified.verify(place, crypto, verifier) else {
+            budget.failed(now, peer);
+            return Err(Reason::TokenSignature);
+        };
+        let authenticated = Rc::new(authenticated);
+        self.remember(token, &authenticated, place.view);
+        Ok(authenticated)
+    }
+
+    fn remember(&mut self, token: &[u8], authenticated: &Rc<Authenticated>, view: TrustView<'_>) {
+        let cost = [
+            Lru::<Entry>::SLOT_BYTES,
+            token.len(),
+            authenticated.identity.weight(),
+            Subject::weight_of(&authenticated.identity),
+        ];
+        let entry = Entry {
+            authenticated: Rc::clone(authenticated),
+            generation: *view.generation_digest,
+            local: view.local,
+        };
+        self.cache
+            .insert(token, entry, cost.into_iter().fold(0, usize::saturating_add));
+    }
+}
+
+impl Entry {
+    /// The identity, if it still counts.
+    fn serve(&mut self, place: Place<'_>, now: &Now<'_>) -> Result<Rc<Authenticated>, Reason> {
+        let identity = &self.authenticated.identity;
+        let home = place
+            .view
+            .regions
+            .get(identity.home.index())
+            .ok_or(Reason::RegionMismatch)?;
+        let accepted = place.accepts(identity.home, &home.name)?;
+        identity.times.check(now.wall.numeric_date(), place.lifetime(home))?;
+        place.check_audience(identity.audiences.iter().map(String::as_str))?;
+        if self.generation != *place.view.generation_digest || self.local != place.view.local {
+            let subject = Subject::at(place.local, identity, accepted);
+            self.authenticated = Rc::new(Authenticated {
+                identity: Rc::clone(identity),
+                subject,
+            });
+            (self.generation, self.local) = (*place.view.generation_digest, place.view.local);
+        }
+        Ok(Rc::clone(&self.authenticated))
+    }
+}
+
+/// Where a token is judged.
+#[derive(Clone, Copy)]
+struct Place<'g> {
+    view: TrustView<'g>,
+    local: &'g Region,
+}
+
+impl<'g> Place<'g> {
+    /// The one Region with this issuer that the claims name by its own mapping.
+    fn home(self, issuer: &str, claims: &Map<String, Value>) -> Result<(RegionId, &'g Region), Reason> {
+        let numbered = (0..).map(RegionId).zip(self.view.regions);
+        let mut candidates = numbered.filter(|(_, region)| region.issuer == issuer).peekable();
+        if candidates.peek().is_none() {
+            return Err(Reason::IssuerUnknown);
+        }
+        let mut named = candidates.filter(|(_, region)| region.claims.region.names(claims, &region.name));
+        match (named.next(), named.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(Reason::RegionMismatch),
+        }
+    }
+
+    /// The local Region's entry for a home region; none is needed where that is the local one.
+    fn accepts(self, home: RegionId, name: &str) -> Result<Option<&'g Acceptance>, Reason> {
+        if home == self.view.local {
+            return Ok(None);
+        }
+        let entry = self.local.accepts.iter().find(|entry| entry.home == name);
+        entry.map(Some).ok_or(Reason::RegionNotAccepted)
+    }
+
+    /// The longest lifetime: the stricter of what the home region promises and what the local one demands.
+    fn lifetime(self, home: &Region) -> Option<Duration> {
+        [home.max_token_lifetime, self.local.max_token_lifetime]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn check_audience<'a>(self, mut audiences: impl Iterator<Item = &'a str>) -> Result<(), Reason> {
+        match audiences.any(|audience| self.local.audiences.iter().any(|ours| ours == audience)) {
+            true => Ok(()),
+            false => Err(Reason::TokenAudience),
+        }
+    }
+}
+
+/// A token that passed every check but its signature: nothing of it leaves this file before that one.
+struct Unverified<'t, 'g> {
+    jws: Jws<'t>,
+    algorithm: Algorithm,
+    key: &'g Arc<PublicKey>,
+    identity: Identity,
+    accepted: Option<&'g Acceptance>,
+}
+
+impl<'t, 'g> Unverified<'t, 'g> {
+    fn read(token: &'t [u8], place: Place<'g>, now: &Now<'_>) -> Result<Self, Reason> {
+        let jws = Jws::parse(token)?;
+        let claims = strict_json::object(&jws.payload).ok_or(Reason::TokenMalformed)?;
+        let (home, region) = place.home(claims::issuer(&claims)?, &claims)?;
+        let accepted = place.accepts(home, &region.name)?;
+        let algorithm = jws.header.algorithm()?;
+        let key = region.keys.select(jws.header.kid.as_deref(), algorithm)?;
+        let standard = Standard::read(&claims)?;
+        standard.times.check(now.wall.numeric_date(), place.lifetime(region))?;
+        place.check_audience(standard.audiences.iter().copied())?;
+        // Binding to a sender needs a proof, which nothing here can check yet: without it the token is anybody's who stole it.
+        if claims.contains_key("cnf") {
+            return Err(Reason::TokenBound);
+        }
+        // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
+        let identity = Identity {
+            home,
+            home_name: region.name.clone(),
+            issuer: region.issuer.clone(),
+            subject: standard.subject.to_owned(),
+            audiences: standard.audiences.iter().copied().map(str::to_owned).collect(),
+            times: standard.times,
+            permissions: claims::permissions(region.claims.permissions.find(&claims))?,
+            roles: claims::words(region.claims.roles.find(&claims))?,
+            claims,
+        };
+        Ok(Self {
+            jws,
+            algorithm,
+            key,
+            identity,
+            accepted,
+        })
+    }
+
+    /// The identity, if the signature is the key's.
+    fn verify(self, place: Place<'_>, crypto: Crypto, verifier: &Rc<dyn SignatureVerifier>) -> Option<Authenticated> {
+        let Self {
+            jws,
+            algorithm,
+            key,
+            identity,
+            accepted,
+        } = self;
+        if !crypto.verify(verifier, algorithm, key, jws.signing_input, jws.signature) {
+            return None;
+        }
+        let subject = Subject::at(place.local, &identity, accepted);
+        Some(Authenticated {
+            identity: Rc::new(identity),
+            subject,
+        })
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "ring")]
+#[path = "authenticate_tests.rs"]
+mod tests;

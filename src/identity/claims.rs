@@ -1,0 +1,238 @@
+//! The claims of a token (RFC 7519 §4.1, RFC 9068 §2.2), and where a Region's tokens hold region, permissions and roles.
+
+use core::time::Duration;
+
+use serde_json::{Map, Number, Value};
+
+use super::subject::Permissions;
+use crate::reason::Reason;
+
+/// How far the issuer's clock may be from ours, in seconds.
+pub const LEEWAY_SECONDS: f64 = 30.0;
+
+/// The largest NumericDate: up to here a double holds every whole second.
+const MAX_NUMERIC_DATE: f64 = 9_007_199_254_740_992.0;
+
+/// `claims` of a Region: where its tokens hold what counts here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimMapping {
+    /// The home region's name.
+    pub region: RegionClaim,
+    /// The permissions.
+    pub permissions: ClaimPath,
+    /// The roles.
+    pub roles: ClaimPath,
+}
+
+impl Default for ClaimMapping {
+    fn default() -> Self {
+        let path = |name: &str| ClaimPath { path: name.to_owned() };
+        Self {
+            region: RegionClaim::Claim(path("region")),
+            permissions: path("permissions"),
+            roles: path("roles"),
+        }
+    }
+}
+
+/// What tells a token's home region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegionClaim {
+    /// A claim, which must equal the Region's name.
+    Claim(ClaimPath),
+    /// The issuer alone, which then no other Region may have.
+    FromIssuer,
+}
+
+impl RegionClaim {
+    /// Whether these claims name the region `name`.
+    pub(super) fn names(&self, claims: &Map<String, Value>, name: &str) -> bool {
+        match self {
+            Self::Claim(path) => path.find(claims).and_then(Value::as_str) == Some(name),
+            Self::FromIssuer => true,
+        }
+    }
+}
+
+/// Where a claim stands: the name of a top-level member (`https://example.com/roles`), or else names with dots between them (`realm_access.roles`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimPath {
+    path: String,
+}
+
+impl ClaimPath {
+    /// The longest path, in bytes.
+    pub const MAX_BYTES: usize = 256;
+
+    /// A path of 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+    #[must_use]
+    pub fn new(path: &str) -> Option<Self> {
+        (1..=Self::MAX_BYTES)
+            .contains(&path.len())
+            .then(|| Self { path: path.to_owned() })
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.path
+    }
+
+    /// What stands there. The whole path as one top-level name comes first, so a nested member can never stand in for one.
+    #[must_use]
+    pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+        if let Some(whole) = claims.get(&self.path) {
+            return Some(whole);
+        }
+        let (first, rest) = self.path.split_once('.')?;
+        rest.split('.')
+            .try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
+    }
+}
+
+/// The claims that every token has, borrowed.
+pub(super) struct Standard<'c> {
+    pub(super) subject: &'c str,
+    pub(super) audiences: Vec<&'c str>,
+    pub(super) times: Times,
+}
+
+/// `iss`, as it is.
+pub(super) fn issuer(claims: &Map<String, Value>) -> Result<&str, Reason> {
+    claims.get("iss").and_then(Value::as_str).ok_or(Reason::TokenClaims)
+}
+
+impl<'c> Standard<'c> {
+    pub(super) fn read(claims: &'c Map<String, Value>) -> Result<Self, Reason> {
+        let subject = claims
+            .get("sub")
+            .and_then(Value::as_str)
+            .filter(|subject| !subject.is_empty());
+        if claims.get("jti").is_some_and(|id| !id.is_string()) {
+            return Err(Reason::TokenClaims);
+        }
+        Ok(Self {
+            subject: subject.ok_or(Reason::TokenClaims)?,
+            audiences: audiences(claims.get("aud"))?,
+            times: Times {
+                expires: numeric_date(claims.get("exp"))?.ok_or(Reason::TokenClaims)?,
+                not_before: numeric_date(claims.get("nbf"))?,
+                issued: numeric_date(claims.get("iat"))?,
+            },
+        })
+    }
+}
+
+fn audiences(value: Option<&Value>) -> Result<Vec<&str>, Reason> {
+    match value {
+        None => Ok(Vec::new()),
+        Some(Value::String(one)) => Ok(vec![one]),
+        Some(Value::Array(several)) => several
+            .iter()
+            .map(|one| one.as_str().ok_or(Reason::TokenClaims))
+            .collect(),
+        Some(_) => Err(Reason::TokenClaims),
+    }
+}
+
+fn numeric_date(value: Option<&Value>) -> Result<Option<f64>, Reason> {
+    match value {
+        None => Ok(None),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(seconds) if (0.0..=MAX_NUMERIC_DATE).contains(&seconds) && is_not_negative(number) => {
+                Ok(Some(seconds))
+            }
+            _ => Err(Reason::TokenClaims),
+        },
+        Some(_) => Err(Reason::TokenClaims),
+    }
+}
+
+/// `-0` and `-0.0` are numbers without a meaning as a date.
+fn is_not_negative(number: &Number) -> bool {
+    number.as_f64().is_some_and(f64::is_sign_positive)
+}
+
+/// When a token is valid, in seconds since the Unix epoch (RFC 7519 §2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    /// `exp`: it is valid before, not at, this time.
+    pub expires: f64,
+    /// `nbf`: it is valid from this time on.
+    pub not_before: Option<f64>,
+    /// `iat`.
+    pub issued: Option<f64>,
+}
+
+impl Times {
+    /// Whether the token is valid at `now` (seconds since the Unix epoch), and for no longer than `limit`. Nothing is rounded, so a fraction counts as it stands.
+    ///
+    /// # Errors
+    /// [`Reason::TokenExpired`], [`Reason::TokenNotYetValid`] or [`Reason::TokenLifetime`].
+    pub fn check(&self, now: f64, limit: Option<Duration>) -> Result<(), Reason> {
+        if now >= self.expires + LEEWAY_SECONDS {
+            return Err(Reason::TokenExpired);
+        }
+        let is_future = |time: Option<f64>| time.is_some_and(|time| time > now + LEEWAY_SECONDS);
+        if is_future(self.not_before) || is_future(self.issued) {
+            return Err(Reason::TokenNotYetValid);
+        }
+        match limit {
+            Some(limit) if self.expires - self.issued.unwrap_or(now) > limit.as_secs_f64() => {
+                Err(Reason::TokenLifetime)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads the permissions: `{global: […], regional: {REGION: […]}}`, or a list or string of words, which are global.
+pub(super) fn permissions(value: Option<&Value>) -> Result<Permissions, Reason> {
+    let Some(Value::Object(members)) = value else {
+        return Ok(Permissions {
+            global: words(value)?,
+            regional: Vec::new(),
+        });
+    };
+    let mut permissions = Permissions::default();
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("global", Value::Array(_)) => permissions.global = words(Some(value))?,
+            ("regional", Value::Object(regions)) => permissions.regional = regional(regions)?,
+            _ => return Err(Reason::TokenClaims),
+        }
+    }
+    Ok(permissions)
+}
+
+fn regional(regions: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>, Reason> {
+    let list = |(name, value): (&String, &Value)| match value {
+        Value::Array(_) => Ok((name.clone(), words(Some(value))?)),
+        _ => Err(Reason::TokenClaims),
+    };
+    regions.iter().map(list).collect()
+}
+
+/// Reads a list of words, or a string of words with spaces between them (as `scope`, RFC 6749 §3.3); none where the claim is absent. Sorted, each once.
+pub(super) fn words(value: Option<&Value>) -> Result<Vec<String>, Reason> {
+    let mut words: Vec<String> = match value {
+        None => return Ok(Vec::new()),
+        Some(Value::String(text)) => text
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or(Reason::TokenClaims))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(Reason::TokenClaims),
+    };
+    words.sort_unstable();
+    words.dedup();
+    Ok(words)
+}
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

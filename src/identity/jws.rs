@@ -1,0 +1,121 @@
+//! Compact JWS (RFC 7515), of which one strict form is read.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::base64url;
+use super::key_ring::KeyRing;
+use super::keys::Algorithm;
+use super::provider::Crypto;
+use super::strict_json;
+use super::verify::SignatureVerifier;
+use crate::reason::Reason;
+
+/// The longest token.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The longest header, encoded.
+pub const MAX_HEADER_BYTES: usize = 4 * 1024;
+/// The longest `kid`.
+pub const MAX_KID_BYTES: usize = 256;
+
+/// The payload of a compact JWS whose signature one of the ring's keys verifies. The payload may be anything: claims have no meaning here.
+///
+/// # Errors
+/// Why it is refused, as for a token.
+pub fn verify_compact(
+    token: &[u8],
+    ring: &KeyRing,
+    crypto: Crypto,
+    verifier: &Rc<dyn SignatureVerifier>,
+) -> Result<Vec<u8>, Reason> {
+    let jws = Jws::parse(token)?;
+    let algorithm = jws.header.algorithm()?;
+    let key = ring.select(jws.header.kid.as_deref(), algorithm)?;
+    match crypto.verify(verifier, algorithm, key, jws.signing_input, jws.signature) {
+        true => Ok(jws.payload),
+        false => Err(Reason::TokenSignature),
+    }
+}
+
+/// A JWS whose form is right; nothing of it is verified.
+pub(super) struct Jws<'t> {
+    /// What its header says.
+    pub(super) header: Header,
+    /// The payload, decoded.
+    pub(super) payload: Vec<u8>,
+    /// The first two parts with their dot: what is signed.
+    pub(super) signing_input: &'t str,
+    /// The third part: canonical base64url.
+    pub(super) signature: &'t str,
+}
+
+/// The members of a header that count here. Whatever offers a key (`jwk`, `jku`, `x5u`, `x5c`, `x5t`) is not among them, and never will be.
+pub(super) struct Header {
+    alg: String,
+    /// The name of the key.
+    pub(super) kid: Option<String>,
+}
+
+impl<'t> Jws<'t> {
+    /// Reads a token's form: exactly three parts, none empty, each canonical base64url, the header JSON of one meaning.
+    pub(super) fn parse(token: &'t [u8]) -> Result<Self, Reason> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TokenTooLarge);
+        }
+        let text = core::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(Reason::TokenMalformed)?;
+        // A dot that is left is in the payload, where no base64url has one.
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || header.len() > MAX_HEADER_BYTES {
+            return Err(Reason::TokenMalformed);
+        }
+        base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
+        let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
+        Ok(Self {
+            header: Header::read(strict_json::object(&header).ok_or(Reason::TokenMalformed)?)?,
+            payload: base64url::decode(payload).ok_or(Reason::TokenMalformed)?,
+            signing_input,
+            signature,
+        })
+    }
+}
+
+impl Header {
+    fn read(mut members: Map<String, Value>) -> Result<Self, Reason> {
+        if members.contains_key("crit") || members.contains_key("b64") {
+            return Err(Reason::TokenCritical);
+        }
+        match members.get("typ") {
+            None => {}
+            Some(Value::String(kind)) if is_access_token(kind) => {}
+            Some(Value::String(_)) => return Err(Reason::TokenType),
+            Some(_) => return Err(Reason::TokenMalformed),
+        }
+        let kid = match members.remove("kid") {
+            None => None,
+            Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid),
+            Some(_) => return Err(Reason::TokenMalformed),
+        };
+        match members.remove("alg") {
+            Some(Value::String(alg)) => Ok(Self { alg, kid }),
+            _ => Err(Reason::TokenMalformed),
+        }
+    }
+
+    /// The algorithm that the token claims: only ever compared with what the key may verify.
+    pub(super) fn algorithm(&self) -> Result<Algorithm, Reason> {
+        Algorithm::named(&self.alg).ok_or(Reason::TokenAlgorithm)
+    }
+}
+
+/// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1), with or without `application/` (RFC 7515 §4.1.9). Any other type is a token for another purpose
+/// (RFC 8725 §3.11): a logout token, a DPoP proof, an event.
+fn is_access_token(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    matches!(kind.strip_prefix("application/").unwrap_or(&kind), "jwt" | "at+jwt")
+}
+
+#[cfg(test)]
+#[path = "jws_tests.rs"]
+mod tests;

@@ -1,0 +1,41 @@
+//! Who asks: tokens, key rings, claims, and the cache of verified tokens.
+//!
+//! The order of work under attack (the cheap before the costly, and one signature at most) stands in [`Authenticator::authenticate`].
+
+mod authenticate;
+mod base64url;
+mod bearer;
+mod budget;
+mod claims;
+mod der;
+mod jwk;
+mod jws;
+mod key_ring;
+mod keys;
+mod lru;
+mod provider;
+mod strict_json;
+mod subject;
+mod verify;
+
+pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
+pub use bearer::{Credential, credential};
+pub use budget::FailureBudget;
+pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use jwk::{Jwk, KeyProblem};
+pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
+pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
+pub use keys::{Algorithm, KeyType, PublicKey};
+pub use provider::{Crypto, ForeignProvider};
+pub use subject::{Identity, Permissions, Subject};
+#[cfg(feature = "ring")]
+pub use verify::RingVerifier;
+pub use verify::{SignatureVerifier, ecdsa_der};
+
+#[cfg(test)]
+#[cfg(feature = "ring")]
+mod attacks;
+#[cfg(test)]
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "test times and counters are small")]
+mod testing;

@@ -1,0 +1,184 @@
+//! A verified token, and what of it counts at one enforcement point.
+
+use serde_json::{Map, Value};
+
+use super::claims::Times;
+use crate::bundle::RegionId;
+use crate::bundle::document::{Acceptance, Region, Wildcard};
+
+/// A verified token: what its home region says of its subject, wherever that counts.
+#[derive(Debug)]
+pub struct Identity {
+    /// The region whose keys verified it.
+    pub home: RegionId,
+    /// That region's name.
+    pub home_name: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`: unique together with home region and issuer only.
+    pub subject: String,
+    /// `aud`.
+    pub audiences: Vec<String>,
+    /// When it is valid.
+    pub times: Times,
+    /// The permissions that its home region gave.
+    pub permissions: Permissions,
+    /// The roles that its home region gave, sorted.
+    pub roles: Vec<String>,
+    /// All claims, as they were signed.
+    pub claims: Map<String, Value>,
+}
+
+/// Permissions as a token holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Those for every region, sorted.
+    pub global: Vec<String>,
+    /// Those for one region each: its name, and its permissions, sorted.
+    pub regional: Vec<(String, Vec<String>)>,
+}
+
+impl Identity {
+    /// The bytes that it takes, estimated from above: what the cache counts.
+    pub(super) fn weight(&self) -> usize {
+        let words = |words: &[String]| sum(words.iter().map(|word| text_weight(word)));
+        let regional = self
+            .permissions
+            .regional
+            .iter()
+            .map(|(name, granted)| add(text_weight(name), words(granted)));
+        sum([
+            size_of::<Self>(),
+            text_weight(&self.home_name),
+            text_weight(&self.issuer),
+            text_weight(&self.subject),
+            words(&self.audiences),
+            words(&self.permissions.global),
+            sum(regional),
+            words(&self.roles),
+            object_weight(&self.claims),
+        ])
+    }
+}
+
+/// What counts of an identity at this enforcement point: what the policy sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The region whose keys verified the token.
+    pub home: RegionId,
+    /// The permissions that count here, sorted: global ones and those of the local region, as far as the local region accepts them.
+    pub permissions: Vec<String>,
+    /// The roles that count here, sorted.
+    pub roles: Vec<String>,
+    /// Permissions that the token holds for other regions only, sorted: they count for nothing but the reason of a denial.
+    pub elsewhere: Vec<String>,
+    /// Permissions that the token holds here, but that the local region does not accept from its home region, sorted.
+    pub refused: Vec<String>,
+}
+
+impl Subject {
+    /// The view of `identity` where `local` stands; `accepted` is the local region's entry for the home region, `None` where that is the local region itself.
+    pub(super) fn at(local: &Region, identity: &Identity, accepted: Option<&Acceptance>) -> Self {
+        let mut held = identity.permissions.global.clone();
+        let mut elsewhere = Vec::new();
+        for (region, granted) in &identity.permissions.regional {
+            let to = if *region == local.name {
+                &mut held
+            } else {
+                &mut elsewhere
+            };
+            to.extend_from_slice(granted);
+        }
+        normalise(&mut held);
+        normalise(&mut elsewhere);
+        elsewhere.retain(|word| held.binary_search(word).is_err());
+
+        let counts = |list: fn(&Acceptance) -> &[Wildcard], word: &str| {
+            accepted.is_none_or(|entry| list(entry).iter().any(|pattern| pattern.matches(word)))
+        };
+        let (permissions, refused) = held
+            .into_iter()
+            .partition(|word| counts(|entry| &entry.permissions, word));
+        let roles = identity
+            .roles
+            .iter()
+            .filter(|word| counts(|entry| &entry.roles, word))
+            .cloned()
+            .collect();
+        Self {
+            home: identity.home,
+            permissions,
+            roles,
+            elsewhere,
+            refused,
+        }
+    }
+
+    /// The most bytes that a view of `identity` takes: each permission stands in one list of it, each role in one.
+    pub(super) fn weight_of(identity: &Identity) -> usize {
+        let regional = identity.permissions.regional.iter().flat_map(|(_, granted)| granted);
+        let words = identity
+            .permissions
+            .global
+            .iter()
+            .chain(regional)
+            .chain(&identity.roles);
+        // Lists grow by doubling.
+        add(
+            size_of::<Self>(),
+            sum(words.map(|word| add(text_weight(word), size_of::<String>()))),
+        )
+    }
+}
+
+fn normalise(words: &mut Vec<String>) {
+    words.sort_unstable();
+    words.dedup();
+}
+
+/// What an allocation takes beside its bytes.
+const ALLOCATION: usize = 16;
+
+fn text_weight(text: &str) -> usize {
+    sum([text.len(), size_of::<String>(), ALLOCATION])
+}
+
+fn value_weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => add(text.len(), ALLOCATION),
+        // A list's room grows by doubling.
+        Value::Array(items) => sum([
+            items.capacity().saturating_mul(size_of::<Value>()),
+            ALLOCATION,
+            sum(items.iter().map(value_weight)),
+        ]),
+        Value::Object(members) => object_weight(members),
+    }
+}
+
+/// A `BTreeMap`'s nodes have room for 11 members, and 5 at least are in use in each but the root.
+fn object_weight(members: &Map<String, Value>) -> usize {
+    if members.is_empty() {
+        return 0;
+    }
+    let member = add(size_of::<String>(), size_of::<Value>());
+    let node = sum([
+        member.saturating_mul(11),
+        size_of::<usize>().saturating_mul(15),
+        ALLOCATION,
+    ]);
+    let nodes = add(members.len().checked_div(5).unwrap_or(0), 1);
+    let content = members
+        .iter()
+        .map(|(name, value)| sum([name.len(), ALLOCATION, value_weight(value)]));
+    add(nodes.saturating_mul(node), sum(content))
+}
+
+fn add(left: usize, right: usize) -> usize {
+    left.saturating_add(right)
+}
+
+fn sum(parts: impl IntoIterator<Item = usize>) -> usize {
+    parts.into_iter().fold(0, add)
+}
