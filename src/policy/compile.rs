@@ -26,7 +26,6 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
-    forwarded_headers: Vec<String>,
 }
 
 /// A policy, without its rules.
@@ -115,12 +114,10 @@ impl PolicySet {
             }
             policies.push(Policy::compile(document, &names));
         }
-        let forwarded_headers = forwarded_headers(&policies);
         Self {
             policies,
             rules,
             index: index.build(),
-            forwarded_headers,
         }
     }
 
@@ -157,12 +154,6 @@ impl PolicySet {
             By::Rule(rule) => self.rule(rule).map(|rule| &rule.label),
         };
         label.map_or(NOTHING, |label| label)
-    }
-
-    /// All headers that any policy fills with a claim, lower case, sorted: a client's own are to be removed, whatever governs its request.
-    #[must_use]
-    pub fn forwarded_headers(&self) -> &[String] {
-        &self.forwarded_headers
     }
 
     /// How many nodes the index has.
@@ -273,13 +264,4 @@ impl<'r> RegionNames<'r> {
             .filter_map(|name| self.0.get(name.as_str()).copied())
             .collect()
     }
-}
-
-fn forwarded_headers(policies: &[Policy]) -> Vec<String> {
-    let forwards = policies.iter().filter_map(|policy| policy.forward.as_ref());
-    let headers = forwards.flat_map(|forward| forward.claims.iter().map(|(header, _)| header));
-    let mut headers: Vec<_> = headers.cloned().collect();
-    headers.sort_unstable();
-    headers.dedup();
-    headers
 }

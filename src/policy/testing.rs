@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
+use crate::bundle::RegionId;
 use crate::bundle::document::{
     Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
-use crate::bundle::RegionId;
 use crate::context::{BusinessHours, Calendar, Zone, parse_network};
 use crate::identity::{ClaimMapping, KeyRing, Subject};
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -14,7 +16,11 @@ use crate::time::WallTime;
 
 /// A Tuesday, 12:00 UTC: business hours in `eu`, not in `us`; `xx` has none.
 const NOON: WallTime = WallTime(1_763_467_200 * 1_000_000_000);
-const REGIONS: [(&str, Option<&str>); 3] = [("eu", Some("Europe/Dublin")), ("us", Some("America/New_York")), ("xx", None)];
+const REGIONS: [(&str, Option<&str>); 3] = [
+    ("eu", Some("Europe/Dublin")),
+    ("us", Some("America/New_York")),
+    ("xx", None),
+];
 
 /// The Regions of the tables; `us` is the local one.
 pub(super) fn regions() -> Vec<Region> {
@@ -45,7 +51,10 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
         requirements: Vec::new(),
         rules: rules.iter().map(|text| rule(text)).collect(),
     };
-    let mut forward = Forward { strip_token: false, claims: Vec::new() };
+    let mut forward = Forward {
+        strip_token: false,
+        claims: Vec::new(),
+    };
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
@@ -80,7 +89,10 @@ pub(super) fn rule(text: &str) -> Rule {
         match key {
             "allow" => rule.effect = Effect::Allow,
             "deny" => {
-                rule.effect = Effect::Deny(Refusal { status: 404, hide: true });
+                rule.effect = Effect::Deny(Refusal {
+                    status: 404,
+                    hide: true,
+                });
                 rule.identity = IdentityNeed::Anybody;
             }
             "defer" => rule.effect = Effect::Defer(Defer::default()),
@@ -88,10 +100,10 @@ pub(super) fn rule(text: &str) -> Rule {
             "token" => needs_token = true,
             "host" => rule.hosts = Some(hosts(value)),
             "method" => rule.methods = Some(list(value)),
-            "path" => rule.paths = Some(value.split(',').map(|path| PathTemplate::parse(path).unwrap()).collect()),
+            "path" => rule.paths = Some(value.split(',').map(template).collect()),
             "home" => rule.from.home_regions = Some(list(value)),
             "src" => rule.from.source_regions = Some(list(value)),
-            "net" => rule.from.networks = Some(value.split(',').map(|net| parse_network(net).unwrap()).collect()),
+            "net" => rule.from.networks = Some(value.split(',').map(network).collect()),
             "perm" => rule.permissions.any_of = Some(list(value)),
             "perms" => rule.permissions.all_of = Some(list(value)),
             "role" => rule.roles.any_of = Some(list(value)),
@@ -158,7 +170,11 @@ pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
 /// The labels of the rules that are found for `METHOD HOST PATH`.
 pub(super) fn found(set: &PolicySet, request: &str) -> Vec<String> {
     let candidates = candidates(set, request);
-    candidates.rules().iter().map(|rule| set.label(By::Rule(*rule)).to_owned()).collect()
+    candidates
+        .rules()
+        .iter()
+        .map(|rule| set.label(By::Rule(*rule)).to_owned())
+        .collect()
 }
 
 /// The outcome for `METHOD HOST PATH` by this subject from this source, as `allow|deny REASON LABEL`, `401 LABEL` or `defer LABEL`.
@@ -193,7 +209,10 @@ fn region(name: &str) -> Option<RegionId> {
 fn words(text: &str) -> (String, Vec<(&str, &str)>) {
     let mut words = text.split_whitespace();
     let name = words.next().unwrap().to_owned();
-    (name, words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect())
+    (
+        name,
+        words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect(),
+    )
 }
 
 fn list(value: &str) -> Vec<String> {
@@ -202,4 +221,12 @@ fn list(value: &str) -> Vec<String> {
 
 fn hosts(value: &str) -> Vec<HostPattern> {
     value.split(',').map(|host| HostPattern::parse(host).unwrap()).collect()
+}
+
+fn template(text: &str) -> PathTemplate {
+    PathTemplate::parse(text).unwrap()
+}
+
+fn network(text: &str) -> IpNet {
+    parse_network(text).unwrap()
 }

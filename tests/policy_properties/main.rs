@@ -9,8 +9,11 @@ mod random;
 
 #[cfg(test)]
 mod properties {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
-    use proptest::test_runner::Config;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::{Config, TestRunner};
     use regionguard::bundle::document::Policy;
     use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
     use regionguard::request::{Authority, PathOptions, canonicalise};
@@ -21,7 +24,10 @@ mod properties {
     fn config() -> Config {
         let cases = std::env::var("REGIONGUARD_POLICY_CASES").ok();
         let cases = cases.map_or(4_000, |cases| cases.parse().expect("a number of cases"));
-        Config { failure_persistence: None, ..Config::with_cases(cases) }
+        Config {
+            failure_persistence: None,
+            ..Config::with_cases(cases)
+        }
     }
 
     /// Judges a request with `judge`, unless its path has no single meaning with these options.
@@ -36,7 +42,12 @@ mod properties {
             at: plan.at,
             regions: &regions,
         };
-        Some(judge(&Asked { authority: &authority, method: plan.method, path: &path, facts }))
+        Some(judge(&Asked {
+            authority: &authority,
+            method: plan.method,
+            path: &path,
+            facts,
+        }))
     }
 
     fn indexed(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
@@ -51,11 +62,62 @@ mod properties {
     fn named(set: &PolicySet, outcome: Outcome) -> Verdict {
         let label = |by| set.label(by).to_owned();
         match outcome {
-            Outcome::Deny { reason, by, refusal } => Verdict::Deny { reason, by: label(by), refusal },
+            Outcome::Deny { reason, by, refusal } => Verdict::Deny {
+                reason,
+                by: label(by),
+                refusal,
+            },
             Outcome::NeedsIdentity { by } => Verdict::NeedsIdentity { by: label(by) },
             Outcome::Allow { reason, by } => Verdict::Allow { reason, by: label(by) },
-            Outcome::Defer { by, options, public } => Verdict::Defer { by: label(By::Rule(by)), options, public },
+            Outcome::Defer { by, options, public } => Verdict::Defer {
+                by: label(By::Rule(by)),
+                options,
+                public,
+            },
         }
+    }
+
+    /// What no random case reaches is not tested by the properties.
+    #[test]
+    fn the_random_cases_reach_every_outcome() {
+        let mut runner = TestRunner::deterministic();
+        let mut reached = BTreeSet::new();
+        for _ in 0..4_000 {
+            let drawn = (random::policies(), random::options(), random::request())
+                .new_tree(&mut runner)
+                .unwrap();
+            let (plans, options, request) = drawn.current();
+            let set = compile(random::documents(&plans, &options));
+            let verdict = with_request(&request, &options, |asked| {
+                indexed(&set, asked, &mut Candidates::default())
+            });
+            reached.extend(verdict.map(|verdict| match verdict {
+                Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
+                Verdict::NeedsIdentity { .. } => "identity",
+                Verdict::Defer { .. } => "defer",
+            }));
+        }
+        let expected = [
+            "context.business_hours",
+            "context.calendar_missing",
+            "context.source_region",
+            "context.source_unknown",
+            "defer",
+            "identity",
+            "permission.missing",
+            "permission.not_accepted",
+            "permission.other_region",
+            "policy.default_allow",
+            "policy.no_rule",
+            "role.missing",
+            "rule.allowed",
+            "rule.condition_unknown",
+            "rule.denied",
+            "rule.home_region",
+            "rule.public",
+            "rule.source",
+        ];
+        assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
     }
 
     proptest! {

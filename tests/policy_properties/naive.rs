@@ -78,7 +78,9 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     judged.sort_by_key(|judged| (judged.policy.to_owned(), judged.rule.name.clone()));
 
     // "403 where a deny matches whoever asks".
-    let denies = judged.iter().filter(|judged| judged.is_deny() && judged.holds != Some(false));
+    let denies = judged
+        .iter()
+        .filter(|judged| judged.is_deny() && judged.holds != Some(false));
     let denies: Vec<&Judged<'_>> = denies.collect();
     if let Some(deny) = denies.iter().find(|deny| matches_whoever_asks(deny.rule)) {
         return denied_by(deny);
@@ -86,7 +88,8 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     // "401 for a token that is not there where nothing public lets the request in".
     let anonymous = asked.facts.subject.is_none();
     let public_lets_in = judged.iter().any(|judged| {
-        judged.is_public() && (judged.holds == Some(true) || judged.holds.is_none() && judged.rule.effect != Effect::Allow)
+        judged.is_public()
+            && (judged.holds == Some(true) || judged.holds.is_none() && judged.rule.effect != Effect::Allow)
     });
     if anonymous && !public_lets_in {
         let demanding = judged.iter().find(|judged| !judged.is_deny() && !judged.is_public());
@@ -102,7 +105,11 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         for requirement in &policy.requirements {
             if let Some(reason) = unmet(requirement, asked) {
                 let by = format!("{}/-", policy.name);
-                return Verdict::Deny { reason, by, refusal: None };
+                return Verdict::Deny {
+                    reason,
+                    by,
+                    refusal: None,
+                };
             }
         }
     }
@@ -134,9 +141,19 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         };
     }
     // "Else an allow."
-    if let Some(allow) = judged.iter().find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true)) {
-        let reason = if allow.is_public() { Reason::RulePublic } else { Reason::RuleAllowed };
-        return Verdict::Allow { reason, by: allow.label() };
+    if let Some(allow) = judged
+        .iter()
+        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true))
+    {
+        let reason = if allow.is_public() {
+            Reason::RulePublic
+        } else {
+            Reason::RuleAllowed
+        };
+        return Verdict::Allow {
+            reason,
+            by: allow.label(),
+        };
     }
     // "Else a `default: allow`", which is for valid tokens.
     if let Some(policy) = governing.iter().find(|policy| policy.default_allow && !anonymous) {
@@ -156,7 +173,11 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         .collect();
     misses.sort_by_key(|(stage, ..)| std::cmp::Reverse(*stage));
     match misses.into_iter().next() {
-        Some((_, reason, by)) => Verdict::Deny { reason, by, refusal: None },
+        Some((_, reason, by)) => Verdict::Deny {
+            reason,
+            by,
+            refusal: None,
+        },
         None => Verdict::Deny {
             reason: Reason::NoRule,
             by: "-/-".to_owned(),
@@ -225,7 +246,10 @@ fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         Some(!demands_token || asked.facts.subject.is_some()),
         Some(home_holds(rule, asked)),
         source_holds(rule, asked),
-        Some(has_words(&rule.permissions, &granted(asked, |subject| &subject.permissions))),
+        Some(has_words(
+            &rule.permissions,
+            &granted(asked, |subject| &subject.permissions),
+        )),
         Some(has_words(&rule.roles, &granted(asked, |subject| &subject.roles))),
     ])
 }
@@ -242,7 +266,10 @@ fn all(values: &[Option<bool>]) -> Option<bool> {
 
 fn home_holds(rule: &Rule, asked: &Asked<'_>) -> bool {
     let home = name_of(asked, home(asked));
-    rule.from.home_regions.as_ref().is_none_or(|names| names.iter().any(|name| name == home))
+    rule.from
+        .home_regions
+        .as_ref()
+        .is_none_or(|names| names.iter().any(|name| name == home))
 }
 
 fn source_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
@@ -273,8 +300,14 @@ fn granted(asked: &Asked<'_>, list: fn(&Subject) -> &Vec<String>) -> Vec<String>
 }
 
 fn has_words(words: &Words, granted: &[String]) -> bool {
-    let any = words.any_of.as_ref().is_none_or(|wanted| wanted.iter().any(|word| granted.contains(word)));
-    let all = words.all_of.as_ref().is_none_or(|wanted| wanted.iter().all(|word| granted.contains(word)));
+    let any = words
+        .any_of
+        .as_ref()
+        .is_none_or(|wanted| wanted.iter().any(|word| granted.contains(word)));
+    let all = words
+        .all_of
+        .as_ref()
+        .is_none_or(|wanted| wanted.iter().all(|word| granted.contains(word)));
     any && all
 }
 
@@ -290,7 +323,11 @@ fn denied_by(deny: &Judged<'_>) -> Verdict {
     let Effect::Deny(refusal) = deny.rule.effect else {
         panic!("not a deny");
     };
-    let reason = if deny.holds.is_none() { Reason::ConditionUnknown } else { Reason::RuleDenied };
+    let reason = if deny.holds.is_none() {
+        Reason::ConditionUnknown
+    } else {
+        Reason::RuleDenied
+    };
     Verdict::Deny {
         reason,
         by: deny.label(),

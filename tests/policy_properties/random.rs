@@ -9,10 +9,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
     Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
-use regionguard::bundle::RegionId;
 use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
 use regionguard::identity::{ClaimMapping, KeyRing, Subject};
 use regionguard::policy::Source;
@@ -22,19 +22,58 @@ use regionguard::time::WallTime;
 /// The Regions, sorted by name; the last has no calendar.
 pub(crate) const REGIONS: [&str; 3] = ["ap-southeast-1", "eu-west-1", "us-east-1"];
 const HOSTS: &[&str] = &[
-    "com", "a.com", "b.a.com", "c.b.a.com", "b.com", "*.com", "*.a.com", "*.b.a.com", "a.com:80", "a.com:8080", "*.com:443", "*.a.com:8080",
-    "[::1]", "10.0.0.1",
+    "com",
+    "a.com",
+    "b.a.com",
+    "c.b.a.com",
+    "b.com",
+    "*.com",
+    "*.a.com",
+    "*.b.a.com",
+    "a.com:80",
+    "a.com:8080",
+    "*.com:443",
+    "*.a.com:8080",
+    "[::1]",
+    "10.0.0.1",
 ];
 const AUTHORITIES: &[&str] = &[
-    "com", "a.com", "b.a.com", "c.b.a.com", "d.c.b.a.com", "b.com", "x.org", "a.com:8080", "b.a.com:8080", "a.com:80", "A.COM.", "[::1]",
+    "com",
+    "a.com",
+    "b.a.com",
+    "c.b.a.com",
+    "d.c.b.a.com",
+    "b.com",
+    "x.org",
+    "a.com:8080",
+    "b.a.com:8080",
+    "a.com:80",
+    "A.COM.",
+    "[::1]",
     "10.0.0.1",
 ];
 const TEMPLATES: &[&str] = &[
-    "/", "/x", "/x/", "/y", "/x/y", "/x/y/y", "/%C3%89", "/{a}", "/*", "/{a}/y", "/x/{a}", "/x/*/y", "/{a}/{b}", "/*/*/y", "/**", "/x/**",
-    "/x/y/**", "/{a}/**", "/x/*/**", "/X",
+    "/", "/x", "/x/", "/y", "/x/y", "/x/y/y", "/%C3%89", "/{a}", "/*", "/{a}/y", "/x/{a}", "/x/*/y", "/{a}/{b}",
+    "/*/*/y", "/**", "/x/**", "/x/y/**", "/{a}/**", "/x/*/**", "/X",
 ];
 const PATHS: &[&str] = &[
-    "/", "/x", "/x/", "/y", "/X", "/z", "/x/y", "/x/y/", "/x/z", "/x/y/y", "/x//y", "/z/y", "/y/z/y", "/z/z/z/z", "/%c3%89", "/%C3%A9", "/x/y?x=/z",
+    "/",
+    "/x",
+    "/x/",
+    "/y",
+    "/X",
+    "/z",
+    "/x/y",
+    "/x/y/",
+    "/x/z",
+    "/x/y/y",
+    "/x//y",
+    "/z/y",
+    "/y/z/y",
+    "/z/z/z/z",
+    "/%c3%89",
+    "/%C3%A9",
+    "/x/y?x=/z",
 ];
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT"];
 const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
@@ -94,25 +133,37 @@ pub(crate) fn options() -> impl Strategy<Value = PathOptions> {
 }
 
 pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
-    let asked = (select(AUTHORITIES), option::of(select(&[Scheme::Http, Scheme::Https][..])), select(ASKED_METHODS), select(PATHS));
+    let asked = (
+        select(AUTHORITIES),
+        option::of(select(&[Scheme::Http, Scheme::Https][..])),
+        select(ASKED_METHODS),
+        select(PATHS),
+    );
     // A Tuesday at noon, and a Sunday, UTC.
-    let at = select(&[1_763_467_200_u64, 1_763_294_400][..]).prop_map(|seconds| WallTime(seconds * 1_000_000_000));
-    (asked, option::weighted(0.7, subject()), source(), region(), at).prop_map(|(asked, subject, source, local, at)| RequestPlan {
-        authority: asked.0,
-        scheme: asked.1,
-        method: asked.2,
-        path: asked.3,
-        subject,
-        source,
-        local,
-        at,
+    let at = select(&[1_763_467_200_u64, 1_763_294_400][..])
+        .prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds)));
+    (asked, option::weighted(0.7, subject()), source(), region(), at).prop_map(|(asked, subject, source, local, at)| {
+        RequestPlan {
+            authority: asked.0,
+            scheme: asked.1,
+            method: asked.2,
+            path: asked.3,
+            subject,
+            source,
+            local,
+            at,
+        }
     })
 }
 
 /// The Regions, of which two have calendars.
 pub(crate) fn regions() -> Vec<Region> {
     let zones = [Some("Asia/Singapore"), Some("Europe/Dublin"), None];
-    REGIONS.iter().zip(zones).map(|(name, zone)| region_document(name, zone)).collect()
+    REGIONS
+        .iter()
+        .zip(zones)
+        .map(|(name, zone)| region_document(name, zone))
+        .collect()
 }
 
 /// The documents that the plans describe, in their order.
@@ -123,7 +174,11 @@ pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -
         default_allow: plan.default_allow,
         forward: plan.forward.clone(),
         requirements: plan.requirements.clone(),
-        rules: plan.rules.iter().map(|(name, rule)| rule_document(name, rule, options)).collect(),
+        rules: plan
+            .rules
+            .iter()
+            .map(|(name, rule)| rule_document(name, rule, options))
+            .collect(),
     };
     plans.iter().map(of_plan).collect()
 }
@@ -147,16 +202,16 @@ pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String
 }
 
 fn turn<T>(list: &mut [T], by: usize) {
-    list.rotate_left(by % list.len().max(1));
+    list.rotate_left(by.checked_rem(list.len()).unwrap_or(0));
     if by % 2 == 1 {
         list.reverse();
     }
 }
 
 fn named<T>(prefix: &str, items: Vec<T>) -> Vec<(String, T)> {
-    // Names that sort otherwise than they are numbered.
-    let name = |number: usize| format!("{prefix}-{}", (number * 7) % 11);
-    items.into_iter().enumerate().map(|(number, item)| (name(number), item)).collect()
+    // Letters that sort otherwise than they stand.
+    let letters = "dbaecgf".chars().map(|letter| format!("{prefix}-{letter}"));
+    letters.zip(items).collect()
 }
 
 fn policy() -> impl Strategy<Value = PolicyPlan> {
@@ -166,15 +221,27 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
         1 => Just(Requirement::BusinessHours),
     ];
     let requirements = prop_oneof![3 => Just(Vec::new()), 1 => vec(requirement, 1..3)];
-    let forward = (any::<bool>(), vec((words_of(HEADERS), words_of(CLAIMS)), 0..3)).prop_map(|(strip_token, mut claims)| {
-        claims.sort();
-        claims.dedup_by_key(|(header, _)| header.clone());
-        Forward { strip_token, claims }
-    });
+    let forward =
+        (any::<bool>(), vec((words_of(HEADERS), words_of(CLAIMS)), 0..3)).prop_map(|(strip_token, mut claims)| {
+            claims.sort();
+            claims.dedup_by_key(|(header, _)| header.clone());
+            Forward { strip_token, claims }
+        });
     let hosts = option::weighted(0.5, subsequence(HOSTS, 1..8));
-    (hosts, prop::bool::weighted(0.2), option::of(forward), requirements, rules).prop_map(|(hosts, default_allow, forward, requirements, rules)| {
-        PolicyPlan { hosts, default_allow, forward, requirements, rules }
-    })
+    (
+        hosts,
+        prop::bool::weighted(0.2),
+        option::of(forward),
+        requirements,
+        rules,
+    )
+        .prop_map(|(hosts, default_allow, forward, requirements, rules)| PolicyPlan {
+            hosts,
+            default_allow,
+            forward,
+            requirements,
+            rules,
+        })
 }
 
 fn rule() -> impl Strategy<Value = RulePlan> {
@@ -186,33 +253,56 @@ fn rule() -> impl Strategy<Value = RulePlan> {
         1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide })),
         2 => defer().prop_map(Effect::Defer),
     ];
-    let identity = select(&[IdentityNeed::Required, IdentityNeed::Required, IdentityNeed::None, IdentityNeed::Anybody][..]);
+    let identity = select(
+        &[
+            IdentityNeed::Required,
+            IdentityNeed::Required,
+            IdentityNeed::None,
+            IdentityNeed::Anybody,
+        ][..],
+    );
     (hosts, methods, paths, from(), identity, words(), words(), effect).prop_map(
         |(hosts, methods, paths, from, identity, permissions, roles, effect)| {
             let is_deny = matches!(effect, Effect::Deny(_));
-            let identity = if !is_deny && identity == IdentityNeed::Anybody { IdentityNeed::Required } else { identity };
+            let identity = if !is_deny && identity == IdentityNeed::Anybody {
+                IdentityNeed::Required
+            } else {
+                identity
+            };
             // A public rule with permissions or roles is an error of the bundle.
             let (permissions, roles) = match identity {
                 IdentityNeed::None => Default::default(),
                 _ => (permissions, roles),
             };
-            RulePlan { hosts, methods, paths, from, identity, permissions, roles, effect }
+            RulePlan {
+                hosts,
+                methods,
+                paths,
+                from,
+                identity,
+                permissions,
+                roles,
+                effect,
+            }
         },
     )
 }
 
 fn defer() -> impl Strategy<Value = Defer> {
     let cache = option::of(select(&[5_u64, 30][..]).prop_map(Duration::from_secs));
-    (cache, any::<bool>(), subsequence(CLAIMS, 0..=3), any::<bool>()).prop_map(|(cache, allow_when_unavailable, claims, pass_reason)| Defer {
-        cache,
-        allow_when_unavailable,
-        claims: owned(claims),
-        pass_reason,
-    })
+    (cache, any::<bool>(), subsequence(CLAIMS, 0..=3), any::<bool>()).prop_map(
+        |(cache, allow_when_unavailable, claims, pass_reason)| Defer {
+            cache,
+            allow_when_unavailable,
+            claims: owned(claims),
+            pass_reason,
+        },
+    )
 }
 
 fn from() -> impl Strategy<Value = From> {
-    let networks = subsequence(NETWORKS, 1..3).prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
+    let networks = subsequence(NETWORKS, 1..3)
+        .prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
     let regions = || option::weighted(0.2, some_of(&REGIONS));
     (regions(), regions(), option::weighted(0.2, networks)).prop_map(|(source_regions, home_regions, networks)| From {
         source_regions,

@@ -1,6 +1,6 @@
 use crate::policy::testing::{candidates, found, policy, regions};
 use crate::policy::{By, PolicySet};
-use crate::request::{PathOptions, canonicalise};
+use crate::request::{PathOptions, PathTemplate, canonicalise};
 
 fn compile(policies: &[(&str, &[&str])]) -> PolicySet {
     let documents = policies.iter().map(|(head, rules)| policy(head, rules));
@@ -36,8 +36,16 @@ fn hosts() {
         ("b.com,c.com,d.com,e.com,*.a.com,*.com", "com", false),
     ] {
         let request = format!("GET {host} /x");
-        assert_eq!(is_about("p", &format!("host={hosts}"), &request), expected, "{hosts} {host}");
-        assert_eq!(is_about(&format!("p sel={hosts}"), "", &request), expected, "selector {hosts} {host}");
+        assert_eq!(
+            is_about("p", &format!("host={hosts}"), &request),
+            expected,
+            "{hosts} {host}"
+        );
+        assert_eq!(
+            is_about(&format!("p sel={hosts}"), "", &request),
+            expected,
+            "selector {hosts} {host}"
+        );
     }
 }
 
@@ -55,7 +63,11 @@ fn a_rule_counts_only_where_its_policy_governs() {
     ] {
         let request = format!("GET {host} /x");
         let head = format!("p sel={selector}");
-        assert_eq!(is_about(&head, &format!("host={hosts}"), &request), expected, "{selector} {hosts} {host}");
+        assert_eq!(
+            is_about(&head, &format!("host={hosts}"), &request),
+            expected,
+            "{selector} {hosts} {host}"
+        );
     }
 }
 
@@ -73,7 +85,11 @@ fn methods() {
         ("POST,PUT", "PUT", true),
     ] {
         let request = format!("{method} a.com /x");
-        assert_eq!(is_about("p", &format!("method={methods}"), &request), expected, "{methods} {method}");
+        assert_eq!(
+            is_about("p", &format!("method={methods}"), &request),
+            expected,
+            "{methods} {method}"
+        );
     }
     assert!(is_about("p", "", "BREW a.com /x"));
 }
@@ -106,15 +122,25 @@ fn paths() {
         ("/{a}/y,/x/{b}", "/y/x", false),
     ] {
         let request = format!("GET a.com {path}");
-        assert_eq!(is_about("p", &format!("path={paths}"), &request), expected, "{paths} {path}");
+        assert_eq!(
+            is_about("p", &format!("path={paths}"), &request),
+            expected,
+            "{paths} {path}"
+        );
     }
 }
 
 #[test]
 fn a_rule_is_found_once_and_all_stand_by_name() {
     let set = compile(&[
-        ("q", &["a allow path=/x/*,/x/y,/**,/{a}/{b} method=GET,HEAD host=a.com,*.com,b.com,c.com,d.com,e.com"]),
-        ("p default sel=a.com,*.com,b.a.com", &["z allow", "b allow host=b.a.com,*.com,*.a.com"]),
+        (
+            "q",
+            &["a allow path=/x/*,/x/y,/**,/{a}/{b} method=GET,HEAD host=a.com,*.com,b.com,c.com,d.com,e.com"],
+        ),
+        (
+            "p default sel=a.com,*.com,b.a.com",
+            &["z allow", "b allow host=b.a.com,*.com,*.a.com"],
+        ),
     ]);
     assert_eq!(found(&set, "GET b.a.com /x/y"), ["p/b", "p/z", "q/a"]);
     assert_eq!(candidates(&set, "GET b.a.com /x/y").policies().len(), 1);
@@ -127,7 +153,7 @@ fn the_template_by_which_a_rule_matches_does_not_hang_on_its_order() {
         let path = canonicalise(b"/x/1", &PathOptions::default()).unwrap();
         let rule = candidates(&set, "GET a.com /x/1").rules()[0];
         let template = set.rule(rule).and_then(|rule| rule.template(&path));
-        assert_eq!(template.map(|template| template.as_str()), Some("/**"));
+        assert_eq!(template.map(PathTemplate::as_str), Some("/**"));
     }
 }
 
@@ -142,28 +168,55 @@ fn labels_are_those_of_the_line() {
     assert_eq!((set.policy_name(rule.policy()), rule.name()), (Some("a;b"), "c>d"));
 }
 
+/// The text of a policy's head or of a rule, by number.
+type Text<'a> = &'a dyn Fn(usize) -> String;
+
 /// What a look-up costs among `count` rules of the form that `rule` gives: rules and policies found, and nodes touched.
 fn cost(count: usize, head: impl Fn(usize) -> String, rule: impl Fn(usize) -> String) -> (usize, usize, usize) {
     let documents = (0..count).map(|number| policy(&head(number), &[&rule(number)]));
     let set = PolicySet::compile(documents.collect(), &regions());
     let candidates = candidates(&set, "GET h5.a.com /v1/profiles/5/items/7");
-    (candidates.rules().len(), candidates.policies().len(), candidates.steps())
+    (
+        candidates.rules().len(),
+        candidates.policies().len(),
+        candidates.steps(),
+    )
 }
 
 #[test]
 fn rules_that_cannot_match_cost_nothing() {
     let named = |number: usize| format!("p{number}");
-    let shapes: &[(&str, &dyn Fn(usize) -> String, &dyn Fn(usize) -> String)] = &[
-        ("other paths", &named, &|n| format!("r allow path=/v1/profiles/{n}/items/{{id}}")),
-        ("other paths on one host", &named, &|n| format!("r allow host=h5.a.com path=/v1/profiles/{n}/**")),
-        ("other ends of one path", &named, &|n| format!("r allow path=/v1/profiles/{{id}}/items/{n}")),
+    let shapes: &[(&str, Text<'_>, Text<'_>)] = &[
+        ("other paths", &named, &|n| {
+            format!("r allow path=/v1/profiles/{n}/items/{{id}}")
+        }),
+        ("other paths on one host", &named, &|n| {
+            format!("r allow host=h5.a.com path=/v1/profiles/{n}/**")
+        }),
+        ("other ends of one path", &named, &|n| {
+            format!("r allow path=/v1/profiles/{{id}}/items/{n}")
+        }),
         ("other hosts", &named, &|n| format!("r allow host=h{n}.a.com")),
-        ("other domains", &named, &|n| format!("r allow host=*.h{n}.com,h{n}.a.com")),
+        ("other domains", &named, &|n| {
+            format!("r allow host=*.h{n}.com,h{n}.a.com")
+        }),
         ("other ports", &named, &|n| format!("r allow host=h5.a.com:{}", n + 1)),
-        ("other methods", &named, &|n| format!("r allow method=M{n},{}", if n == 5 { "GET" } else { "PUT" })),
-        ("policies of one selector", &|n| format!("p{n} sel=*.a.com,a.com"), &|n| format!("r allow path=/v1/profiles/{n}/items/7")),
-        ("requirements of other hosts", &|n| format!("p{n} geo=us sel=h{n}.a.com"), &|_| "r allow".to_owned()),
-        ("own hosts under a selector", &|n| format!("p{n} sel=*.a.com"), &|n| format!("r allow host=h{n}.a.com,h{n}.b.com")),
+        ("other methods", &named, &|n| {
+            format!("r allow method=M{n},{}", if n == 5 { "GET" } else { "PUT" })
+        }),
+        (
+            "policies of one selector",
+            &|n| format!("p{n} sel=*.a.com,a.com"),
+            &|n| format!("r allow path=/v1/profiles/{n}/items/7"),
+        ),
+        (
+            "requirements of other hosts",
+            &|n| format!("p{n} geo=us sel=h{n}.a.com"),
+            &|_| "r allow".to_owned(),
+        ),
+        ("own hosts under a selector", &|n| format!("p{n} sel=*.a.com"), &|n| {
+            format!("r allow host=h{n}.a.com,h{n}.b.com")
+        }),
     ];
     for (shape, head, rule) in shapes {
         let few = cost(10, head, rule);
