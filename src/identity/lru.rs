@@ -254,7 +254,7 @@ mod tests {
         let key: Vec<u8> = (0..40).collect();
         for length in 0..=40 {
             let key = &key[..length];
-            assert!(super::same(key, &key.to_vec()));
+            assert!(super::same(key, &[key, &[]].concat()));
             assert!(!super::same(key, &[key, &[0]].concat()) && !super::same(&[key, &[0]].concat(), key));
             for at in 0..length {
                 let mut other = key.to_vec();
