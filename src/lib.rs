@@ -2,9 +2,15 @@
 //!
 //! It has no host, clock, network or thread of its own: what it needs of the world comes in as arguments, what it wants of the world goes out as effects.
 
+pub mod audit;
+mod bounded;
 pub mod bundle;
+pub mod center;
 pub mod context;
+pub mod decision;
+pub mod engine;
 pub mod identity;
+pub mod policy;
 pub mod reason;
 pub mod request;
 pub mod time;

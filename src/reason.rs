@@ -74,6 +74,7 @@ reasons! {
     PathParameters = "request.path_parameters", Deny, 400, "bad_request", "the path holds `;` parameters; `trust.paths.allow: [pathParameters]` accepts them";
     PathEmptySegment = "request.path_empty_segment", Deny, 400, "bad_request", "the path holds an empty segment (`//`); `trust.paths.allow: [emptySegments]` accepts it";
     PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
+    QueryInvalid = "request.query_invalid", Deny, 400, "bad_request", "the query holds a control character, a space, `#` or a byte outside of ASCII";
     AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
     TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
     AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";

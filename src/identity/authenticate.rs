@@ -11,11 +11,11 @@ use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
 use super::keys::{Algorithm, PublicKey};
-use super::lru::Lru;
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json;
 use super::subject::{Identity, Subject};
 use super::verify::SignatureVerifier;
+use crate::bounded::Bounded;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region};
 use crate::reason::Reason;
@@ -53,7 +53,7 @@ pub struct Authenticated {
 /// what was not used for longest goes first. A token that was refused is not remembered.
 pub struct Authenticator {
     crypto: Result<Crypto, ForeignProvider>,
-    cache: Lru<Entry>,
+    cache: Bounded<Entry>,
     trust: [u8; 32],
 }
 
@@ -76,7 +76,7 @@ impl Authenticator {
     pub fn with_cache(bytes: usize, seed: u64) -> Self {
         Self {
             crypto: Crypto::install(),
-            cache: Lru::new(bytes, seed),
+            cache: Bounded::new(bytes, seed),
             trust: [0; 32],
         }
     }
@@ -136,7 +136,7 @@ impl Authenticator {
 
     fn remember(&mut self, token: &[u8], authenticated: &Rc<Authenticated>, view: TrustView<'_>) {
         let cost = [
-            Lru::<Entry>::SLOT_BYTES,
+            Bounded::<Entry>::SLOT_BYTES,
             token.len(),
             authenticated.identity.weight(),
             Subject::weight_of(&authenticated.identity),

@@ -8,7 +8,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::lru::Lru;
+use crate::bounded::Bounded;
 use crate::reason::Reason;
 use crate::time::{Monotonic, Now};
 
@@ -39,7 +39,7 @@ pub(super) struct Rate {
 
 /// Failing verifications of one worker.
 pub struct FailureBudget {
-    peers: Lru<Bucket>,
+    peers: Bounded<Bucket>,
     shared: Bucket,
     reserve: Bucket,
     /// When every bucket will be full again; `None`: they are, and neither clock nor peer is read.
@@ -51,7 +51,7 @@ impl FailureBudget {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            peers: Lru::new(PEERS, seed),
+            peers: Bounded::new(PEERS, seed),
             shared: Bucket::default(),
             reserve: Bucket::default(),
             quiet_from: None,

@@ -12,7 +12,6 @@ mod jwk;
 mod jws;
 mod key_ring;
 mod keys;
-mod lru;
 mod provider;
 mod strict_json;
 mod subject;

@@ -1,1 +1,54 @@
-//! stub
+//! The proxy-wasm HTTP filter: it carries what the kernel decides.
+//!
+//! Only the callbacks that it needs are exported: the host calls each exported one for every stream.
+
+mod abi;
+mod carry;
+mod metrics;
+mod pairs;
+mod state;
+mod stream;
+mod verify;
+
+use abi::FilterAction;
+use state::with_state;
+
+/// How often counters are flushed, deadlines looked after and gone contexts forgotten, in milliseconds.
+const TICK_MILLISECONDS: u32 = 1000;
+
+#[expect(unsafe_code, reason = "exported names are the ABI")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    with_state((), |state| state.created(context, parent));
+}
+
+#[expect(unsafe_code, reason = "exported names are the ABI")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+    let accepted = with_state(false, |state| state.configure(root, size));
+    if accepted && abi::set_tick_period(TICK_MILLISECONDS).is_err() {
+        abi::log(
+            abi::LogLevel::Warn,
+            "regionguard: the host gives no timer: counters are not flushed",
+        );
+    }
+    u32::from(accepted)
+}
+
+#[expect(unsafe_code, reason = "exported names are the ABI")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(_root: u32) {
+    with_state((), state::State::tick);
+}
+
+#[expect(unsafe_code, reason = "exported names are the ABI")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(stream: u32, _count: u32, _end_of_stream: u32) -> u32 {
+    with_state(FilterAction::Pause, |state| state.request_headers(stream)) as u32
+}
+
+#[expect(unsafe_code, reason = "exported names are the ABI")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(context: u32, token: u32, _headers: u32, body_size: usize, _trailers: u32) {
+    with_state((), |state| state.call_response(context, token, body_size));
+}

@@ -1,0 +1,66 @@
+//! Carrying out what the kernel wants done to a request.
+
+use regionguard::decision::{Action, Answer, Decision, Forwarded};
+
+use crate::abi::{self, HostResult};
+use crate::pairs;
+use crate::stream::LINE;
+
+/// What a stream's callback returns, or what is done to a stream that waited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// It goes on.
+    GoesOn,
+    /// It was answered.
+    Answered,
+}
+
+/// Carries out a decision on the effective context's stream. Where the host refuses a part of letting a request in, the request is answered instead: the line
+/// says `allow` only as the last call, and only where all calls before it held.
+pub(crate) fn carry_out(decision: Decision) -> Carried {
+    match decision.action {
+        Action::Continue(forwarded) => match let_in(&forwarded, &decision.line) {
+            Ok(()) => Carried::GoesOn,
+            Err(_) => {
+                refuse();
+                Carried::Answered
+            }
+        },
+        Action::Answer(answer) => {
+            answer_with(&answer, &decision.line);
+            Carried::Answered
+        }
+    }
+}
+
+fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
+    if forwarded.strip_authorization {
+        abi::remove_request_header(b"authorization")?;
+    }
+    for (name, value) in &forwarded.headers {
+        abi::set_request_header(name, value)?;
+    }
+    if let Some(path) = &forwarded.path {
+        abi::set_request_header(":path", path)?;
+        abi::call_foreign_function("clear_route_cache", &[])?;
+    }
+    abi::set_property(LINE, line)
+}
+
+fn answer_with(answer: &Answer, line: &str) {
+    // Without its line, a denial is still one.
+    let _ = abi::set_property(LINE, line);
+    let headers = pairs::block(answer.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let grpc_status = answer.grpc_status.map_or(-1, i32::from);
+    // Nothing is left to do where the host does not take it: the stream stays paused, and the interlock admits nothing.
+    let _ = abi::send_local_response(answer.status, &answer.details, &answer.body, &headers, grpc_status);
+}
+
+/// Answers a request that cannot be changed as decided. The interlock sees no line that says `allow`.
+pub(crate) fn refuse() {
+    abi::log(
+        abi::LogLevel::Error,
+        "regionguard: the host refused a change to a request; it is answered 500",
+    );
+    let _ = abi::send_local_response(500, "regionguard.host_refused", "", &[], -1);
+}

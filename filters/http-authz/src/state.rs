@@ -1,0 +1,367 @@
+//! What one VM holds for all of its plugins: the engine, and which context of the host's belongs to what.
+
+use core::cell::RefCell;
+use core::hash::{BuildHasher as _, Hasher as _};
+use core::time::Duration;
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::rc::Rc;
+use std::time::Instant;
+
+use regionguard::bundle::{self, Encoding};
+use regionguard::center::{RESPONSE_MAX, Response};
+use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, RequestId, ScopeId};
+use regionguard::request::Headers;
+use regionguard::time::{Monotonic, Now, WallTime};
+
+use crate::abi::{self, Buffer, FilterAction, HeaderMap, HostError, LogLevel};
+use crate::carry::{Carried, carry_out, refuse};
+use crate::metrics::Metrics;
+use crate::pairs;
+use crate::stream::Stream;
+use crate::verify::HostKit;
+
+/// The largest configuration that is read, in bytes; the kernel refuses less.
+const CONFIGURATION_MAX: usize = 32 * 1024 * 1024;
+/// A pairs block without pairs: what a header block that cannot be read is taken for, and so refused.
+const NO_HEADERS: [u8; 4] = [0; 4];
+/// `proxy_status_t`: the call could not be made, as where a cluster has no host to connect to.
+const INTERNAL_FAILURE: HostError = HostError(10);
+
+thread_local! {
+    static STATE: RefCell<State> = RefCell::new(State::new());
+}
+
+/// Runs `f` on this VM's state. Host calls that hand over data re-enter the allocator only, so the state is never borrowed twice; were it, `otherwise` is the answer.
+pub(crate) fn with_state<T>(otherwise: T, f: impl FnOnce(&mut State) -> T) -> T {
+    STATE.with(|state| match state.try_borrow_mut() {
+        Ok(mut state) => f(&mut state),
+        Err(_) => otherwise,
+    })
+}
+
+/// A root context: one plugin with one configuration.
+struct Root {
+    context: u32,
+    scope: Option<ScopeId>,
+}
+
+/// A stream that waits.
+#[derive(Clone, Copy)]
+struct Paused {
+    context: u32,
+    root: u32,
+}
+
+/// All that one VM holds.
+pub(crate) struct State {
+    engine: Engine,
+    kit: HostKit,
+    metrics: Metrics,
+    start: Instant,
+    roots: Vec<Root>,
+    /// The stream that was created last, and its root: the host creates a stream's context directly before its headers.
+    newest: (u32, u32),
+    paused: HashMap<RequestId, Paused>,
+    /// Calls by root context and the host's token.
+    calls: HashMap<(u32, u32), CallId>,
+}
+
+impl State {
+    fn new() -> Self {
+        // The standard library seeds this from the host's random source.
+        let seed = RandomState::new().build_hasher().finish();
+        Self {
+            engine: Engine::new(seed),
+            kit: HostKit::default(),
+            metrics: Metrics::default(),
+            start: Instant::now(),
+            roots: Vec::new(),
+            newest: (0, 0),
+            paused: HashMap::new(),
+            calls: HashMap::new(),
+        }
+    }
+
+    /// A context was created: a root where `parent` is 0.
+    pub(crate) fn created(&mut self, context: u32, parent: u32) {
+        if parent == 0 {
+            self.roots.push(Root { context, scope: None });
+        } else {
+            self.newest = (context, parent);
+        }
+    }
+
+    /// Compiles the plugin's configuration and puts it in force. Whether it is accepted depends on its bytes alone.
+    pub(crate) fn configure(&mut self, root: u32, size: usize) -> bool {
+        let bytes = abi::buffer(Buffer::PluginConfiguration, size.min(CONFIGURATION_MAX)).unwrap_or_default();
+        let generation = match bundle::compile(&bytes, Encoding::Detect) {
+            Ok(generation) => generation,
+            Err(diagnostics) => {
+                abi::log(
+                    LogLevel::Error,
+                    &format!(
+                        "regionguard: the bundle is refused, with {} findings",
+                        diagnostics.len()
+                    ),
+                );
+                for diagnostic in diagnostics {
+                    abi::log(LogLevel::Error, &format!("regionguard: {diagnostic}"));
+                }
+                self.engine.refused();
+                self.metrics.flush(self.engine.tally());
+                return false;
+            }
+        };
+        for warning in &generation.warnings {
+            abi::log(LogLevel::Warn, &format!("regionguard: {warning}"));
+        }
+        let locality = if generation.local.is_none() { locality() } else { None };
+        let name = abi::property("plugin_root_id")
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
+        let mut fx = Effects::default();
+        let (scope, _) = self
+            .engine
+            .activate(&name, Rc::new(generation), locality.as_deref(), &mut fx);
+        if let Some(root) = self.roots.iter_mut().find(|known| known.context == root)
+            && let Some(before) = root.scope.replace(scope)
+        {
+            self.engine.release(before);
+        }
+        self.carry(fx);
+        self.metrics.flush(self.engine.tally());
+        true
+    }
+
+    /// Flushes counters, wakes whose time has come, and forgets plugins that are gone.
+    pub(crate) fn tick(&mut self) {
+        let mut fx = Effects::default();
+        {
+            let (wall, read) = host_now(self.start);
+            let now = Now::new(wall, &read);
+            self.engine.wake(&self.kit, &now, &mut fx);
+        }
+        self.carry(fx);
+        self.metrics.flush(self.engine.tally());
+        self.forget_gone_roots();
+    }
+
+    /// Decides a request, or begins to.
+    pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
+        let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
+        let scope = self
+            .roots
+            .iter()
+            .find(|known| known.context == root)
+            .and_then(|known| known.scope);
+        let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();
+        let headers = Headers::parse(&block).or_else(|_| Headers::parse(&NO_HEADERS));
+        let mut fx = Effects::default();
+        let outcome = match headers {
+            Ok(headers) => {
+                let (wall, read) = host_now(self.start);
+                let now = Now::new(wall, &read);
+                self.engine
+                    .begin(scope, Input { headers }, &Stream, &self.kit, &now, &mut fx)
+            }
+            Err(_) => return FilterAction::Pause,
+        };
+        if let Outcome::Waiting(request) = outcome {
+            self.paused.insert(request, Paused { context: stream, root });
+        }
+        if !self.carry_for(root, fx) {
+            return self.give_up(&outcome);
+        }
+        match outcome {
+            Outcome::Done(decision) => match carry_out(decision) {
+                Carried::GoesOn => FilterAction::Continue,
+                Carried::Answered => FilterAction::Pause,
+            },
+            Outcome::Waiting(_) => FilterAction::Pause,
+            // No body callback is exported as long as no rule can ask for a body.
+            Outcome::NeedBody { .. } => self.give_up(&outcome),
+        }
+    }
+
+    /// Answers a request that the filter cannot carry as decided.
+    fn give_up(&mut self, outcome: &Outcome) -> FilterAction {
+        if let Outcome::Waiting(request) | Outcome::NeedBody { request, .. } = outcome {
+            self.paused.remove(request);
+            let mut fx = Effects::default();
+            self.engine.close(*request, &mut fx);
+            self.carry(fx);
+        }
+        refuse();
+        FilterAction::Pause
+    }
+
+    /// A call was answered. `context` is the root's, or the stream's on hosts that tie calls to streams.
+    pub(crate) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
+        let root = self
+            .paused
+            .values()
+            .find(|paused| paused.context == context)
+            .map_or(context, |paused| paused.root);
+        let Some(call) = self.calls.remove(&(root, token)) else {
+            return;
+        };
+        let mut fx = Effects::default();
+        if let Some(request) = self.engine.owner(call)
+            && self.is_gone(request)
+        {
+            self.paused.remove(&request);
+            self.engine.close(request, &mut fx);
+        }
+        // Whose stream is gone must not make this context speak for another one.
+        let _ = abi::set_effective_context(context);
+        let block = abi::header_pairs(HeaderMap::CallResponse).unwrap_or_default();
+        let body = if body_size > RESPONSE_MAX {
+            None
+        } else {
+            Some(abi::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default())
+        };
+        let response = response(&block, body.as_deref());
+        let (wall, read) = host_now(self.start);
+        let now = Now::new(wall, &read);
+        self.engine.reply(call, response, &self.kit, &now, &mut fx);
+        self.carry_for(root, fx);
+    }
+
+    fn is_gone(&self, request: RequestId) -> bool {
+        self.paused
+            .get(&request)
+            .is_none_or(|paused| abi::set_effective_context(paused.context).is_err())
+    }
+
+    fn carry(&mut self, fx: Effects) {
+        self.carry_for(0, fx);
+    }
+
+    /// Carries out effects in order; those that arise on the way follow. Whether the request that begins may go on: not with a header on it that only this filter
+    /// may write.
+    fn carry_for(&mut self, root: u32, fx: Effects) -> bool {
+        let mut clean = true;
+        let mut due = std::collections::VecDeque::from(fx.list);
+        while let Some(effect) = due.pop_front() {
+            match effect {
+                Effect::RemoveHeader(name) => clean &= abi::remove_request_header(&name).is_ok(),
+                Effect::Call(call) => due.extend(self.make(root, call).list),
+                Effect::Cancel(call) => self.calls.retain(|_, known| *known != call),
+                Effect::Done(request, decision) => self.finish(request, decision),
+                Effect::Answered(time) => self.metrics.callout_took(milliseconds(time)),
+                Effect::Log(level, message) => log(level, &message),
+            }
+        }
+        clean
+    }
+
+    /// Makes a call, and tells the engine at once if the host does not.
+    fn make(&mut self, root: u32, call: Call) -> Effects {
+        let mut fx = Effects::default();
+        let headers = pairs::block(
+            call.outgoing
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
+        );
+        let timeout = u32::try_from(call.outgoing.timeout.as_millis()).unwrap_or(u32::MAX);
+        let made = abi::http_call(&call.outgoing.cluster, &headers, &call.outgoing.body, timeout);
+        let (wall, read) = host_now(self.start);
+        let now = Now::new(wall, &read);
+        match made {
+            Ok(token) => {
+                self.calls.insert((root, token), call.id);
+            }
+            Err(INTERNAL_FAILURE) => {
+                let no_connection = Response {
+                    status: 503,
+                    content_type: None,
+                    request_id: None,
+                    body: None,
+                };
+                self.engine.reply(call.id, no_connection, &self.kit, &now, &mut fx);
+            }
+            Err(_) => self.engine.refuse(call.id, &self.kit, &now, &mut fx),
+        }
+        fx
+    }
+
+    /// Ends a stream's wait.
+    fn finish(&mut self, request: RequestId, decision: regionguard::decision::Decision) {
+        let Some(paused) = self.paused.remove(&request) else {
+            return;
+        };
+        if abi::set_effective_context(paused.context).is_err() {
+            return;
+        }
+        if carry_out(decision) == Carried::GoesOn && abi::continue_request().is_err() {
+            abi::log(
+                LogLevel::Error,
+                "regionguard: the host did not let an allowed request go on",
+            );
+        }
+    }
+
+    /// A root context that is gone takes its scope's activation with it. The host tells of it only through a callback that it would make for every stream too.
+    fn forget_gone_roots(&mut self) {
+        let Self { roots, engine, .. } = self;
+        roots.retain(|root| {
+            let alive = abi::set_effective_context(root.context).is_ok();
+            if !alive && let Some(scope) = root.scope {
+                engine.release(scope);
+            }
+            alive
+        });
+    }
+}
+
+/// The wall clock, and how to read the monotonic one. Where the host has no time, it is the end of time: every token has expired then.
+fn host_now(start: Instant) -> (WallTime, impl Fn() -> Monotonic) {
+    let wall = WallTime(abi::current_time().unwrap_or(u64::MAX));
+    let read = move || Monotonic(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    (wall, read)
+}
+
+/// The region in which the node says that it stands.
+fn locality() -> Option<String> {
+    String::from_utf8(abi::property("xds\0node\0locality\0region")?).ok()
+}
+
+fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
+    let mut response = Response {
+        status: 0,
+        content_type: None,
+        request_id: None,
+        body,
+    };
+    let Ok(headers) = Headers::parse(block) else {
+        return response;
+    };
+    for (name, value) in &headers {
+        match name {
+            b":status" => {
+                response.status = core::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0)
+            }
+            b"content-type" => response.content_type = Some(value),
+            b"x-request-id" => response.request_id = Some(value),
+            _ => {}
+        }
+    }
+    response
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+    };
+    abi::log(level, &format!("regionguard: {message}"));
+}

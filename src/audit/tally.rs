@@ -1,0 +1,105 @@
+//! Counters, summed here and flushed by the host on its timer. Their names are fixed: nothing that a request carries can name a metric.
+
+use crate::reason::Reason;
+
+macro_rules! counters {
+    ($( $variant:ident = $name:literal, $about:literal; )*) => {
+        /// A counter beside those of the decisions.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Counter { $( #[doc = $about] $variant, )* }
+
+        impl Counter {
+            /// All of them, in the order of their slots.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// Its name, without the prefix.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$variant => $name, )* }
+            }
+
+            /// What it counts.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self { $( Self::$variant => $about, )* }
+            }
+        }
+    };
+}
+
+counters! {
+    TokenCacheHit = "token_cache.hit", "tokens that were verified before";
+    TokenCacheMiss = "token_cache.miss", "tokens that were not: seen for the first time, or evicted";
+    DecisionCacheHit = "decision_cache.hit", "deferred requests that a kept answer of the center decided";
+    DecisionCacheMiss = "decision_cache.miss", "deferred requests for which the center was asked";
+    CalloutAnswered = "callout.answered", "calls that the center answered";
+    CalloutAway = "callout.away", "calls on which the center was away";
+    CalloutWrong = "callout.wrong", "calls whose answer was no answer to the question";
+    CalloutRefused = "callout.refused", "calls that the host refused: an unknown cluster, mostly";
+    BundleApplied = "bundle.applied", "bundles put in force";
+    BundleOlder = "bundle.older", "bundles that were older than the one in force, which goes on serving";
+    BundleRefused = "bundle.refused", "bundles that do not compile; the last good one goes on serving";
+}
+
+/// Sums since the last flush.
+#[derive(Debug)]
+pub struct Tally {
+    decisions: [u64; Reason::ALL.len()],
+    counters: [u64; Counter::ALL.len()],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { decisions: [0; Reason::ALL.len()], counters: [0; Counter::ALL.len()] }
+    }
+}
+
+impl Tally {
+    /// One more decision with this reason.
+    pub fn decided(&mut self, reason: Reason) {
+        if let Some(slot) = self.decisions.get_mut(reason as usize) {
+            *slot = slot.saturating_add(1);
+        }
+    }
+
+    /// One more of these.
+    pub fn count(&mut self, counter: Counter) {
+        if let Some(slot) = self.counters.get_mut(counter as usize) {
+            *slot = slot.saturating_add(1);
+        }
+    }
+
+    /// Hands over each sum that is not zero, and begins anew. `decision` and `counter` get the sum; the names are `decision.VERDICT.CODE` and [`Counter::name`].
+    pub fn drain(&mut self, mut decision: impl FnMut(Reason, u64), mut counter: impl FnMut(Counter, u64)) {
+        for (reason, slot) in Reason::ALL.iter().zip(&mut self.decisions) {
+            if *slot != 0 {
+                decision(*reason, core::mem::take(slot));
+            }
+        }
+        for (which, slot) in Counter::ALL.iter().zip(&mut self.counters) {
+            if *slot != 0 {
+                counter(*which, core::mem::take(slot));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counter, Tally};
+    use crate::reason::Reason;
+
+    #[test]
+    fn a_drain_hands_over_once() {
+        let mut tally = Tally::default();
+        tally.decided(Reason::NoRule);
+        tally.decided(Reason::NoRule);
+        tally.count(Counter::TokenCacheHit);
+        let mut seen = Vec::new();
+        let mut counted = Vec::new();
+        tally.drain(|reason, sum| seen.push((reason, sum)), |counter, sum| counted.push((counter, sum)));
+        assert_eq!(seen, [(Reason::NoRule, 2)]);
+        assert_eq!(counted, [(Counter::TokenCacheHit, 1)]);
+        tally.drain(|_, _| panic!("drained before"), |_, _| panic!("drained before"));
+    }
+}

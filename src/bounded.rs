@@ -1,0 +1,192 @@
+//! A table by bytes that is bounded by what its entries cost: what was not used for longest makes room.
+
+use core::hash::BuildHasher;
+use std::sync::OnceLock;
+
+use foldhash::SharedSeed;
+use foldhash::fast::FoldHasher;
+use lru::LruCache;
+
+/// A least-recently-used table, seeded with random bytes, so that nobody who chooses keys can choose slots. A look-up allocates nothing, and compares the whole key.
+pub(crate) struct Bounded<V> {
+    entries: LruCache<Box<[u8]>, Held<V>, Seeded>,
+    cost: usize,
+    bound: usize,
+}
+
+struct Held<V> {
+    value: V,
+    cost: usize,
+}
+
+impl<V> Bounded<V> {
+    /// The bytes that an entry takes beside key and value, in table and list: what the caller adds to an entry's own cost where it counts bytes.
+    pub(crate) const SLOT_BYTES: usize = size_of::<Held<V>>().saturating_add(64);
+
+    /// An empty table whose entries may cost `bound` together; `seed` is random.
+    pub(crate) fn new(bound: usize, seed: u64) -> Self {
+        Self { entries: LruCache::unbounded_with_hasher(Seeded::new(seed)), cost: 0, bound }
+    }
+
+    /// The value of `key`, which is now the one used last.
+    pub(crate) fn get(&mut self, key: &[u8]) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|held| &mut held.value)
+    }
+
+    /// Puts `value` in, as the one used last; others go until all fit. One that costs more than the bound is not kept.
+    pub(crate) fn insert(&mut self, key: &[u8], value: V, cost: usize) {
+        self.remove(key);
+        if cost > self.bound {
+            return;
+        }
+        while self.cost > self.bound.saturating_sub(cost) {
+            let Some((_, oldest)) = self.entries.pop_lru() else { break };
+            self.cost = self.cost.saturating_sub(oldest.cost);
+        }
+        self.entries.put(key.into(), Held { value, cost });
+        self.cost = self.cost.saturating_add(cost);
+    }
+
+    /// Takes `key` out.
+    pub(crate) fn remove(&mut self, key: &[u8]) {
+        if let Some(held) = self.entries.pop(key) {
+            self.cost = self.cost.saturating_sub(held.cost);
+        }
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.cost = 0;
+    }
+
+    /// What all entries cost.
+    #[cfg(test)]
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// Makes hashers that begin with a secret.
+struct Seeded {
+    own: u64,
+    shared: &'static SharedSeed,
+}
+
+impl Seeded {
+    fn new(seed: u64) -> Self {
+        static SHARED: OnceLock<SharedSeed> = OnceLock::new();
+        Self { own: seed, shared: SHARED.get_or_init(|| SharedSeed::from_u64(seed.rotate_left(32))) }
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = FoldHasher<'static>;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        FoldHasher::with_seed(self.own, self.shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bounded;
+
+    fn table(bound: usize) -> Bounded<u32> {
+        Bounded::new(bound, 7)
+    }
+
+    fn values(lru: &mut Bounded<u32>, keys: [&[u8]; 5]) -> [Option<u32>; 5] {
+        keys.map(|key| lru.get(key).copied())
+    }
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let mut lru = table(3);
+        for (key, value) in [(b"a", 1), (b"b", 2), (b"c", 3)] {
+            lru.insert(key, value, 1);
+        }
+        assert_eq!(lru.get(b"a"), Some(&mut 1));
+        lru.insert(b"d", 4, 1);
+        assert_eq!((lru.len(), lru.cost()), (3, 3));
+        lru.insert(b"e", 5, 2);
+        assert_eq!(
+            values(&mut lru, [b"a", b"b", b"c", b"d", b"e"]),
+            [None, None, None, Some(4), Some(5)]
+        );
+    }
+
+    #[test]
+    fn a_key_is_there_once() {
+        let mut lru = table(10);
+        lru.insert(b"a", 1, 4);
+        lru.insert(b"a", 2, 5);
+        assert_eq!(lru.get(b"a"), Some(&mut 2));
+        assert_eq!((lru.len(), lru.cost()), (1, 5));
+        lru.remove(b"a");
+        lru.remove(b"a");
+        assert_eq!(lru.get(b"a"), None);
+        assert_eq!((lru.len(), lru.cost()), (0, 0));
+    }
+
+    #[test]
+    fn what_costs_too_much_is_not_kept_and_moves_nobody() {
+        let mut lru = table(3);
+        lru.insert(b"a", 1, 3);
+        lru.insert(b"b", 2, 4);
+        assert_eq!(
+            values(&mut lru, [b"a", b"b", b"", b"", b""]),
+            [Some(1), None, None, None, None]
+        );
+    }
+
+    #[test]
+    fn it_equals_a_plain_model() {
+        let mut lru = table(40);
+        let mut model: Vec<(Vec<u8>, u32, usize)> = Vec::new();
+        let mut state = 1_u32;
+        for step in 0..20_000_u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let key = format!("k{}", (state >> 16) % 64).into_bytes();
+            let found = model.iter().position(|entry| entry.0 == key);
+            match (state >> 8) % 8 {
+                0..=3 => {
+                    assert_eq!(lru.get(&key).copied(), found.map(|at| model[at].1));
+                    if let Some(at) = found {
+                        let entry = model.remove(at);
+                        model.push(entry);
+                    }
+                }
+                4 => {
+                    lru.remove(&key);
+                    if let Some(at) = found {
+                        model.remove(at);
+                    }
+                }
+                5 if state >> 28 == 0 => {
+                    lru.clear();
+                    model.clear();
+                }
+                _ => {
+                    let cost = usize::try_from((state >> 20) % 9).expect("small");
+                    lru.insert(&key, step, cost);
+                    if let Some(at) = found {
+                        model.remove(at);
+                    }
+                    while model.iter().map(|entry| entry.2).sum::<usize>() + cost > 40 {
+                        model.remove(0);
+                    }
+                    model.push((key, step, cost));
+                }
+            }
+            assert_eq!(lru.cost(), model.iter().map(|entry| entry.2).sum::<usize>());
+            assert_eq!(lru.len(), model.len());
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What the documents of a bundle say of each other.
+
+use std::collections::BTreeMap;
+
+use super::RegionId;
+use super::diagnostic::{Read, Reported, Sink};
+use super::document::{Effect, Policy, Region, Requirement, Rule};
+use super::forward;
+use super::limits;
+use super::path::Path;
+use super::root::{Documents, Placed};
+use crate::context::Networks;
+use crate::identity::RegionClaim;
+
+/// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
+pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
+    let Documents {
+        region,
+        regions,
+        policies,
+    } = documents;
+    check_size(policies, sink);
+    check_keys(regions, sink);
+    check_issuers(regions, sink);
+    check_centers(region.as_deref(), regions, policies, sink);
+    check_forwarded(policies, sink);
+    warn_of_the_useless(regions, policies, sink);
+    networks(regions, sink)
+}
+
+/// Reports at `documents[index]`, `rest` behind it.
+fn error<T>(placed: &Placed<T>, label: String, rest: &str, message: String, sink: &mut Sink) -> Reported {
+    sink.enter(Some(label));
+    let reported = sink.error_at(format!("documents[{}]{rest}", placed.index), message);
+    sink.enter(None);
+    reported
+}
+
+fn region_error(region: &Placed<Region>, rest: &str, message: String, sink: &mut Sink) -> Reported {
+    error(region, format!("Region {}", region.document.name), rest, message, sink)
+}
+
+fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
+    error(
+        policy,
+        format!("ZeroTrustPolicy {}", policy.document.name),
+        rest,
+        message,
+        sink,
+    )
+}
+
+fn rules(policies: &[Placed<Policy>]) -> impl Iterator<Item = &Rule> {
+    policies.iter().flat_map(|policy| &policy.document.rules)
+}
+
+fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
+    let documents = Path::Member(&Path::Root, "documents");
+    let count = rules(policies).count();
+    if count > limits::RULES {
+        sink.error(
+            &documents,
+            format!("too many rules: {count}, {} at most", limits::RULES),
+        );
+    }
+    let length = |list: Option<usize>| list.unwrap_or(1);
+    let expansions = rules(policies)
+        .map(|rule| length(rule.hosts.as_ref().map(Vec::len)).saturating_mul(length(rule.paths.as_ref().map(Vec::len))))
+        .fold(0, usize::saturating_add);
+    if expansions > limits::EXPANSIONS {
+        let message = format!(
+            "too many pairs of host and path in all rules: {expansions}, {} at most",
+            limits::EXPANSIONS
+        );
+        sink.error(&documents, message);
+    }
+}
+
+/// No key verifies for two Regions: one could sign as the other.
+fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
+    let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
+    for region in regions {
+        let name = region.document.name.as_str();
+        for thumbprint in region.document.keys.thumbprints() {
+            let owner = *owners.entry(*thumbprint).or_insert(name);
+            if owner != name {
+                let message = format!(
+                    "Regions `{owner}` and `{name}` have a key in common (RFC 7638 thumbprint): whoever signs for one could sign for the other, so give each its own"
+                );
+                region_error(region, ".spec.keys.jwks", message, sink);
+                break;
+            }
+        }
+    }
+}
+
+/// Where only the issuer tells the region, no other Region has it.
+fn check_issuers(regions: &[Placed<Region>], sink: &mut Sink) {
+    for region in regions
+        .iter()
+        .filter(|region| region.document.claims.region == RegionClaim::FromIssuer)
+    {
+        let same =
+            |other: &&Placed<Region>| other.index != region.index && other.document.issuer == region.document.issuer;
+        if let Some(other) = regions.iter().find(same) {
+            let message = format!(
+                "Region `{}` has the same issuer, so the issuer alone does not tell the region: name the claim that does",
+                other.document.name
+            );
+            region_error(region, ".spec.claims.region", message, sink);
+        }
+    }
+}
+
+/// Whoever defers has somebody to ask: the center of the local Region.
+fn check_centers(local: Option<&str>, regions: &[Placed<Region>], policies: &[Placed<Policy>], sink: &mut Sink) {
+    let has_none = |region: &&Placed<Region>| region.document.center.is_none();
+    let Some(local) = local else {
+        if !rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_))) {
+            return;
+        }
+        for region in regions.iter().filter(has_none) {
+            sink.enter(Some(format!("Region {}", region.document.name)));
+            let message =
+                "has no `center`: where this Region is the local one, rules that defer deny with `center.error`";
+            sink.warn(
+                &Path::Item(&Path::Member(&Path::Root, "documents"), region.index),
+                message,
+            );
+        }
+        sink.enter(None);
+        return;
+    };
+    if !regions
+        .iter()
+        .filter(has_none)
+        .any(|region| region.document.name == local)
+    {
+        return;
+    }
+    for policy in policies {
+        for (index, rule) in policy.document.rules.iter().enumerate() {
+            if matches!(rule.effect, Effect::Defer(_)) {
+                let message = format!(
+                    "the local Region `{local}` has no `center` that could be asked: add one, or take another effect"
+                );
+                policy_error(policy, &format!(".spec.rules[{index}].effect"), message, sink);
+            }
+        }
+    }
+}
+
+/// A header means one claim, whichever policy governs.
+fn check_forwarded(policies: &[Placed<Policy>], sink: &mut Sink) {
+    let mut filled: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    for policy in policies {
+        for (header, claim) in policy.document.forward.iter().flat_map(|forward| &forward.claims) {
+            let own = (policy.document.name.as_str(), claim.as_str());
+            let (other, filling) = *filled.entry(forward::folded(header)).or_insert(own);
+            if filling != claim {
+                let message = format!(
+                    "policy `{other}` fills this header with the claim `{filling}`, policy `{}` with `{claim}`: one header has one meaning",
+                    policy.document.name
+                );
+                policy_error(policy, &format!(".spec.forward.claims.{header}"), message, sink);
+            }
+        }
+    }
+}
+
+/// What loads, and surely is not what was meant.
+fn warn_of_the_useless(regions: &[Placed<Region>], policies: &[Placed<Policy>], sink: &mut Sink) {
+    let documents = Path::Member(&Path::Root, "documents");
+    if regions.is_empty() {
+        sink.warn(
+            &documents,
+            "there is no Region: no token can be verified, and every request is denied",
+        );
+    }
+    let can_allow = policies.iter().any(|policy| policy.document.default_allow)
+        || rules(policies).any(|rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_)));
+    if !can_allow {
+        let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
+        sink.warn(&documents, message);
+    }
+    let needs_hours = |policy: &Placed<Policy>| policy.document.requirements.contains(&Requirement::BusinessHours);
+    if policies.iter().any(needs_hours) {
+        for region in regions.iter().filter(|region| region.document.calendar.is_none()) {
+            sink.enter(Some(format!("Region {}", region.document.name)));
+            let message =
+                "has no `timezone` and `businessHours`, so `business_hours: true` is never met for its tokens";
+            sink.warn(&Path::Item(&documents, region.index), message);
+        }
+        sink.enter(None);
+    }
+    let needs_source = |policy: &Placed<Policy>| {
+        policy
+            .document
+            .requirements
+            .iter()
+            .any(|one| matches!(one, Requirement::SourceRegions(_)))
+    };
+    if policies.iter().any(needs_source) && regions.iter().all(|region| region.document.networks.is_empty()) {
+        let message =
+            "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
+        sink.warn(&documents, message);
+    }
+}
+
+/// Which Region each network is in; a network in two is an error.
+fn networks(regions: &[Placed<Region>], sink: &mut Sink) -> Read<Networks<RegionId>> {
+    let numbered = regions
+        .iter()
+        .zip(0_u16..)
+        .map(|(region, number)| (region, RegionId(number)));
+    let listed = numbered.flat_map(|(region, id)| region.document.networks.iter().map(move |network| (*network, id)));
+    Networks::new(listed).map_err(|clashes| {
+        let mut wrong = None;
+        for clash in clashes {
+            let (first, second) = (regions.get(clash.first.index()), regions.get(clash.second.index()));
+            if let (Some(first), Some(second)) = (first, second) {
+                let message = format!(
+                    "`{}` is a network of both `{}` and `{}`: a request can come from one only",
+                    clash.network, first.document.name, second.document.name
+                );
+                let index = second
+                    .document
+                    .networks
+                    .iter()
+                    .position(|network| *network == clash.network);
+                let rest = index.map_or(".spec.networks".to_owned(), |index| format!(".spec.networks[{index}]"));
+                wrong = Some(region_error(second, &rest, message, sink));
+            }
+        }
+        wrong.unwrap_or_else(|| sink.error(&Path::Root, "a network is in two Regions"))
+    })
+}

@@ -1,0 +1,269 @@
+//! What is wrong with a bundle: where, what, and what would be right.
+
+use core::fmt;
+
+use super::limits;
+use super::path::Path;
+use super::value::Value;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The bundle is refused.
+    Error,
+    /// The bundle is put in force, but probably does not do what was meant.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One thing that is wrong. Its `Display` is one line of printable text, whatever the bundle holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Kind and name, like `ZeroTrustPolicy shop`; `None` where it is about the bundle itself.
+    pub document: Option<String>,
+    /// Where in the bundle, like `documents[2].spec.rules[0].paths[1]`; empty for the whole of it.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// What was found, shortened; never a key or a token.
+    pub found: Option<String>,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: ", self.severity)?;
+        if let Some(document) = &self.document {
+            write!(out, "{document}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(out, "{}: ", self.path)?;
+        }
+        out.write_str(&self.message)?;
+        if let Some(found) = &self.found {
+            write!(out, "; found {found}")?;
+        }
+        if let Some(suggestion) = &self.suggestion {
+            write!(out, "; did you mean `{suggestion}`?")?;
+        }
+        Ok(())
+    }
+}
+
+/// The witness that an error stands in the [`Sink`]: nothing else can make one, so what could not be read cannot be taken for absent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported(());
+
+/// What was read, or the witness that its error was reported.
+pub(super) type Read<T> = Result<T, Reported>;
+
+/// What is wrong, without where.
+pub(super) struct Problem {
+    message: String,
+    found: Option<String>,
+    suggestion: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            found: None,
+            suggestion: None,
+        }
+    }
+
+    /// Shows `value`, shortened.
+    pub(super) fn found(self, value: &Value) -> Self {
+        Self {
+            found: Some(shown(value)),
+            ..self
+        }
+    }
+
+    pub(super) fn suggest<S: Into<String>>(self, suggestion: Option<S>) -> Self {
+        Self {
+            suggestion: suggestion.map(Into::into),
+            ..self
+        }
+    }
+}
+
+impl<S: Into<String>> From<S> for Problem {
+    fn from(message: S) -> Self {
+        Self::new(message)
+    }
+}
+
+/// Where diagnostics gather.
+#[derive(Default)]
+pub(super) struct Sink {
+    document: Option<String>,
+    errors: Kept,
+    warnings: Kept,
+}
+
+#[derive(Default)]
+struct Kept {
+    kept: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl Sink {
+    /// What follows is about this document, or the bundle itself.
+    pub(super) fn enter(&mut self, document: Option<String>) {
+        self.document = document;
+    }
+
+    pub(super) fn error(&mut self, path: &Path<'_>, problem: impl Into<Problem>) -> Reported {
+        self.error_at(path.to_string(), problem)
+    }
+
+    /// As [`Sink::error`], for a place that was written down before.
+    pub(super) fn error_at(&mut self, path: String, problem: impl Into<Problem>) -> Reported {
+        let document = self.document.clone();
+        self.errors.put(Severity::Error, document, path, problem.into());
+        Reported(())
+    }
+
+    pub(super) fn warn(&mut self, path: &Path<'_>, problem: impl Into<Problem>) {
+        let document = self.document.clone();
+        self.warnings
+            .put(Severity::Warning, document, path.to_string(), problem.into());
+    }
+
+    /// `value`, if there was no error at all, and the warnings; else the errors, then the warnings.
+    pub(super) fn judge<T>(self, value: Read<T>) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let clean = self.errors.kept.is_empty();
+        let warnings = self.warnings.finish(Severity::Warning);
+        match value {
+            Ok(value) if clean => Ok((value, warnings)),
+            _ => {
+                let mut all = self.errors.finish(Severity::Error);
+                all.extend(warnings);
+                Err(all)
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn put(&mut self, severity: Severity, document: Option<String>, path: String, problem: Problem) {
+        if self.kept.len() >= limits::DIAGNOSTICS {
+            self.more = self.more.saturating_add(1);
+            return;
+        }
+        self.kept.push(Diagnostic {
+            severity,
+            document,
+            path,
+            message: problem.message,
+            found: problem.found,
+            suggestion: problem.suggestion,
+        });
+    }
+
+    fn finish(mut self, severity: Severity) -> Vec<Diagnostic> {
+        if self.more > 0 {
+            self.kept.push(Diagnostic {
+                severity,
+                document: None,
+                path: String::new(),
+                message: format!("and {} more", self.more),
+                found: None,
+                suggestion: None,
+            });
+        }
+        self.kept
+    }
+}
+
+/// `value` in a few printable characters.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(value) => format!("`{value}`"),
+        Value::String(text) => quoted(text),
+        Value::List(items) => format!("a list of {}", items.len()),
+        Value::Object(members) => format!("an object of {}", members.len()),
+    }
+}
+
+/// `text` in backticks, shortened and printable; of what looks like a secret only that it does.
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains("eyJ") {
+        return "what looks like a token".to_owned();
+    }
+    if text.contains("-----BEGIN") {
+        return "what looks like a key".to_owned();
+    }
+    format!("`{}`", short(text))
+}
+
+/// The first characters of `text`, printable.
+pub(super) fn short(text: &str) -> String {
+    const KEPT: usize = 48;
+    let mut characters = text.chars();
+    let mut short: String = characters.by_ref().take(KEPT).flat_map(char::escape_debug).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_all() {
+        let diagnostic = Diagnostic {
+            severity: Severity::Error,
+            document: Some("ZeroTrustPolicy shop".to_owned()),
+            path: "documents[2].spec.rules[0].methods[1]".to_owned(),
+            message: "methods are upper case".to_owned(),
+            found: Some("`get`".to_owned()),
+            suggestion: Some("GET".to_owned()),
+        };
+        assert_eq!(
+            diagnostic.to_string(),
+            "error: ZeroTrustPolicy shop: documents[2].spec.rules[0].methods[1]: methods are upper case; found `get`; did you mean `GET`?"
+        );
+    }
+
+    #[test]
+    fn what_is_found_is_short_printable_and_no_secret() {
+        assert_eq!(quoted("a\nb\u{202e}"), "`a\\nb\\u{202e}`");
+        assert_eq!(quoted(&"x".repeat(500)).chars().count(), 51);
+        assert_eq!(
+            quoted("Bearer eyJhbGciOiJub25lIn0.e30.c2VjcmV0"),
+            "what looks like a token"
+        );
+        assert_eq!(quoted("-----BEGIN EC PRIVATE KEY-----\nabc"), "what looks like a key");
+    }
+
+    #[test]
+    fn beyond_the_limit_there_is_a_count() {
+        let mut sink = Sink::default();
+        for _ in 0..250 {
+            sink.error(&Path::Root, "no");
+            sink.warn(&Path::Root, "hm");
+        }
+        let all = sink.judge(Ok(())).unwrap_err();
+        assert_eq!(all.len(), 202);
+        assert_eq!(all[100].to_string(), "error: and 150 more");
+        assert_eq!(all[201].to_string(), "warning: and 150 more");
+    }
+}

@@ -1,0 +1,134 @@
+//! A bundle that was checked and compiled: what a worker serves from.
+
+use super::RegionId;
+use super::diagnostic::Diagnostic;
+use super::document::{Bundle, Policy, Region, Trust};
+use super::value::{Value, digest};
+use crate::context::Networks;
+use crate::identity::{ClaimPath, RegionClaim};
+use crate::policy::PolicySet;
+use crate::request::StripSet;
+
+/// How many hexadecimal digits of the digest stand in the label.
+const LABEL_DIGITS: usize = 12;
+
+/// One version of a bundle, ready to serve. It never changes.
+#[derive(Debug)]
+pub struct Generation {
+    /// `metadata.name`: with the plugin's root id, the scope in which versions replace each other.
+    pub name: String,
+    /// `metadata.version`, from 1 to 2^53.
+    pub version: u64,
+    /// SHA-256 of the bundle's values: the same from JSON and from a Struct, in whatever order their members stand.
+    pub digest: [u8; 32],
+    /// Name, version and the first digits of the digest, as the decision line and the center's question have it: `shop@41+abcdef012345`.
+    pub label: String,
+    /// The Region that the bundle calls the local one; `None`: the node's locality tells it.
+    pub local: Option<RegionId>,
+    /// The Regions, sorted by name: [`RegionId`] is a place in here.
+    pub regions: Vec<Region>,
+    /// The operator's part.
+    pub trust: Trust,
+    /// SHA-256 of all that decides whether a token verifies: of every Region its name, issuer, claim mapping, and keys with their algorithms.
+    pub trust_digest: [u8; 32],
+    /// Which Region a source address is in.
+    pub networks: Networks<RegionId>,
+    /// The policies as an index.
+    pub policies: PolicySet,
+    /// The headers that are removed from every request, whatever its verdict.
+    pub strip: StripSet,
+    /// What loads, and probably is not what was meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Generation {
+    pub(super) fn new(
+        bundle: Bundle,
+        networks: Networks<RegionId>,
+        digest: [u8; 32],
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let Bundle {
+            region,
+            name,
+            version,
+            trust,
+            regions,
+            policies,
+        } = bundle;
+        let local = region.and_then(|region| place(&regions, &region));
+        let strip = strip(&policies);
+        Self {
+            label: label(&name, version, &digest),
+            name,
+            version,
+            digest,
+            local,
+            trust,
+            trust_digest: trust_digest(&regions),
+            networks,
+            policies: PolicySet::compile(policies, &regions),
+            regions,
+            strip,
+            warnings,
+        }
+    }
+
+    /// The Region of this name.
+    #[must_use]
+    pub fn region_named(&self, name: &str) -> Option<RegionId> {
+        place(&self.regions, name)
+    }
+
+    /// The Region of this number, which must be one of this generation's.
+    #[must_use]
+    pub fn region(&self, id: RegionId) -> Option<&Region> {
+        self.regions.get(id.index())
+    }
+}
+
+/// INVARIANT: `regions` are sorted by name, and there are at most 64.
+fn place(regions: &[Region], name: &str) -> Option<RegionId> {
+    let index = regions.binary_search_by(|region| region.name.as_str().cmp(name)).ok()?;
+    u16::try_from(index).ok().map(RegionId)
+}
+
+/// A name of a bundle has none of the characters that the decision line would have to encode.
+fn label(name: &str, version: u64, digest: &[u8; 32]) -> String {
+    let mut digits = hexadecimal(digest);
+    digits.truncate(LABEL_DIGITS);
+    format!("{name}@{version}+{digits}")
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn strip(policies: &[Policy]) -> StripSet {
+    let own = ["x-regionguard-subject", "x-regionguard-region", "x-regionguard-reason"];
+    let forwarded = policies
+        .iter()
+        .flat_map(|policy| &policy.forward)
+        .flat_map(|forward| &forward.claims);
+    StripSet::new(own.into_iter().chain(forwarded.map(|(header, _)| header.as_str())))
+}
+
+/// The digest of a tree that holds of each Region what decides whether its tokens verify. What is left out (audiences, `accepts`, lifetimes) is checked on every request.
+fn trust_digest(regions: &[Region]) -> [u8; 32] {
+    let text = |text: &str| Value::String(text.to_owned());
+    let path = |path: &ClaimPath| Value::String(path.as_str().to_owned());
+    let each = regions.iter().map(|region| {
+        Value::List(vec![
+            text(&region.name),
+            text(&region.issuer),
+            match &region.claims.region {
+                RegionClaim::Claim(claim) => path(claim),
+                RegionClaim::FromIssuer => Value::Null,
+            },
+            path(&region.claims.permissions),
+            path(&region.claims.roles),
+            text(&hexadecimal(&region.keys.digest())),
+        ])
+    });
+    digest(&Value::List(each.collect()))
+}

@@ -1,0 +1,134 @@
+//! `keys` of a Region: the public keys that sign its tokens, inline.
+
+use super::diagnostic::{Problem, Read, Sink};
+use super::limits;
+use super::reader::{At, Shape, one_of};
+use super::suggest::nearest;
+use super::value::Value;
+use crate::bundle::path::Path;
+use crate::identity::{Algorithm, Jwk, KeyProblem, KeyRing};
+
+const KEYS: Shape = Shape {
+    fields: &["algorithms", "jwks"],
+    later: &["remote"],
+};
+
+const JWKS: Shape = Shape {
+    fields: &["keys"],
+    later: &[],
+};
+
+pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<KeyRing> {
+    let fields = at.fields(&KEYS, sink)?;
+    let algorithms = fields.optional("algorithms", sink, |at, sink| {
+        at.list(limits::ALGORITHMS, sink, algorithm)
+    });
+    let jwks = fields.required("jwks", sink, |at, sink| {
+        let fields = at.fields(&JWKS, sink)?;
+        fields.required("keys", sink, |at, sink| at.list(limits::KEYS, sink, jwk))
+    });
+    let (algorithms, jwks) = (algorithms?, jwks?);
+    let built = KeyRing::build(&jwks, algorithms.as_deref());
+    let keys = Path::Member(&at.path, "jwks");
+    let list = Path::Member(&keys, "keys");
+    for problem in &built.warnings {
+        sink.warn(&Path::Item(&list, problem.index), spoken(problem));
+    }
+    let mut wrong = None;
+    for problem in &built.errors {
+        wrong = Some(sink.error(&Path::Item(&list, problem.index), spoken(problem)));
+    }
+    if let Some(reported) = wrong {
+        return Err(reported);
+    }
+    if built.ring.is_empty() {
+        return Err(sink.error(
+            &list,
+            "not one of the keys can be used here: no token could ever be verified",
+        ));
+    }
+    Ok(built.ring)
+}
+
+/// The problem with the key's own name, which says more than its place.
+fn spoken(problem: &KeyProblem) -> String {
+    match &problem.kid {
+        Some(kid) => format!("key `{}`: {}", super::diagnostic::short(kid), problem.message),
+        None => problem.message.clone(),
+    }
+}
+
+fn algorithm(at: &At<'_>, sink: &mut Sink) -> Read<Algorithm> {
+    let name = at.text(sink)?;
+    if let Some(algorithm) = Algorithm::named(name) {
+        return Ok(algorithm);
+    }
+    if name.eq_ignore_ascii_case("none") || name.to_ascii_uppercase().starts_with("HS") {
+        let message = format!("`{name}` is never allowed: a token must be signed with a key that only its issuer has");
+        return Err(sink.error(&at.path, message));
+    }
+    let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+    let problem = Problem::new(format!("must be {}", one_of(&known))).found(at.value);
+    Err(sink.error(&at.path, problem.suggest(nearest(name, known.iter().copied()))))
+}
+
+/// A JWK (RFC 7517 §4). Members that are not known are left aside, as the RFC demands; those of private keys are refused. Nothing of a value is ever shown.
+fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
+    let members = at.members(sink)?;
+    if size(at.value) > limits::KEY_NODES {
+        return Err(sink.error(&at.path, format!("a key of more than {} values", limits::KEY_NODES)));
+    }
+    if let Some(secret) = Jwk::SECRET_MEMBERS
+        .iter()
+        .find(|name| members.iter().any(|(given, _)| given == *name))
+    {
+        let message = format!(
+            "`{secret}` is a member of a private or symmetric key: secrets are never in a bundle, which stands in configuration dumps; give the public key only, and replace this one"
+        );
+        return Err(sink.error(&at.path, message));
+    }
+    let mut text = |name: &str| -> Read<Option<String>> {
+        let Some((_, value)) = members.iter().find(|(given, _)| given == name) else {
+            return Ok(None);
+        };
+        match value {
+            Value::String(text) if text.len() <= limits::KEY_TEXT => Ok(Some(text.clone())),
+            Value::String(_) => Err(sink.error(&Path::Member(&at.path, name), "is too long")),
+            _ => Err(sink.error(&Path::Member(&at.path, name), "must be a string")),
+        }
+    };
+    let (kty, kid, alg, usage, crv) = (text("kty"), text("kid"), text("alg"), text("use"), text("crv"));
+    let (n, e, x, y) = (text("n"), text("e"), text("x"), text("y"));
+    let operations = members
+        .iter()
+        .find(|(given, _)| given == "key_ops")
+        .map(|(name, value)| {
+            let at = At::new(value, Path::Member(&at.path, name));
+            at.list(limits::ALGORITHMS, sink, |at, sink| at.text(sink).map(str::to_owned))
+        });
+    Ok(Jwk {
+        kty: kty?,
+        kid: kid?,
+        alg: alg?,
+        usage: usage?,
+        key_ops: operations.transpose()?,
+        crv: crv?,
+        n: n?,
+        e: e?,
+        x: x?,
+        y: y?,
+        secret: None,
+    })
+}
+
+/// The number of values in `value`; its depth is bounded.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(size).fold(1, usize::saturating_add),
+        Value::Object(members) => members
+            .iter()
+            .map(|(_, value)| size(value))
+            .fold(1, usize::saturating_add),
+        _ => 1,
+    }
+}

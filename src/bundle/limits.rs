@@ -1,0 +1,56 @@
+//! How much of everything a bundle may hold, in one table, so that no push can exhaust a worker.
+
+/// Bytes of the whole configuration.
+pub const BYTES: usize = 16 << 20;
+/// Values (members, items, scalars) in the whole configuration.
+pub const NODES: usize = 1_000_000;
+/// Objects and lists inside of each other.
+pub const DEPTH: usize = 32;
+/// Members of one object.
+pub const MEMBERS: usize = 256;
+/// The magnitude of a number: beyond it, not every integer can be told from its neighbours (IEEE 754 binary64).
+pub const INTEGER: u64 = 1 << 53;
+/// Diagnostics of one severity that are kept; of the others there is the count.
+pub const DIAGNOSTICS: usize = 100;
+
+/// Bytes of a name of a document or a rule.
+pub const NAME: usize = 253;
+/// Bytes of any other string.
+pub const TEXT: usize = 1_024;
+
+/// Region documents.
+pub const REGIONS: usize = 64;
+/// ZeroTrustPolicy documents.
+pub const POLICIES: usize = 1_000;
+/// Documents of every kind.
+pub const DOCUMENTS: usize = 1_064;
+
+/// Rules of all policies.
+pub const RULES: usize = 20_000;
+/// Pairs of host and path, summed over all rules: what the index is built from.
+pub const EXPANSIONS: usize = 200_000;
+/// `hosts`, `paths`, `methods` or `from.networks` of one rule, `selector.hosts` of one policy, `trust.hosts`.
+pub const RULE_ITEMS: usize = 256;
+/// One list of permissions or roles.
+pub const WORDS: usize = 256;
+/// `context` restrictions of one kind in one policy.
+pub const RESTRICTIONS: usize = 16;
+/// `forward.claims` of one policy.
+pub const FORWARD_CLAIMS: usize = 32;
+/// `defer.claims` of one rule.
+pub const DEFER_CLAIMS: usize = 32;
+
+/// Keys of one Region.
+pub const KEYS: usize = 64;
+/// Members of one key, and what is nested in it.
+pub const KEY_NODES: usize = 128;
+/// Bytes of one string in a key: an RSA modulus of 8,192 bits has 1,366; certificate chains (`x5c`) are longer.
+pub const KEY_TEXT: usize = 16 << 10;
+/// `keys.algorithms` of one Region.
+pub const ALGORITHMS: usize = 16;
+/// `audiences` of one Region.
+pub const AUDIENCES: usize = 32;
+/// `accepts` of one Region.
+pub const ACCEPTS: usize = 64;
+/// `networks` of one Region.
+pub const NETWORKS: usize = 4_096;

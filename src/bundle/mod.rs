@@ -1,0 +1,52 @@
+//! What was pushed: a bundle of documents, read, checked and compiled as one.
+//!
+//! [`compile`] is a pure function of the bytes, and bounded in time and memory by the table in [`limits`]: the host judges each push on one VM and runs it on others, and
+//! whichever of these judged otherwise would be left without a filter.
+
+mod claims;
+mod cross;
+pub mod diagnostic;
+pub mod document;
+mod forward;
+mod generation;
+mod keys;
+pub mod limits;
+mod path;
+mod policy;
+mod reader;
+mod region;
+mod region_id;
+mod root;
+mod rule;
+mod suggest;
+mod trust;
+pub mod value;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use generation::Generation;
+pub use region_id::RegionId;
+pub use value::{Encoding, Value};
+
+use diagnostic::{Read, Sink};
+
+/// Compiles a pushed configuration: the same bytes give the same answer, whenever and wherever, and none makes it panic.
+///
+/// # Errors
+/// All errors of the bundle (of very many the first hundred and a count), then its warnings.
+pub fn compile(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnostic>> {
+    let mut sink = Sink::default();
+    let outcome = read(bytes, encoding, &mut sink);
+    let ((digest, bundle, networks), warnings) = sink.judge(outcome)?;
+    Ok(Generation::new(bundle, networks, digest, warnings))
+}
+
+type Parts = ([u8; 32], document::Bundle, crate::context::Networks<RegionId>);
+
+fn read(bytes: &[u8], encoding: Encoding, sink: &mut Sink) -> Read<Parts> {
+    let value = value::read(bytes, encoding, sink)?;
+    let (bundle, networks) = root::read(&value, sink)?;
+    Ok((value::digest(&value), bundle, networks))
+}
+
+#[cfg(test)]
+mod tests;

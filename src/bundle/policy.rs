@@ -1,0 +1,147 @@
+//! The ZeroTrustPolicy document.
+
+use super::diagnostic::{Problem, Read, Sink};
+use super::document::{Policy, Requirement};
+use super::limits;
+use super::reader::{At, Shape, one_of};
+use super::root::Known;
+use super::suggest::nearest;
+use super::{forward, rule, trust};
+use crate::request::HostPattern;
+
+const SPEC: Shape = Shape {
+    fields: &["context", "selector", "mode", "default", "forward", "rules"],
+    later: &[
+        "identity",
+        "device",
+        "osVersions",
+        "preflight",
+        "probes",
+        "streams",
+        "tokens",
+        "tokenSources",
+    ],
+};
+
+const CONTEXT: Shape = Shape {
+    fields: &["geoRestrictions", "timeRestrictions"],
+    later: &[],
+};
+
+const GEO: Shape = Shape {
+    fields: &["allowedRegions"],
+    later: &[],
+};
+
+const TIME: Shape = Shape {
+    fields: &["businessHours"],
+    later: &[],
+};
+
+const SELECTOR: Shape = Shape {
+    fields: &["hosts"],
+    later: &["localRegions", "workloads"],
+};
+
+/// `name` and `spec` of a document of this kind.
+pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Policy> {
+    let fields = spec.fields(&SPEC, sink)?;
+    let hosts = fields.optional("selector", sink, |at, sink| selector(at, sink));
+    let mode = fields.optional("mode", sink, |at, sink| {
+        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
+    });
+    let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
+    let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
+    let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
+    let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
+    mode?;
+    Ok(Policy {
+        name: name.to_owned(),
+        hosts: hosts?,
+        default_allow: default?.unwrap_or_default(),
+        forward: forward?,
+        requirements: requirements?.unwrap_or_default(),
+        rules: rules?.unwrap_or_default(),
+    })
+}
+
+fn selector(at: &At<'_>, sink: &mut Sink) -> Read<Vec<HostPattern>> {
+    let fields = at.fields(&SELECTOR, sink)?;
+    fields.required("hosts", sink, |at, sink| trust::hosts(at, sink))
+}
+
+fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirement>> {
+    let fields = at.fields(&CONTEXT, sink)?;
+    let geo = fields.optional("geoRestrictions", sink, |at, sink| {
+        at.list(limits::RESTRICTIONS, sink, |at, sink| {
+            let fields = at.fields(&GEO, sink)?;
+            fields.required("allowedRegions", sink, |at, sink| allowed_regions(at, known, sink))
+        })
+    });
+    let time = fields.optional("timeRestrictions", sink, |at, sink| {
+        at.list(limits::RESTRICTIONS, sink, |at, sink| {
+            let fields = at.fields(&TIME, sink)?;
+            fields.required("businessHours", sink, At::only_true)
+        })
+    });
+    let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::SourceRegions).collect();
+    if time?.is_some() {
+        requirements.push(Requirement::BusinessHours);
+    }
+    Ok(requirements)
+}
+
+/// Names of regions, also of such as the bundle has no Region for: requests never come from these, as far as it can tell.
+fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<String>> {
+    at.list(limits::REGIONS, sink, |at, sink| {
+        let name = at.name(sink)?;
+        if !known.regions.contains(&name) {
+            let problem =
+                Problem::new("the bundle has no Region with this name: no request is known to come from there")
+                    .found(at.value)
+                    .suggest(nearest(name, known.regions.iter().copied()));
+            sink.warn(&at.path, problem);
+        }
+        Ok(name.to_owned())
+    })
+}
+
+fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<super::document::Rule>> {
+    let rules = at.list(limits::RULES, sink, |at, sink| rule::read(at, known, sink))?;
+    let mut names: Vec<(&str, usize)> = rules
+        .iter()
+        .enumerate()
+        .map(|(i, rule)| (rule.name.as_str(), i))
+        .collect();
+    names.sort_unstable();
+    let mut wrong = None;
+    for pair in names.windows(2) {
+        if let [(first, earlier), (second, later)] = pair
+            && first == second
+        {
+            let path = format!("{}[{later}].name", at.path);
+            wrong = Some(sink.error_at(
+                path,
+                format!("rule {earlier} of this policy has the name `{first}` already"),
+            ));
+        }
+    }
+    wrong.map_or(Ok(rules), Err)
+}
+
+/// The name of a Region of the bundle.
+pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<String> {
+    let name = at.name(sink)?;
+    if known.regions.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let message = match known.regions.len() {
+        0 => "the bundle has no Region".to_owned(),
+        1..=8 => format!("no such Region in the bundle: {}", one_of(known.regions)),
+        count => format!("no such Region among the {count} of the bundle"),
+    };
+    let problem = Problem::new(message)
+        .found(at.value)
+        .suggest(nearest(name, known.regions.iter().copied()));
+    Err(sink.error(&at.path, problem))
+}

@@ -1,0 +1,222 @@
+//! The Region document.
+
+use core::time::Duration;
+
+use super::diagnostic::{Problem, Read, Sink};
+use super::document::{Acceptance, Center, Region, Wildcard};
+use super::limits;
+use super::path::Path;
+use super::policy::region_name;
+use super::reader::{At, Shape};
+use super::root::Known;
+use super::{claims, keys, rule};
+use crate::context::{BusinessHours, Calendar, Zone};
+use crate::request::Authority;
+
+const SPEC: Shape = Shape {
+    fields: &[
+        "issuer",
+        "audiences",
+        "keys",
+        "claims",
+        "accepts",
+        "center",
+        "networks",
+        "timezone",
+        "businessHours",
+        "maxTokenLifetime",
+    ],
+    later: &["identity", "endpoint", "trustDomains", "revocations"],
+};
+
+const ACCEPTANCE: Shape = Shape {
+    fields: &["home", "permissions", "roles"],
+    later: &[],
+};
+
+const CENTER: Shape = Shape {
+    fields: &["cluster", "authority", "protocol", "path", "timeout"],
+    later: &["delegates"],
+};
+
+const HOURS: Shape = Shape {
+    fields: &["days", "from", "to"],
+    later: &[],
+};
+
+/// Where an AuthZEN center is asked (Authorization API 1.0, §10.1).
+const EVALUATION: &str = "/access/v1/evaluation";
+/// How long a center may take where the Region does not say.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// The least and the most that a Region may say.
+const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
+/// The least and the most for `maxTokenLifetime`.
+const LIFETIMES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(366 * 24 * 3_600));
+
+/// `name` and `spec` of a document of this kind.
+pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Region> {
+    let fields = spec.fields(&SPEC, sink)?;
+    let issuer = fields.required("issuer", sink, At::text);
+    let audiences = fields.required("audiences", sink, |at, sink| {
+        at.list(limits::AUDIENCES, sink, |at, sink| at.text(sink).map(str::to_owned))
+    });
+    let keys = fields.required("keys", sink, |at, sink| keys::read(at, sink));
+    let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
+    let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
+    let center = fields.optional("center", sink, |at, sink| center(at, sink));
+    let networks = fields.optional("networks", sink, |at, sink| {
+        at.list(limits::NETWORKS, sink, rule::network)
+    });
+    let zone = fields.optional("timezone", sink, zone);
+    let hours = fields.optional("businessHours", sink, |at, sink| {
+        if fields.field("timezone").is_none() {
+            sink.error(
+                &at.path,
+                "a time without a zone means nothing: give `timezone`, like `America/New_York`",
+            );
+        }
+        hours(at, sink)
+    });
+    let max_token_lifetime = fields.optional("maxTokenLifetime", sink, |at, sink| {
+        at.duration(LIFETIMES.0, LIFETIMES.1, sink)
+    });
+    Ok(Region {
+        name: name.to_owned(),
+        issuer: issuer?.to_owned(),
+        audiences: audiences?,
+        keys: keys?,
+        claims: claims?.unwrap_or_default(),
+        accepts: accepts?.unwrap_or_default(),
+        center: center?,
+        networks: networks?.unwrap_or_default(),
+        calendar: zone?.zip(hours?).map(|(zone, hours)| Calendar::new(zone, hours)),
+        max_token_lifetime: max_token_lifetime?,
+    })
+}
+
+fn accepts(own: &str, at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Acceptance>> {
+    let accepts = at.list(limits::ACCEPTS, sink, |at, sink| acceptance(own, at, known, sink))?;
+    let mut wrong = None;
+    for (index, acceptance) in accepts.iter().enumerate() {
+        if accepts
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.home == acceptance.home)
+        {
+            let item = Path::Item(&at.path, index);
+            let message = format!(
+                "`{}` is listed already: put what is accepted of one home region in one entry",
+                acceptance.home
+            );
+            wrong = Some(sink.error(&Path::Member(&item, "home"), message));
+        }
+    }
+    wrong.map_or(Ok(accepts), Err)
+}
+
+fn acceptance(own: &str, at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Acceptance> {
+    let fields = at.fields(&ACCEPTANCE, sink)?;
+    let home = fields.required("home", sink, |at, sink| {
+        let home = region_name(at, known, sink)?;
+        if home == own {
+            return Err(sink.error(&at.path, "a Region accepts its own tokens anyway: take this entry out"));
+        }
+        Ok(home)
+    });
+    let words = |at: &At<'_>, sink: &mut Sink| at.list(limits::WORDS, sink, wildcard);
+    let permissions = fields.optional("permissions", sink, words);
+    let roles = fields.optional("roles", sink, words);
+    Ok(Acceptance {
+        home: home?,
+        permissions: permissions?.unwrap_or_default(),
+        roles: roles?.unwrap_or_default(),
+    })
+}
+
+fn wildcard(at: &At<'_>, sink: &mut Sink) -> Read<Wildcard> {
+    let text = at.text(sink)?;
+    if text.strip_suffix('*').unwrap_or(text).contains('*') {
+        let message = "a `*` stands for any rest, at the end only";
+        return Err(sink.error(&at.path, Problem::new(message).found(at.value)));
+    }
+    Ok(Wildcard::new(text))
+}
+
+fn center(at: &At<'_>, sink: &mut Sink) -> Read<Center> {
+    let fields = at.fields(&CENTER, sink)?;
+    let cluster = fields.required("cluster", sink, visible);
+    let protocol = fields.optional("protocol", sink, |at, sink| {
+        at.word_or_later(&[("authzen", ())], &["opa", "ext_authz", "extAuthz"], sink)
+    });
+    let path = fields.optional("path", sink, |at, sink| {
+        let path = visible(at, sink)?;
+        if !path.starts_with('/') || path.contains('#') {
+            return Err(sink.error(
+                &at.path,
+                Problem::new("must begin with `/` and have no `#`").found(at.value),
+            ));
+        }
+        Ok(path)
+    });
+    let timeout = fields.optional("timeout", sink, |at, sink| at.duration(TIMEOUTS.0, TIMEOUTS.1, sink));
+    let authority = fields.optional("authority", sink, |at, sink| {
+        at.parsed(
+            |text| Authority::parse(text.as_bytes(), None).map(|_| text.to_owned()),
+            sink,
+        )
+    });
+    let cluster = cluster?;
+    let authority = match authority? {
+        Some(authority) => authority,
+        None if Authority::parse(cluster.as_bytes(), None).is_ok() => cluster.to_owned(),
+        None => {
+            let message = "the cluster's name cannot stand as a host: give `authority`";
+            return Err(sink.error(&at.path, message));
+        }
+    };
+    protocol?;
+    Ok(Center {
+        cluster: cluster.to_owned(),
+        authority,
+        path: path?.unwrap_or(EVALUATION).to_owned(),
+        timeout: timeout?.unwrap_or(TIMEOUT),
+    })
+}
+
+/// A string of visible ASCII.
+fn visible<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
+    let text = at.text(sink)?;
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(sink.error(
+        &at.path,
+        Problem::new("must be visible ASCII without spaces").found(at.value),
+    ))
+}
+
+fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {
+    let text = at.text(sink)?;
+    Zone::named(text).map_err(|error| {
+        let problem = Problem::new(error.to_string()).suggest(error.suggestion());
+        sink.error(&at.path, problem)
+    })
+}
+
+fn hours(at: &At<'_>, sink: &mut Sink) -> Read<BusinessHours> {
+    let fields = at.fields(&HOURS, sink)?;
+    let days = fields.required("days", sink, |at, sink| {
+        at.list(7, sink, |at, sink| at.text(sink).map(str::to_owned))
+    });
+    let from = fields.required("from", sink, At::text);
+    let to = fields.required("to", sink, At::text);
+    let (days, from, to) = (days?, from?, to?);
+    BusinessHours::parse(&days, from, to).map_err(|errors| {
+        let mut wrong = None;
+        for error in errors {
+            let path = format!("{}.{}", at.path, error.field());
+            wrong = Some(sink.error_at(path, error.to_string()));
+        }
+        wrong.unwrap_or_else(|| sink.error(&at.path, "not business hours"))
+    })
+}

@@ -1,0 +1,245 @@
+//! The bundle itself: what frames the documents.
+
+use super::RegionId;
+use super::cross;
+use super::diagnostic::{Problem, Read, Sink, short};
+use super::document::{Bundle, Policy, Region};
+use super::limits;
+use super::path::Path;
+use super::reader::{At, Fields, Shape};
+use super::value::Value;
+use super::{policy, region, trust};
+use crate::context::Networks;
+use crate::request::PathOptions;
+
+const BUNDLE: Shape = Shape {
+    fields: &["region", "metadata", "trust", "documents"],
+    later: &["layers", "candidate", "override"],
+};
+
+const BUNDLE_METADATA: Shape = Shape {
+    fields: &["name", "version"],
+    later: &[],
+};
+
+const DOCUMENT: Shape = Shape {
+    fields: &["apiVersion", "kind", "metadata", "spec"],
+    later: &[],
+};
+
+const METADATA: Shape = Shape {
+    fields: &["name"],
+    later: &[],
+};
+
+const LATER_KINDS: &[&str] = &["DeviceIssuer", "Revocations", "Grants", "PolicyTest"];
+
+/// What the documents of a bundle refer to.
+pub(super) struct Known<'k> {
+    /// The names of all Regions.
+    pub(super) regions: &'k [&'k str],
+    /// How paths are read: a template is brought into the same form.
+    pub(super) paths: &'k PathOptions,
+}
+
+/// The kind of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Region,
+    Policy,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Region => "Region",
+            Self::Policy => "ZeroTrustPolicy",
+        }
+    }
+}
+
+/// What every document begins with.
+struct Header {
+    kind: Kind,
+    name: String,
+}
+
+/// The documents that could be read, each sorted by name, and where they stood.
+pub(super) struct Documents {
+    /// The bundle's `region`.
+    pub(super) region: Option<String>,
+    pub(super) regions: Vec<Placed<Region>>,
+    pub(super) policies: Vec<Placed<Policy>>,
+}
+
+/// A document and its place among `documents`.
+pub(super) struct Placed<T> {
+    pub(super) index: usize,
+    pub(super) document: T,
+}
+
+/// Reads the whole bundle, and checks what its documents say of each other.
+pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<RegionId>)> {
+    let at = At::new(value, Path::Root);
+    if let (Some(kind), None) = (value.member("kind"), value.member("documents")) {
+        let message =
+            "this is a single document: put it into the `documents` of a bundle, beside `metadata: {name, version}`";
+        return Err(sink.error(&Path::Root, Problem::new(message).found(kind)));
+    }
+    let fields = at.fields(&BUNDLE, sink)?;
+    let metadata = fields.required("metadata", sink, metadata);
+    let trust = fields.optional("trust", sink, trust::read);
+    // Templates are judged as far as they can be, whatever is wrong with `trust`.
+    let paths = trust
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map_or_else(PathOptions::default, |trust| trust.paths);
+    let (documents, complete) = documents(&fields, &paths, sink)?;
+    // All errors at once: what could be read is checked even where something could not.
+    let networks = cross::check(&documents, sink);
+    let (name, version) = metadata?;
+    let trust = trust?.unwrap_or_default();
+    complete?;
+    let bundle = Bundle {
+        region: documents.region,
+        name,
+        version,
+        trust,
+        regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
+        policies: documents.policies.into_iter().map(|placed| placed.document).collect(),
+    };
+    Ok((bundle, networks?))
+}
+
+fn metadata(at: &At<'_>, sink: &mut Sink) -> Read<(String, u64)> {
+    let fields = at.fields(&BUNDLE_METADATA, sink)?;
+    let name = fields.required("name", sink, At::name).map(str::to_owned);
+    let version = fields.required("version", sink, |at, sink| at.integer(1, limits::INTEGER, sink));
+    Ok((name?, version?))
+}
+
+/// The documents that can be read, and whether these are all.
+fn documents(bundle: &Fields<'_>, paths: &PathOptions, sink: &mut Sink) -> Read<(Documents, Read<()>)> {
+    let list = bundle.required("documents", sink, |at, _| Ok(*at))?;
+    let headers = headers(&list, sink)?;
+    let names: Vec<&str> = headers
+        .iter()
+        .flatten()
+        .filter(|header| header.kind == Kind::Region)
+        .map(|header| header.name.as_str())
+        .collect();
+    let known = Known { regions: &names, paths };
+    let region = bundle.optional("region", sink, |at, sink| policy::region_name(at, &known, sink));
+    let mut complete = Ok(());
+    let (mut regions, mut policies) = (Vec::new(), Vec::new());
+    for (index, (value, header)) in items(list.value).iter().zip(&headers).enumerate() {
+        let (header, spec) = match (header, value.member("spec")) {
+            (Ok(header), Some(spec)) => (header, spec),
+            (Err(reported), _) => {
+                complete = Err(*reported);
+                continue;
+            }
+            // INVARIANT: whoever has a header has a `spec`.
+            (Ok(_), None) => continue,
+        };
+        let document = Path::Item(&list.path, index);
+        let spec = At::new(spec, Path::Member(&document, "spec"));
+        sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
+        let outcome = match header.kind {
+            Kind::Region => {
+                region::read(&header.name, &spec, &known, sink).map(|document| regions.push(Placed { index, document }))
+            }
+            Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                .map(|document| policies.push(Placed { index, document })),
+        };
+        complete = complete.and(outcome);
+    }
+    sink.enter(None);
+    regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    // A `region` that names none is reported; the checks that need it are left out.
+    let (region, known_region) = match region {
+        Ok(region) => (region, Ok(())),
+        Err(reported) => (None, Err(reported)),
+    };
+    Ok((
+        Documents {
+            region,
+            regions,
+            policies,
+        },
+        complete.and(known_region),
+    ))
+}
+
+fn items(list: &Value) -> &[Value] {
+    match list {
+        Value::List(items) => items,
+        _ => &[],
+    }
+}
+
+/// The header of each document, or the witness that it has none.
+fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
+    let headers = list.list(limits::DOCUMENTS, sink, |at, sink| {
+        sink.enter(label(at.value));
+        let header = header(at, sink);
+        sink.enter(None);
+        Ok(header)
+    })?;
+    for (index, later) in headers.iter().enumerate() {
+        let Ok(later) = later else { continue };
+        let same = |earlier: &Read<Header>| {
+            earlier
+                .as_ref()
+                .is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name)
+        };
+        if let Some(earlier) = headers.iter().take(index).position(same) {
+            let document = Path::Item(&list.path, index);
+            let metadata = Path::Member(&document, "metadata");
+            sink.enter(Some(format!("{} {}", later.kind.name(), later.name)));
+            let message = format!("documents[{earlier}] is a {} of this name already", later.kind.name());
+            sink.error(&Path::Member(&metadata, "name"), message);
+            sink.enter(None);
+        }
+    }
+    let count = |kind: Kind| headers.iter().flatten().filter(|header| header.kind == kind).count();
+    for (kind, limit) in [(Kind::Region, limits::REGIONS), (Kind::Policy, limits::POLICIES)] {
+        if count(kind) > limit {
+            let message = format!(
+                "too many documents of kind {}: {}, {limit} at most",
+                kind.name(),
+                count(kind)
+            );
+            return Err(sink.error(&list.path, message));
+        }
+    }
+    Ok(headers)
+}
+
+fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
+    let fields = at.fields(&DOCUMENT, sink)?;
+    let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
+    let kinds = [(Kind::Region.name(), Kind::Region), (Kind::Policy.name(), Kind::Policy)];
+    let kind = fields.required("kind", sink, |at, sink| at.word_or_later(&kinds, LATER_KINDS, sink));
+    let name = fields.required("metadata", sink, |at, sink| {
+        let fields = at.fields(&METADATA, sink)?;
+        fields.required("name", sink, At::name).map(str::to_owned)
+    });
+    let spec = fields.required("spec", sink, |_, _| Ok(()));
+    version?;
+    spec?;
+    Ok(Header {
+        kind: kind?,
+        name: name?,
+    })
+}
+
+/// Kind and name as far as they can be told, for what is wrong with the rest.
+fn label(document: &Value) -> Option<String> {
+    match (document.member("kind")?, document.member("metadata")?.member("name")?) {
+        (Value::String(kind), Value::String(name)) => Some(format!("{} {}", short(kind), short(name))),
+        _ => None,
+    }
+}

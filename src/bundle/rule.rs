@@ -1,0 +1,274 @@
+//! One rule of a policy.
+
+use core::time::Duration;
+
+use ipnet::IpNet;
+
+use super::diagnostic::{Problem, Read, Sink};
+use super::document::{Defer, Effect, From, IdentityNeed, Refusal, Rule, Words};
+use super::forward::is_token;
+use super::limits;
+use super::policy::region_name;
+use super::reader::{At, Fields, Shape, one_of};
+use super::root::Known;
+use super::trust;
+use crate::context::parse_network;
+use crate::request::PathTemplate;
+
+const RULE: Shape = Shape {
+    fields: &[
+        "name",
+        "hosts",
+        "methods",
+        "paths",
+        "from",
+        "identity",
+        "permissions",
+        "roles",
+        "effect",
+        "defer",
+        "response",
+        "mode",
+    ],
+    later: &["when", "stepUp", "upgrades", "streams", "body"],
+};
+
+const FROM: Shape = Shape {
+    fields: &["sourceRegions", "homeRegions", "networks"],
+    later: &["workloads"],
+};
+
+const WORDS: Shape = Shape {
+    fields: &["anyOf", "allOf"],
+    later: &[],
+};
+
+const DEFER: Shape = Shape {
+    fields: &["cache", "onUnavailable", "claims", "reasonUser"],
+    later: &["lastDecisionFor", "unless"],
+};
+
+const RESPONSE: Shape = Shape {
+    fields: &["status", "hide"],
+    later: &[],
+};
+
+/// Properties of the question's subject that are there anyway.
+const STANDARD_PROPERTIES: &[&str] = &[
+    "home",
+    "iss",
+    "roles",
+    "permissions",
+    "acr",
+    "amr",
+    "auth_time",
+    "workload",
+];
+
+/// A center's answer may be reused for so long at least and at most.
+const CACHE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(24 * 3_600));
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Allow,
+    Deny,
+    Defer,
+}
+
+pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule> {
+    let fields = at.fields(&RULE, sink)?;
+    let name = fields.required("name", sink, At::name);
+    let hosts = fields.optional("hosts", sink, |at, sink| trust::hosts(at, sink));
+    let methods = fields.optional("methods", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, method));
+    let paths = fields.optional("paths", sink, |at, sink| {
+        at.list(limits::RULE_ITEMS, sink, |at, sink| {
+            at.parsed(|text| PathTemplate::parse_with(text, known.paths), sink)
+        })
+    });
+    let from = fields.optional("from", sink, |at, sink| from(at, known, sink));
+    let permissions = fields.optional("permissions", sink, |at, sink| words(at, sink));
+    let roles = fields.optional("roles", sink, |at, sink| words(at, sink));
+    let mode = fields.optional("mode", sink, |at, sink| {
+        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
+    });
+    let effect = effect(&fields, sink);
+    let identity = identity(&fields, effect.as_ref().ok(), sink);
+    mode?;
+    Ok(Rule {
+        name: name?.to_owned(),
+        hosts: hosts?,
+        methods: methods?,
+        paths: paths?,
+        from: from?.unwrap_or_default(),
+        identity: identity?,
+        permissions: permissions?.unwrap_or_default(),
+        roles: roles?.unwrap_or_default(),
+        effect: effect?,
+    })
+}
+
+/// A method as it stands in a request: a token (RFC 9110 §9.1), upper case.
+fn method(at: &At<'_>, sink: &mut Sink) -> Read<String> {
+    let text = at.text(sink)?;
+    if text == "*" {
+        return Err(sink.error(&at.path, "`*` is no method: leave `methods` out for all of them"));
+    }
+    if !text.bytes().all(is_token) || text.len() > 32 {
+        return Err(sink.error(&at.path, Problem::new("not a method").found(at.value)));
+    }
+    let upper = text.to_ascii_uppercase();
+    if upper != text {
+        let problem = Problem::new("methods are upper case")
+            .found(at.value)
+            .suggest(Some(upper));
+        return Err(sink.error(&at.path, problem));
+    }
+    if text == "CONNECT" {
+        return Err(sink.error(&at.path, "`CONNECT` is not supported yet: such requests are refused"));
+    }
+    Ok(upper)
+}
+
+fn from(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<From> {
+    let fields = at.fields(&FROM, sink)?;
+    let regions =
+        |at: &At<'_>, sink: &mut Sink| at.list(limits::REGIONS, sink, |at, sink| region_name(at, known, sink));
+    let source_regions = fields.optional("sourceRegions", sink, regions);
+    let home_regions = fields.optional("homeRegions", sink, regions);
+    let networks = fields.optional("networks", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, network));
+    Ok(From {
+        source_regions: source_regions?,
+        home_regions: home_regions?,
+        networks: networks?,
+    })
+}
+
+pub(super) fn network(at: &At<'_>, sink: &mut Sink) -> Read<IpNet> {
+    at.parsed(parse_network, sink)
+}
+
+fn words(at: &At<'_>, sink: &mut Sink) -> Read<Words> {
+    let fields = at.fields(&WORDS, sink)?;
+    let list = |at: &At<'_>, sink: &mut Sink| at.list(limits::WORDS, sink, word);
+    let any_of = fields.optional("anyOf", sink, list);
+    let all_of = fields.optional("allOf", sink, list);
+    Ok(Words {
+        any_of: any_of?,
+        all_of: all_of?,
+    })
+}
+
+fn word(at: &At<'_>, sink: &mut Sink) -> Read<String> {
+    let text = at.text(sink)?;
+    if text.ends_with('*') {
+        let message = "`*` has no meaning here: the token must hold exactly this word";
+        sink.warn(&at.path, Problem::new(message).found(at.value));
+    }
+    Ok(text.to_owned())
+}
+
+/// `effect` with what belongs to it; what belongs to another effect is an error.
+fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
+    let words = [("allow", Verb::Allow), ("deny", Verb::Deny), ("defer", Verb::Defer)];
+    let verb = fields.required("effect", sink, |at, sink| {
+        at.word_or_later(&words, &["stepUp", "step_up"], sink)
+    });
+    let defer = fields.optional("defer", sink, |at, sink| defer(at, sink));
+    let response = fields.optional("response", sink, |at, sink| response(at, sink));
+    let verb = verb?;
+    for (field, owner, effect) in [("defer", Verb::Defer, "defer"), ("response", Verb::Deny, "deny")] {
+        if let Some(at) = fields.field(field).filter(|_| verb != owner) {
+            sink.error(&at.path, format!("`{field}` goes with `effect: {effect}` only"));
+        }
+    }
+    Ok(match verb {
+        Verb::Allow => Effect::Allow,
+        Verb::Deny => Effect::Deny(response?.unwrap_or(Refusal {
+            status: 403,
+            hide: false,
+        })),
+        Verb::Defer => Effect::Defer(defer?.unwrap_or_default()),
+    })
+}
+
+fn defer(at: &At<'_>, sink: &mut Sink) -> Read<Defer> {
+    let fields = at.fields(&DEFER, sink)?;
+    let cache = fields.optional("cache", sink, |at, sink| at.duration(CACHE.0, CACHE.1, sink));
+    let allow = fields.optional("onUnavailable", sink, |at, sink| {
+        at.word_or_later(
+            &[("deny", false), ("allow", true)],
+            &["lastDecision", "last_decision"],
+            sink,
+        )
+    });
+    let claims = fields.optional("claims", sink, |at, sink| {
+        at.list(limits::DEFER_CLAIMS, sink, |at, sink| {
+            let claim = at.text(sink)?;
+            if STANDARD_PROPERTIES.contains(&claim) {
+                let message = format!("`{claim}` is a property of the question anyway: take it out of the list");
+                return Err(sink.error(&at.path, message));
+            }
+            Ok(claim.to_owned())
+        })
+    });
+    let pass_reason = fields.optional("reasonUser", sink, |at, sink| {
+        at.word(&[("pass", true), ("drop", false)], sink)
+    });
+    Ok(Defer {
+        cache: cache?,
+        allow_when_unavailable: allow?.unwrap_or_default(),
+        claims: claims?.unwrap_or_default(),
+        pass_reason: pass_reason?.unwrap_or_default(),
+    })
+}
+
+/// Statuses that a deny may be answered with.
+const STATUSES: &[(u64, u16)] = &[(403, 403), (404, 404), (410, 410), (451, 451)];
+
+fn response(at: &At<'_>, sink: &mut Sink) -> Read<Refusal> {
+    let fields = at.fields(&RESPONSE, sink)?;
+    let hide = fields.optional("hide", sink, At::boolean);
+    let status = fields.optional("status", sink, |at, sink| {
+        let found = at.value.integer();
+        match STATUSES.iter().find(|(status, _)| Some(*status) == found) {
+            Some((_, status)) => Ok(*status),
+            None => Err(at.mismatch("403, 404, 410 or 451", sink)),
+        }
+    });
+    let hide = hide?.unwrap_or_default();
+    let status = status?.unwrap_or(if hide { 404 } else { 403 });
+    if hide && status != 404 {
+        return Err(sink.error(
+            &at.path,
+            "`hide: true` needs status 404: any other tells that something is there",
+        ));
+    }
+    Ok(Refusal { status, hide })
+}
+
+fn identity(fields: &Fields<'_>, effect: Option<&Effect>, sink: &mut Sink) -> Read<IdentityNeed> {
+    let words = [("required", IdentityNeed::Required), ("none", IdentityNeed::None)];
+    let need = fields.optional("identity", sink, |at, sink| at.word(&words, sink))?;
+    if let Some(at) = fields.field("identity").filter(|_| need == Some(IdentityNeed::None)) {
+        if let Some(Effect::Deny(_)) = effect {
+            let message = "a deny that says nothing of identity holds for everybody: leave `identity` out";
+            return Err(sink.error(&at.path, message));
+        }
+        let demands: Vec<&str> = ["permissions", "roles"]
+            .into_iter()
+            .filter(|name| fields.field(name).is_some())
+            .collect();
+        if !demands.is_empty() {
+            let message = format!(
+                "`identity: none` is for everybody, and nobody without a token has {}: leave one of them out",
+                one_of(&demands)
+            );
+            return Err(sink.error(&at.path, message));
+        }
+    }
+    Ok(match (need, effect) {
+        (Some(need), _) => need,
+        (None, Some(Effect::Deny(_))) => IdentityNeed::Anybody,
+        (None, _) => IdentityNeed::Required,
+    })
+}

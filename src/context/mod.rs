@@ -1,0 +1,33 @@
+//! From where and when a request comes: networks to regions, time zones, business hours.
+//!
+//! All of it is pure: an address and an instant come in as values, and nothing here reads a clock, a network interface or
+//! a time zone database of the host.
+
+pub mod calendar;
+pub mod networks;
+pub mod zones;
+
+pub use calendar::{BusinessHours, Calendar, HoursError};
+pub use networks::{Clash, NetworkError, Networks, parse_address, parse_network};
+pub use zones::{Zone, ZoneError};
+
+/// How many characters of what the user wrote an error repeats.
+const QUOTED_CHARACTERS: usize = 64;
+
+/// What the user wrote, in backticks, for an error: cut where it is long, control characters escaped, so that a document
+/// cannot forge lines of a log.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("`");
+    for character in text.chars().take(QUOTED_CHARACTERS) {
+        if character.is_control() {
+            quoted.extend(character.escape_default());
+        } else {
+            quoted.push(character);
+        }
+    }
+    if text.chars().nth(QUOTED_CHARACTERS).is_some() {
+        quoted.push('…');
+    }
+    quoted.push('`');
+    quoted
+}

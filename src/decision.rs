@@ -1,0 +1,263 @@
+//! What a request gets: on to the upstream, with what the policy forwards, or an answer from here.
+
+use core::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::bundle::document::Refusal;
+use crate::reason::{Reason, Verdict};
+
+/// How a request was decided, and what the host does about it.
+#[derive(Debug)]
+pub struct Decision {
+    /// Why.
+    pub reason: Reason,
+    /// The decision line: filter state `wasm.regionguard`.
+    pub line: String,
+    /// What the host does.
+    pub action: Action,
+}
+
+/// What the host does with a decided request.
+#[derive(Debug)]
+pub enum Action {
+    /// Changes the request as said, sets the line as the last call, and lets the request go on.
+    Continue(Forwarded),
+    /// Sets the line and answers.
+    Answer(Answer),
+}
+
+/// What changes on the way to the upstream. Empty, and without an allocation, for most requests.
+#[derive(Debug, Default)]
+pub struct Forwarded {
+    /// The canonical path and query, where the received one differed: `:path` is replaced and the route chosen again.
+    pub path: Option<String>,
+    /// The Authorization header is removed.
+    pub strip_authorization: bool,
+    /// Header names, lower case, and values of visible ASCII.
+    pub headers: Vec<(String, String)>,
+}
+
+/// An answer from here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The gRPC status, for a gRPC request.
+    pub grpc_status: Option<u8>,
+    /// Header names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// `application/problem+json` (RFC 9457), or the message of a gRPC status.
+    pub body: String,
+    /// The response code details, for the access log.
+    pub details: String,
+}
+
+/// What an answer needs to know of its request.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// A gRPC request: it gets a gRPC status.
+    pub grpc: bool,
+    /// The request came with a token (RFC 6750 §3.1: the challenge names an error only then).
+    pub token: bool,
+    /// `x-request-id`, as received.
+    pub request_id: Option<String>,
+    /// The protection space of the challenge: the local region.
+    pub realm: String,
+}
+
+/// How long a caller should wait before it asks again where something is away, in seconds.
+const RETRY_AFTER: &str = "5";
+/// The longest detail that a caller is told, in bytes.
+const DETAIL_MAX: usize = 512;
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+impl Answer {
+    /// The answer to a request that `reason` denies. `refusal` is the deny rule's own `response`; `detail` is what the center wants the caller to read, where the
+    /// policy passes it on.
+    #[must_use]
+    pub fn new(reason: Reason, refusal: Option<Refusal>, detail: Option<&str>, asked: &Asked) -> Self {
+        let row = reason.row();
+        let hide = refusal.is_some_and(|refusal| refusal.hide);
+        let status = refusal.map_or(row.status, |refusal| refusal.status);
+        let public = if hide { "not_found" } else { row.public };
+        let title = title(public, status);
+        let details = format!("regionguard.{}", reason.code());
+        let mut headers = Vec::new();
+        if status == 401 {
+            headers.push(("www-authenticate", challenge(asked)));
+        }
+        if matches!(status, 429 | 503) {
+            headers.push(("retry-after", RETRY_AFTER.to_owned()));
+        }
+        headers.push(("cache-control", "no-store".to_owned()));
+        let detail = detail.filter(|_| !hide).map(shorten);
+        if asked.grpc {
+            let body = detail.unwrap_or(title).to_owned();
+            return Self { status, grpc_status: Some(grpc_status(status)), headers, body, details };
+        }
+        headers.push(("content-type", "application/problem+json".to_owned()));
+        let problem = Problem {
+            kind: format!("urn:regionguard:problem:{public}"),
+            title,
+            status,
+            code: public,
+            detail,
+            request_id: asked.request_id.as_deref().map(visible),
+        };
+        // A struct of strings and numbers always serialises.
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        Self { status, grpc_status: None, headers, body, details }
+    }
+}
+
+impl Decision {
+    /// Whether the request goes on.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.reason.verdict()
+    }
+}
+
+fn title(public: &str, status: u16) -> &'static str {
+    match (public, status) {
+        ("bad_request", _) => "The request has no single meaning",
+        ("misdirected", _) => "This authority is not served here",
+        ("unauthenticated", _) => "A valid token is required",
+        ("too_many_requests", _) => "Too many requests",
+        ("unavailable", _) => "The service cannot decide right now",
+        ("misconfigured", _) => "The service is misconfigured",
+        ("not_found", _) => "Not found",
+        (_, 404) => "Not found",
+        _ => "Not allowed",
+    }
+}
+
+/// RFC 6750 §3: the scheme, the realm, and an error only where a token was given.
+fn challenge(asked: &Asked) -> String {
+    let mut challenge = format!("Bearer realm=\"{}\"", visible(&asked.realm).replace(['"', '\\'], ""));
+    if asked.token {
+        challenge.push_str(", error=\"invalid_token\"");
+    }
+    challenge
+}
+
+/// The gRPC status of an HTTP status: the mapping of the gRPC project, but for 400, 404, 410 and 421, whose gRPC statuses say more than `INTERNAL` or `UNKNOWN`.
+fn grpc_status(status: u16) -> u8 {
+    match status {
+        400 => 3,
+        401 => 16,
+        404 | 410 | 421 => 5,
+        429 => 8,
+        500 => 13,
+        503 => 14,
+        _ => 7,
+    }
+}
+
+/// What a log, a header or a body may hold of what came from outside: visible ASCII and spaces; everything else percent-encoded.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, 0x20..=0x7E) && byte != b'%' {
+            shown.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "%{byte:02X}");
+        }
+    }
+    shown
+}
+
+/// The beginning of `text`, cut at a character, in as many bytes as a caller is told.
+#[must_use]
+pub fn shorten(text: &str) -> &str {
+    let end = (0..=DETAIL_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Asked, shorten, visible};
+    use crate::bundle::document::Refusal;
+    use crate::reason::Reason;
+
+    fn asked() -> Asked {
+        Asked { grpc: false, token: true, request_id: Some("r-1\r\nx: y".to_owned()), realm: "us-east-1".to_owned() }
+    }
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_refusal_tells_the_public_code_only() {
+        let answer = Answer::new(Reason::PermissionOtherRegion, None, None, &asked());
+        assert_eq!(answer.status, 403);
+        assert_eq!(header(&answer, "content-type"), Some("application/problem+json"));
+        assert_eq!(answer.details, "regionguard.permission.other_region");
+        assert!(answer.body.contains("\"code\":\"forbidden\""), "{}", answer.body);
+        assert!(!answer.body.contains("permission"), "{}", answer.body);
+        assert!(answer.body.contains("r-1%0D%0Ax: y"), "{}", answer.body);
+    }
+
+    #[test]
+    fn a_challenge_names_an_error_only_where_a_token_was_given() {
+        let with = Answer::new(Reason::TokenExpired, None, None, &asked());
+        assert_eq!(header(&with, "www-authenticate"), Some("Bearer realm=\"us-east-1\", error=\"invalid_token\""));
+        let without = Answer::new(Reason::IdentityMissing, None, None, &Asked { token: false, ..asked() });
+        assert_eq!(header(&without, "www-authenticate"), Some("Bearer realm=\"us-east-1\""));
+    }
+
+    #[test]
+    fn hiding_looks_like_nothing_is_there() {
+        let refusal = Refusal { status: 404, hide: true };
+        let answer = Answer::new(Reason::RuleDenied, Some(refusal), Some("because"), &asked());
+        assert_eq!(answer.status, 404);
+        assert!(answer.body.contains("\"code\":\"not_found\""), "{}", answer.body);
+        assert!(!answer.body.contains("because"), "{}", answer.body);
+    }
+
+    #[test]
+    fn what_is_away_says_when_to_come_back() {
+        let answer = Answer::new(Reason::CenterUnavailable, None, None, &asked());
+        assert_eq!((answer.status, header(&answer, "retry-after")), (503, Some("5")));
+    }
+
+    #[test]
+    fn every_denial_of_a_grpc_request_is_a_grpc_status() {
+        for (reason, status) in [
+            (Reason::IdentityMissing, 16),
+            (Reason::NoRule, 7),
+            (Reason::RequestMalformed, 3),
+            (Reason::AuthorityNotServed, 5),
+            (Reason::VerificationBudget, 8),
+            (Reason::CenterUnavailable, 14),
+            (Reason::DuplicateFilter, 13),
+        ] {
+            let answer = Answer::new(reason, None, None, &Asked { grpc: true, ..asked() });
+            assert_eq!(answer.grpc_status, Some(status), "{reason:?}");
+            assert_eq!(header(&answer, "content-type"), None);
+        }
+    }
+
+    #[test]
+    fn text_from_outside_is_cut_at_a_character_and_shown_in_ascii() {
+        let long = "é".repeat(400);
+        assert_eq!(shorten(&long).len(), 512);
+        assert_eq!(visible("a\u{1b}[31mé%"), "a%1B[31m%C3%A9%25");
+    }
+}

@@ -1,0 +1,204 @@
+//! The one state machine: what serves, who waits, what is decided.
+//!
+//! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
+
+mod authorize;
+mod deferred;
+mod effects;
+mod exchange;
+mod forward;
+mod host;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use crate::audit::{Counter, Tally};
+use crate::bundle::Generation;
+use crate::center::Response;
+use crate::decision::{Action, Answer, Asked, Decision};
+use crate::identity::FailureBudget;
+use crate::reason::Reason;
+use crate::request::Headers;
+use crate::time::Now;
+
+pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
+pub use exchange::{Cx, Errand, Flow, Step, Wakeup};
+pub use host::{Attrs, Kit};
+pub use scope::{Activation, ScopeId};
+
+use exchange::{Entry, Exchange, Progress};
+use scope::Scopes;
+
+/// A request as it arrives.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// All headers, pseudo-headers among them.
+    pub headers: Headers<'a>,
+}
+
+/// How a request began or went on.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is decided.
+    Done(Decision),
+    /// It needs its body, up to `max` bytes: see [`Engine::body`].
+    NeedBody {
+        /// Under which it goes on.
+        request: RequestId,
+        /// In bytes.
+        max: usize,
+    },
+    /// It waits; [`Effect::Done`] will tell.
+    Waiting(RequestId),
+}
+
+/// What is remembered between requests, beside the requests that wait.
+pub struct Memory {
+    scopes: Scopes,
+    budget: FailureBudget,
+    tally: Tally,
+}
+
+/// One worker's engine, for all plugins of its VM.
+pub struct Engine {
+    memory: Memory,
+    exchange: Exchange,
+}
+
+impl Engine {
+    /// An engine in which nothing is in force. `seed` comes from a random source: it keeps those who send requests from choosing table slots.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            memory: Memory { scopes: Scopes::new(seed), budget: FailureBudget::new(seed), tally: Tally::default() },
+            exchange: Exchange::default(),
+        }
+    }
+
+    /// Puts a generation in force for the plugin `root`, unless a newer version of the same name serves already. `locality` is the region in which the node says
+    /// that it stands, for a bundle without one. Each activation is released once.
+    pub fn activate(&mut self, root: &str, generation: Rc<Generation>, locality: Option<&str>, fx: &mut Effects) -> (ScopeId, Activation) {
+        let label = generation.label.clone();
+        let (scope, activation) = self.memory.scopes.activate(root, generation, locality);
+        let (counter, level, what) = match activation {
+            Activation::Applied => (Counter::BundleApplied, Level::Info, "in force"),
+            Activation::Same => (Counter::BundleApplied, Level::Info, "in force already"),
+            Activation::Older => (Counter::BundleOlder, Level::Warn, "older than the one in force, which goes on serving"),
+        };
+        self.memory.tally.count(counter);
+        fx.push(Effect::Log(level, format!("bundle {label}: {what}")));
+        (scope, activation)
+    }
+
+    /// Gives up one activation; a scope without any is forgotten.
+    pub fn release(&mut self, scope: ScopeId) {
+        self.memory.scopes.release(scope);
+    }
+
+    /// Counts a bundle that did not compile.
+    pub fn refused(&mut self) {
+        self.memory.tally.count(Counter::BundleRefused);
+    }
+
+    /// Decides a request, or begins to.
+    pub fn begin(&mut self, scope: Option<ScopeId>, input: Input<'_>, attrs: &dyn Attrs, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) -> Outcome {
+        let judged = match scope.and_then(|id| Some((id, self.memory.scopes.get_mut(id)?))) {
+            None => authorize::Judged::Decided(nobody_decides()),
+            Some((id, scope)) => {
+                let mut bench = authorize::Bench { scope, budget: &mut self.memory.budget, tally: &mut self.memory.tally, attrs, kit, now };
+                bench.judge(id, input, fx)
+            }
+        };
+        match judged {
+            authorize::Judged::Decided(decision) => Outcome::Done(self.counted(decision)),
+            authorize::Judged::Ask(deferred) if self.exchange.is_full() => Outcome::Done(self.counted(deferred.overloaded())),
+            authorize::Judged::Ask(deferred) => self.begin_with(kit, now, fx, |cx| deferred.ask(cx)),
+        }
+    }
+
+    /// Begins a request whose first step is `first`: how [`begin`](Self::begin) goes on where a call is due.
+    pub fn begin_with(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects, first: impl FnOnce(&mut Cx<'_, '_>) -> Step) -> Outcome {
+        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        let (request, progress) = self.exchange.begin(&mut entry, first);
+        self.outcome(request, progress)
+    }
+
+    /// Goes on with a request that asked for its body. `None`: it did not, or is gone.
+    pub fn body(&mut self, request: RequestId, bytes: &[u8], complete: bool, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) -> Option<Outcome> {
+        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        let progress = self.exchange.body(request, bytes, complete, &mut entry)?;
+        Some(self.outcome(request, progress))
+    }
+
+    /// The host refused to make a call. (One that it took is reported by [`reply`](Self::reply).)
+    pub fn refuse(&mut self, call: CallId, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        self.settle(call, None, kit, now, fx);
+    }
+
+    /// A call was answered.
+    pub fn reply(&mut self, call: CallId, response: Response<'_>, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        self.settle(call, Some(response), kit, now, fx);
+    }
+
+    /// Wakes whose time has come. Early or late calls do no harm.
+    pub fn wake(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        self.exchange.wake(&mut entry);
+        self.count_done(fx);
+    }
+
+    /// The request that alone waits for a call, so that the host can look whether its stream is still there.
+    #[must_use]
+    pub fn owner(&self, call: CallId) -> Option<RequestId> {
+        self.exchange.owner(call)
+    }
+
+    /// Forgets a request whose stream is gone.
+    pub fn close(&mut self, request: RequestId, fx: &mut Effects) {
+        self.exchange.close(request, fx);
+    }
+
+    /// The counters since the last flush.
+    pub fn tally(&mut self) -> &mut Tally {
+        &mut self.memory.tally
+    }
+
+    fn settle(&mut self, call: CallId, response: Option<Response<'_>>, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        self.exchange.settle(call, response, &mut entry);
+        self.count_done(fx);
+    }
+
+    fn outcome(&mut self, request: RequestId, progress: Progress) -> Outcome {
+        match progress {
+            Progress::Done(decision) => Outcome::Done(self.counted(decision)),
+            Progress::NeedBody { max } => Outcome::NeedBody { request, max },
+            Progress::Waiting => Outcome::Waiting(request),
+        }
+    }
+
+    fn counted(&mut self, decision: Decision) -> Decision {
+        self.memory.tally.decided(decision.reason);
+        decision
+    }
+
+    fn count_done(&mut self, fx: &Effects) {
+        for effect in &fx.list {
+            if let Effect::Done(_, decision) = effect {
+                self.memory.tally.decided(decision.reason);
+            }
+        }
+    }
+}
+
+/// The decision where no bundle is in force.
+fn nobody_decides() -> Decision {
+    let reason = Reason::NoBundle;
+    Decision {
+        reason,
+        line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
+        action: Action::Answer(Answer::new(reason, None, None, &Asked::default())),
+    }
+}

@@ -1,0 +1,287 @@
+//! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::Input;
+use super::deferred::{Asking, Deferred};
+use super::effects::{Effect, Effects};
+use super::forward::{self, Claims};
+use super::host::{Attrs, Kit};
+use super::scope::{Scope, ScopeId};
+use crate::audit::{Counter, DecidedBy, Line, Tally};
+use crate::bundle::document::Refusal;
+use crate::bundle::{Generation, RegionId};
+use crate::context::parse_address;
+use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
+use crate::identity::{Authenticated, Credential, FailureBudget, TrustView, credential};
+use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
+use crate::reason::Reason;
+use crate::request::{Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise};
+use crate::time::Now;
+
+/// What a request is at once.
+pub(super) enum Judged {
+    /// Decided.
+    Decided(Decision),
+    /// For the center to decide.
+    Ask(Box<Deferred>),
+}
+
+/// What a judgement takes.
+pub(super) struct Bench<'a, 'h> {
+    pub(super) scope: &'a mut Scope,
+    pub(super) budget: &'a mut FailureBudget,
+    pub(super) tally: &'a mut Tally,
+    pub(super) attrs: &'a dyn Attrs,
+    pub(super) kit: &'a dyn Kit,
+    pub(super) now: &'a Now<'h>,
+}
+
+/// What is known of a request so far: enough for its line, whichever way it ends.
+#[derive(Clone)]
+pub(super) struct Case {
+    pub(super) generation: Rc<Generation>,
+    pub(super) local: Option<RegionId>,
+    pub(super) home: Option<RegionId>,
+    /// `None`: nothing asked for it.
+    pub(super) source: Option<Source>,
+    pub(super) grpc: bool,
+    pub(super) token: bool,
+    pub(super) request_id: Option<String>,
+}
+
+impl Case {
+    fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
+        id.and_then(|id| self.generation.regions.get(id.index())).map_or(otherwise, |region| region.name.as_str())
+    }
+
+    pub(super) fn name_of(&self, region: RegionId) -> &str {
+        self.region(Some(region), "?")
+    }
+
+    pub(super) fn local_name(&self) -> &str {
+        self.region(self.local, "?")
+    }
+
+    fn line(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>) -> String {
+        let source = match self.source {
+            None => "-",
+            Some(source) => self.region(source.region, "?"),
+        };
+        let line = Line {
+            reason,
+            by,
+            decided_by,
+            bundle: &self.generation.label,
+            home: self.region(self.home, "-"),
+            source,
+            local: self.local_name(),
+        };
+        line.render()
+    }
+
+    pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
+        Decision { reason, line: self.line(reason, by, decided_by), action: Action::Continue(forwarded) }
+    }
+
+    /// A denial by a part of the filter itself, or by nothing at all.
+    fn refuse(&self, reason: Reason) -> Decision {
+        self.deny(reason, "-/-", DecidedBy::Inline, None, None)
+    }
+
+    pub(super) fn deny(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, refusal: Option<Refusal>, detail: Option<&str>) -> Decision {
+        let asked = Asked {
+            grpc: self.grpc,
+            token: self.token,
+            request_id: self.request_id.clone(),
+            realm: self.local_name().to_owned(),
+        };
+        let answer = Answer::new(reason, refusal, detail, &asked);
+        Decision { reason, line: self.line(reason, by, decided_by), action: Action::Answer(answer) }
+    }
+}
+
+/// A request that has a single meaning.
+pub(super) struct Understood<'a> {
+    pub(super) head: RequestHead<'a>,
+    pub(super) authority: Authority<'a>,
+    pub(super) path: CanonicalPath<'a>,
+    credential: Credential<'a>,
+}
+
+impl Bench<'_, '_> {
+    /// Decides a request as far as it can be decided here.
+    pub(super) fn judge(&mut self, id: ScopeId, input: Input<'_>, fx: &mut Effects) -> Judged {
+        let generation = Rc::clone(&self.scope.generation);
+        let mut removals = Vec::new();
+        let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
+        for name in removals {
+            fx.push(Effect::RemoveHeader(name.to_vec()));
+        }
+        let mut case = Case {
+            generation: Rc::clone(&generation),
+            local: self.scope.local,
+            home: None,
+            source: None,
+            grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
+            token: false,
+            request_id: head.ok().and_then(|head| head.request_id).map(str::to_owned),
+        };
+        if self.attrs.has_line() {
+            return Judged::Decided(case.refuse(Reason::DuplicateFilter));
+        }
+        let Some(local) = case.local else { return Judged::Decided(case.refuse(Reason::RegionUnknown)) };
+        let request = match head.map_err(HeadError::reason).and_then(|head| understand(head, &generation)) {
+            Ok(request) => request,
+            Err(reason) => return Judged::Decided(case.refuse(reason)),
+        };
+        let mut candidates = core::mem::take(&mut self.scope.candidates);
+        generation.policies.candidates(&request.authority, request.head.method, &request.path, &mut candidates);
+        let judged = self.rule(id, local, &request, &candidates, &mut case);
+        self.scope.candidates = candidates;
+        judged
+    }
+
+    /// What the policies say, and who asks as far as they want to know.
+    fn rule(&mut self, id: ScopeId, local: RegionId, request: &Understood<'_>, candidates: &Candidates, case: &mut Case) -> Judged {
+        let generation = Rc::clone(&case.generation);
+        let policies = &generation.policies;
+        if policies.needs_source(candidates) {
+            case.source = Some(self.source(&generation));
+        }
+        let anonymous = Facts {
+            subject: None,
+            source: case.source.unwrap_or_default(),
+            local,
+            at: self.now.wall,
+            regions: &generation.regions,
+        };
+        if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
+            return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
+        }
+        let (who, missing) = match self.identify(request.credential, &generation, local) {
+            Ok(who) => (who, Reason::IdentityMissing),
+            Err(reason) => (None, reason),
+        };
+        case.token = matches!(request.credential, Credential::Token(_));
+        case.home = who.as_ref().map(|who| who.identity.home);
+        let facts = Facts { subject: who.as_deref().map(|who| &who.subject), ..anonymous };
+        let ruling = policies.decide(candidates, &facts);
+        self.enact(id, ruling, missing, Ruled { request, candidates, case, who: who.as_deref() })
+    }
+
+    /// Who asks; `None` for an anonymous request.
+    fn identify(&mut self, credential: Credential<'_>, generation: &Generation, local: RegionId) -> Result<Option<Rc<Authenticated>>, Reason> {
+        let token = match credential {
+            Credential::None => return Ok(None),
+            Credential::OtherScheme => return Err(Reason::IdentityScheme),
+            Credential::Malformed => return Err(Reason::TokenMalformed),
+            Credential::Token(token) => token,
+        };
+        let view = TrustView {
+            regions: &generation.regions,
+            local,
+            trust_digest: &generation.trust_digest,
+            generation_digest: &generation.digest,
+        };
+        let attrs = self.attrs;
+        let peer = || direct_peer(attrs);
+        let authenticator = &mut self.scope.authenticator;
+        let (found, known) = authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
+        self.tally.count(if known { Counter::TokenCacheHit } else { Counter::TokenCacheMiss });
+        found.map(Some)
+    }
+
+    fn source(&self, generation: &Generation) -> Source {
+        let address = direct_peer(self.attrs);
+        Source { address, region: address.and_then(|address| generation.networks.find(address)) }
+    }
+
+    /// Turns a ruling into a decision, or into a question.
+    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, ruled: Ruled<'_, '_>) -> Judged {
+        let policies = &ruled.case.generation.policies;
+        let decision = match ruling {
+            Ruling::Deny { reason, by, refusal } => {
+                let decided_by = if by == By::Nothing { DecidedBy::Default } else { DecidedBy::Inline };
+                ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
+            }
+            Ruling::NeedsIdentity { by } => ruled.case.deny(missing, policies.label(by), DecidedBy::Inline, None, None),
+            Ruling::Allow { reason, by } => {
+                let decided_by = if matches!(by, By::Policy(_)) { DecidedBy::Default } else { DecidedBy::Inline };
+                ruled.case.allow(reason, policies.label(by), decided_by, ruled.forwarded())
+            }
+            Ruling::Defer { by, options, .. } => {
+                let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
+                ruled.case.source = Some(source);
+                let forwarded = ruled.forwarded();
+                let asking = Asking { request: ruled.request, who: ruled.who, case: ruled.case, by, at: self.now.wall };
+                return self.ask(id, Deferred::new(id, &asking, options, forwarded));
+            }
+        };
+        Judged::Decided(decision)
+    }
+
+    /// The answer that is kept, or the question for the center.
+    fn ask(&mut self, _id: ScopeId, deferred: Result<Deferred, Box<Decision>>) -> Judged {
+        let deferred = match deferred {
+            Ok(deferred) => deferred,
+            Err(decision) => return Judged::Decided(*decision),
+        };
+        let Some(kept) = self.scope.decisions.find(deferred.key(), self.now) else {
+            self.tally.count(Counter::DecisionCacheMiss);
+            return Judged::Ask(Box::new(deferred));
+        };
+        self.tally.count(Counter::DecisionCacheHit);
+        Judged::Decided(deferred.kept(&kept))
+    }
+}
+
+/// A request that the policies have ruled on.
+struct Ruled<'a, 'r> {
+    request: &'a Understood<'r>,
+    candidates: &'a Candidates,
+    case: &'a mut Case,
+    who: Option<&'a Authenticated>,
+}
+
+impl Ruled<'_, '_> {
+    /// What the upstream gets.
+    fn forwarded(&self) -> Forwarded {
+        let claims = self.who.map(|who| Claims { identity: &who.identity });
+        let forwarding = self.case.generation.policies.forwarding(self.candidates);
+        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
+        // A token that was not valid must not look valid to the upstream: the request is anonymous.
+        let ours = matches!(self.request.credential, Credential::Token(_) | Credential::Malformed);
+        forwarded.strip_authorization |= ours && self.who.is_none();
+        forwarded.path = self.request.path.changed().then(|| self.request.path.forward().to_owned());
+        forwarded
+    }
+}
+
+/// The one meaning of a request, if it has one and is meant for this proxy.
+fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
+    let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
+    let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
+    let credential = match head.authorization_count {
+        0 => Credential::None,
+        1 => credential(values)?,
+        _ => return Err(Reason::TokenAmbiguous),
+    };
+    let tunnel = head.is_connect() || head.upgrade;
+    let path = if head.is_connect() { &b"/"[..] } else { head.path };
+    let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
+    if let Some(hosts) = &generation.trust.hosts
+        && !hosts.iter().any(|host| host.matches(&authority))
+    {
+        return Err(Reason::AuthorityNotServed);
+    }
+    if tunnel {
+        return Err(Reason::UpgradeNotAllowed);
+    }
+    Ok(Understood { head, authority, path, credential })
+}
+
+fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {
+    parse_address(&attrs.direct_peer()?)
+}

@@ -1,0 +1,278 @@
+//! A request that the local region's center decides.
+
+use core::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::authorize::{Case, Understood};
+use super::effects::{CallId, Effect, Level, Outgoing};
+use super::exchange::{Cx, Flow, Step, Wakeup};
+use super::forward::REASON;
+use super::scope::ScopeId;
+use crate::audit::{Counter, DecidedBy};
+use crate::bundle::document::{Center, Defer};
+use crate::center::{self, ActionPart, ContextPart, Failure, Kept, Question, Response, ResourcePart, SourcePart, SubjectPart};
+use crate::decision::{Decision, Forwarded, shorten, visible};
+use crate::identity::Authenticated;
+use crate::policy::{By, RuleRef};
+use crate::reason::Reason;
+use crate::request::{Captures, PathTemplate};
+use crate::time::WallTime;
+
+/// How much later than the call's own deadline a request gives up: the host answers a call that is too late, and this is for the case that it does not.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// All that a question is made of.
+pub(super) struct Asking<'a, 'r> {
+    pub(super) request: &'a Understood<'r>,
+    pub(super) who: Option<&'a Authenticated>,
+    pub(super) case: &'a Case,
+    pub(super) by: RuleRef,
+    pub(super) at: WallTime,
+}
+
+/// A request on its way to the center.
+pub(super) struct Deferred {
+    scope: ScopeId,
+    case: Case,
+    by: RuleRef,
+    options: Defer,
+    forwarded: Forwarded,
+    center: Center,
+    question: Question,
+    key: [u8; 32],
+}
+
+impl Deferred {
+    /// The question of `asking` to its region's center.
+    ///
+    /// # Errors
+    /// The denial of a request whose region has no center.
+    pub(super) fn new(scope: ScopeId, asking: &Asking<'_, '_>, options: Defer, forwarded: Forwarded) -> Result<Self, Box<Decision>> {
+        let case = asking.case;
+        let region = case.local.and_then(|local| case.generation.regions.get(local.index()));
+        let Some(center) = region.and_then(|region| region.center.clone()) else {
+            let by = case.generation.policies.label(By::Rule(asking.by));
+            return Err(Box::new(case.deny(Reason::CenterError, by, DecidedBy::Center(case.local_name()), None, None)));
+        };
+        let question = question(asking, &options);
+        let key = question.key(&center_identity(&center), &case.generation.digest);
+        Ok(Self { scope, case: case.clone(), by: asking.by, options, forwarded, center, question, key })
+    }
+
+    /// Under which its answer is kept.
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// The decision by an answer that was kept.
+    pub(super) fn kept(self, kept: &Kept) -> Decision {
+        self.decided(kept.allow, kept.reason_user.as_deref(), DecidedBy::Cache)
+    }
+
+    /// The decision where too many wait already.
+    pub(super) fn overloaded(self) -> Decision {
+        self.case.deny(Reason::Overloaded, self.label(), DecidedBy::Inline, None, None)
+    }
+
+    /// Asks.
+    pub(super) fn ask(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Step {
+        let mut headers = vec![
+            (":method", "POST".to_owned()),
+            (":path", self.center.path.clone()),
+            (":authority", self.center.authority.clone()),
+            (":scheme", "http".to_owned()),
+            ("content-type", "application/json".to_owned()),
+            ("accept", "application/json".to_owned()),
+        ];
+        if let Some(id) = &self.case.request_id {
+            headers.push(("x-request-id", id.clone()));
+        }
+        let outgoing = Outgoing {
+            cluster: self.center.cluster.clone(),
+            headers,
+            body: self.question.body(),
+            timeout: self.center.timeout,
+        };
+        cx.wake_at(cx.now.monotonic().after(self.center.timeout.saturating_add(GRACE)));
+        let call = cx.call(outgoing);
+        Step::Wait(Box::new(Awaited { deferred: *self, call }))
+    }
+
+    fn label(&self) -> &str {
+        self.case.generation.policies.label(By::Rule(self.by))
+    }
+
+    fn decided(self, allow: bool, reason_user: Option<&str>, decided_by: DecidedBy<'_>) -> Decision {
+        if !allow {
+            let detail = reason_user.filter(|_| self.options.pass_reason);
+            return self.case.deny(Reason::CenterDenied, self.label(), decided_by, None, detail);
+        }
+        let label = self.label().to_owned();
+        self.case.allow(Reason::CenterAllowed, &label, decided_by, self.forwarded)
+    }
+
+    /// The decision where nobody was there to decide.
+    fn away(mut self) -> Decision {
+        let local = self.case.local_name().to_owned();
+        let decided_by = DecidedBy::Center(&local);
+        let label = self.label().to_owned();
+        if !self.options.allow_when_unavailable {
+            return self.case.deny(Reason::CenterUnavailable, &label, decided_by, None, None);
+        }
+        let reason = Reason::CenterUnavailableAllowed;
+        self.forwarded.headers.push((REASON.to_owned(), reason.code().to_owned()));
+        self.case.allow(reason, &label, decided_by, self.forwarded)
+    }
+
+    /// The decision where somebody answered and it is no answer.
+    fn wrong(self, what: &str, cx: &mut Cx<'_, '_>) -> Decision {
+        let local = self.case.local_name().to_owned();
+        cx.fx.push(Effect::Log(Level::Warn, format!("center of {local}, asked by {}: {what}", self.label())));
+        self.case.deny(Reason::CenterError, self.label(), DecidedBy::Center(&local), None, None)
+    }
+}
+
+/// A request whose question is on its way.
+struct Awaited {
+    deferred: Deferred,
+    call: CallId,
+}
+
+impl Flow for Awaited {
+    fn resume(self: Box<Self>, wakeup: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
+        let Self { deferred, call } = *self;
+        Step::Done(match wakeup {
+            Wakeup::Reply(_, response) => answered(deferred, response, cx),
+            Wakeup::Refused(_) => {
+                cx.memory.tally.count(Counter::CalloutRefused);
+                deferred.wrong("the host refuses the call: is there such a cluster?", cx)
+            }
+            // The host should have answered by now. What it says later is of no interest.
+            Wakeup::Timer | Wakeup::Body { .. } => {
+                cx.cancel(call);
+                cx.memory.tally.count(Counter::CalloutAway);
+                deferred.away()
+            }
+        })
+    }
+}
+
+fn answered(deferred: Deferred, response: Response<'_>, cx: &mut Cx<'_, '_>) -> Decision {
+    let read = center::Answer::read(response, deferred.case.request_id.as_deref());
+    cx.memory.tally.count(match read {
+        Ok(_) => Counter::CalloutAnswered,
+        Err(Failure::Away) => Counter::CalloutAway,
+        Err(Failure::Wrong(_)) => Counter::CalloutWrong,
+    });
+    let answer = match read {
+        Ok(answer) => answer,
+        Err(Failure::Away) => return deferred.away(),
+        Err(Failure::Wrong(what)) => return deferred.wrong(what, cx),
+    };
+    let reason_user = answer.reason_user.as_deref().map(|reason| shorten(reason).to_owned());
+    if let Some(ttl) = shorter(deferred.options.cache, answer.ttl)
+        && let Some(scope) = cx.memory.scopes.get_mut(deferred.scope)
+    {
+        let kept = Kept { allow: answer.allow, reason_user: reason_user.clone() };
+        scope.decisions.keep(deferred.key, kept, ttl, cx.now);
+    }
+    if let (false, Some(reason)) = (answer.allow, &answer.reason_admin) {
+        let id = deferred.case.request_id.as_deref().unwrap_or("-");
+        let reason = visible(shorten(reason));
+        cx.fx.push(Effect::Log(Level::Info, format!("center denies {} (request {id}): {reason}", deferred.label())));
+    }
+    let local = deferred.case.local_name().to_owned();
+    deferred.decided(answer.allow, reason_user.as_deref(), DecidedBy::Center(&local))
+}
+
+/// The rule's and the center's word on how long an answer may be kept: the shorter, or the only one.
+fn shorter(rule: Option<Duration>, center: Option<Duration>) -> Option<Duration> {
+    match (rule, center) {
+        (Some(rule), Some(center)) => Some(rule.min(center)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What tells one center from another.
+fn center_identity(center: &Center) -> String {
+    format!("{}\0{}\0{}", center.cluster, center.authority, center.path)
+}
+
+fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
+    let Asking { request, case, .. } = asking;
+    let policies = &case.generation.policies;
+    let rule = policies.rule(asking.by);
+    let template = rule.and_then(|rule| rule.template(&request.path));
+    Question {
+        subject: asking.who.map_or_else(anonymous, |who| subject(who, options)),
+        action: action(request, case.grpc),
+        resource: ResourcePart {
+            kind: "route",
+            id: template.map_or("/**", |template| template.as_str()).to_owned(),
+            properties: resource_properties(request, template),
+        },
+        context: ContextPart {
+            time: Timestamp::from_second(asking.at.unix_seconds()).ok().map(|time| time.to_string()),
+            local: case.local_name().to_owned(),
+            source: SourcePart {
+                address: case.source.and_then(|source| source.address).map(|address| address.to_string()),
+                region: case.source.and_then(|source| source.region).map(|region| case.name_of(region).to_owned()),
+            },
+            request_id: case.request_id.clone(),
+            policy: rule.and_then(|rule| policies.policy_name(rule.policy())).unwrap_or_default().to_owned(),
+            rule: rule.map(|rule| rule.name().to_owned()).unwrap_or_default(),
+            bundle: case.generation.label.clone(),
+        },
+    }
+}
+
+fn anonymous() -> SubjectPart {
+    SubjectPart { kind: "anonymous", id: "anonymous".to_owned(), properties: Map::new() }
+}
+
+fn subject(who: &Authenticated, options: &Defer) -> SubjectPart {
+    let identity = &who.identity;
+    let mut properties = Map::new();
+    properties.insert("home".to_owned(), identity.home_name.clone().into());
+    properties.insert("iss".to_owned(), identity.issuer.clone().into());
+    properties.insert("roles".to_owned(), who.subject.roles.clone().into());
+    properties.insert("permissions".to_owned(), who.subject.permissions.clone().into());
+    let named = ["acr", "amr", "auth_time"].into_iter().chain(options.claims.iter().map(String::as_str));
+    for claim in named {
+        if let Some(value) = identity.claims.get(claim) {
+            properties.insert(claim.to_owned(), value.clone());
+        }
+    }
+    SubjectPart { kind: "identity", id: identity.subject.clone(), properties }
+}
+
+/// For gRPC, the path is `/service/method` (gRPC over HTTP/2).
+fn action(request: &Understood<'_>, grpc: bool) -> ActionPart {
+    let mut properties = Map::new();
+    if grpc
+        && let Some((service, method)) = request.path.path().trim_start_matches('/').split_once('/')
+    {
+        properties.insert("service".to_owned(), service.into());
+        properties.insert("method".to_owned(), method.into());
+    }
+    ActionPart { name: request.head.method.to_owned(), properties }
+}
+
+fn resource_properties(request: &Understood<'_>, template: Option<&PathTemplate>) -> Map<String, Value> {
+    let mut properties = Map::new();
+    properties.insert("host".to_owned(), request.authority.to_string().into());
+    properties.insert("path".to_owned(), request.path.path().into());
+    let captures = template.and_then(|template| template.matches(&request.path));
+    let captures: Map<String, Value> = captures
+        .iter()
+        .flat_map(Captures::iter)
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    properties.insert("captures".to_owned(), captures.into());
+    if let Some(query) = request.path.query() {
+        properties.insert("query".to_owned(), query.into());
+    }
+    properties
+}

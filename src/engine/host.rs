@@ -1,0 +1,20 @@
+//! What the engine needs of its host.
+
+use std::rc::Rc;
+
+use crate::identity::SignatureVerifier;
+
+/// This stream's properties, read where something needs them. Reading one may re-enter the VM's allocator, and nothing else.
+pub trait Attrs {
+    /// The address of the direct peer as the host prints it, without port; `None` where the host does not tell it.
+    fn direct_peer(&self) -> Option<Vec<u8>>;
+
+    /// Whether a decision line is set on this stream already.
+    fn has_line(&self) -> bool;
+}
+
+/// What any callback has.
+pub trait Kit {
+    /// Who verifies signatures.
+    fn verifier(&self) -> &Rc<dyn SignatureVerifier>;
+}

@@ -1,0 +1,97 @@
+//! Which generation serves: the only place that knows order and history.
+
+use std::rc::Rc;
+
+use crate::bundle::{Generation, RegionId};
+use crate::center::DecisionCache;
+use crate::identity::Authenticator;
+use crate::policy::Candidates;
+
+/// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScopeId(u64);
+
+/// What became of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// It serves.
+    Applied,
+    /// The same one serves already.
+    Same,
+    /// A newer version serves, and goes on.
+    Older,
+}
+
+/// One scope: generations of one name, of which one serves, and what is remembered for it.
+pub(super) struct Scope {
+    id: ScopeId,
+    root: String,
+    holders: usize,
+    pub(super) generation: Rc<Generation>,
+    pub(super) local: Option<RegionId>,
+    pub(super) authenticator: Authenticator,
+    pub(super) decisions: DecisionCache,
+    /// Reused from request to request.
+    pub(super) candidates: Candidates,
+}
+
+/// All scopes of a VM: a handful.
+pub(super) struct Scopes {
+    list: Vec<Scope>,
+    last: u64,
+    seed: u64,
+}
+
+impl Scopes {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { list: Vec::new(), last: 0, seed }
+    }
+
+    pub(super) fn get_mut(&mut self, id: ScopeId) -> Option<&mut Scope> {
+        self.list.iter_mut().find(|scope| scope.id == id)
+    }
+
+    pub(super) fn activate(&mut self, root: &str, generation: Rc<Generation>, locality: Option<&str>) -> (ScopeId, Activation) {
+        let local = generation.local.or_else(|| generation.region_named(locality?));
+        if let Some(scope) = self.list.iter_mut().find(|scope| scope.root == root && scope.generation.name == generation.name) {
+            scope.holders = scope.holders.saturating_add(1);
+            return (scope.id, scope.replace(generation, local));
+        }
+        self.last = self.last.saturating_add(1);
+        let id = ScopeId(self.last);
+        self.list.push(Scope {
+            id,
+            root: root.to_owned(),
+            holders: 1,
+            generation,
+            local,
+            authenticator: Authenticator::new(self.seed),
+            decisions: DecisionCache::new(self.seed),
+            candidates: Candidates::default(),
+        });
+        (id, Activation::Applied)
+    }
+
+    pub(super) fn release(&mut self, id: ScopeId) {
+        self.list.retain_mut(|scope| {
+            if scope.id == id {
+                scope.holders = scope.holders.saturating_sub(1);
+            }
+            scope.holders > 0
+        });
+    }
+}
+
+impl Scope {
+    fn replace(&mut self, generation: Rc<Generation>, local: Option<RegionId>) -> Activation {
+        if generation.version < self.generation.version {
+            return Activation::Older;
+        }
+        if generation.digest == self.generation.digest && local == self.local {
+            return Activation::Same;
+        }
+        self.generation = generation;
+        self.local = local;
+        Activation::Applied
+    }
+}

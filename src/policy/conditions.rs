@@ -1,0 +1,156 @@
+//! The conditions of a rule, each with three values.
+
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::decide::Facts;
+use crate::bundle::{RegionId, document};
+
+/// A condition's value. As in Kleene's logic, a conjunction has the least of its members' values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Truth {
+    /// It does not hold.
+    NoMatch,
+    /// What it looks at is not there.
+    Unknown,
+    /// It holds.
+    Match,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Match } else { Self::NoMatch }
+    }
+}
+
+/// The conditions of one rule; a `None` restricts nothing.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    /// Whether the rule is about requests with a valid token only.
+    pub(super) token: bool,
+    pub(super) home_regions: Option<Vec<RegionId>>,
+    pub(super) source_regions: Option<Vec<RegionId>>,
+    pub(super) networks: Option<Vec<IpNet>>,
+    pub(super) permissions: document::Words,
+    pub(super) roles: document::Words,
+}
+
+/// The value of each condition for one request.
+pub(super) struct Findings {
+    pub(super) token: Truth,
+    pub(super) home: Truth,
+    pub(super) source: Truth,
+    pub(super) permissions: Truth,
+    pub(super) roles: Truth,
+}
+
+impl Findings {
+    /// All conditions together.
+    pub(super) fn all(&self) -> Truth {
+        self.token
+            .min(self.home)
+            .min(self.source)
+            .min(self.permissions)
+            .min(self.roles)
+    }
+}
+
+impl Conditions {
+    /// Weighs each of them. An anonymous request has the local region as its home, and no permissions and roles.
+    pub(super) fn weigh(&self, facts: &Facts<'_>) -> Findings {
+        let (permissions, roles) = facts.subject.map_or((&[][..], &[][..]), |subject| {
+            (subject.permissions.as_slice(), subject.roles.as_slice())
+        });
+        Findings {
+            token: Truth::from(!self.token || facts.subject.is_some()),
+            home: any_of(self.home_regions.as_deref(), Some(facts.home()), |region, home| {
+                *region == home
+            }),
+            source: self.weigh_source(facts),
+            permissions: words(&self.permissions, |word| holds(permissions, word)),
+            roles: words(&self.roles, |word| holds(roles, word)),
+        }
+    }
+
+    /// Whether they hold for everybody, as far as identity goes.
+    pub(super) fn ignore_identity(&self) -> bool {
+        let unrestricted = |words: &document::Words| words.any_of.is_none() && words.all_of.is_none();
+        !self.token && self.home_regions.is_none() && unrestricted(&self.permissions) && unrestricted(&self.roles)
+    }
+
+    /// Whether any of them looks at the source.
+    pub(super) fn look_at_source(&self) -> bool {
+        self.source_regions.is_some() || self.networks.is_some()
+    }
+
+    fn weigh_source(&self, facts: &Facts<'_>) -> Truth {
+        // An address of IPv4 inside of IPv6 is the IPv4 one: a dual-stack socket must not lead around a rule.
+        let address = facts.source.address.map(|address| address.to_canonical());
+        let region = any_of(self.source_regions.as_deref(), facts.source.region, |region, source| {
+            *region == source
+        });
+        let network = any_of(self.networks.as_deref(), address, |network, address: IpAddr| {
+            network.contains(&address)
+        });
+        region.min(network)
+    }
+}
+
+/// Whether `words` are met by what `has` says is there.
+pub(super) fn words(words: &document::Words, has: impl Fn(&str) -> bool) -> Truth {
+    let any = any_of(words.any_of.as_deref(), Some(()), |word, ()| has(word));
+    let all = words.all_of.iter().flatten().all(|word| has(word));
+    any.min(Truth::from(all))
+}
+
+/// Whether a sorted list holds a word.
+pub(super) fn holds(sorted: &[String], word: &str) -> bool {
+    sorted.binary_search_by(|held| held.as_str().cmp(word)).is_ok()
+}
+
+/// Every condition has this form: any of a list's items fits the attribute. No list: not restricted. No attribute: unknown.
+fn any_of<T, A: Copy>(list: Option<&[T]>, attribute: Option<A>, fits: impl Fn(&T, A) -> bool) -> Truth {
+    let Some(list) = list else {
+        return Truth::Match;
+    };
+    attribute.map_or(Truth::Unknown, |attribute| {
+        Truth::from(list.iter().any(|item| fits(item, attribute)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Truth::{Match, NoMatch, Unknown};
+    use super::{Truth, any_of};
+
+    #[test]
+    fn a_conjunction_is_kleenes() {
+        for (a, b, both) in [
+            (Match, Match, Match),
+            (Match, Unknown, Unknown),
+            (Match, NoMatch, NoMatch),
+            (Unknown, Unknown, Unknown),
+            (Unknown, NoMatch, NoMatch),
+            (NoMatch, NoMatch, NoMatch),
+        ] {
+            assert_eq!(a.min(b), both);
+            assert_eq!(b.min(a), both);
+        }
+    }
+
+    #[test]
+    fn absence_is_unknown_only_where_it_is_asked() {
+        let equal = |item: &u8, attribute: u8| *item == attribute;
+        for (list, attribute, expected) in [
+            (None, None, Match),
+            (None, Some(1), Match),
+            (Some(&[1, 2][..]), Some(2), Match),
+            (Some(&[1, 2][..]), Some(3), NoMatch),
+            (Some(&[1, 2][..]), None, Unknown),
+        ] {
+            let found: Truth = any_of(list, attribute, equal);
+            assert_eq!(found, expected, "{list:?} {attribute:?}");
+        }
+    }
+}

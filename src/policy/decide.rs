@@ -1,0 +1,315 @@
+//! How rules, requirements and defaults combine to one outcome. Order never matters: where several would decide alike, the one whose policy and rule name
+//! sort first is named.
+
+use core::net::IpAddr;
+
+use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
+use super::conditions::{Truth, holds, words};
+use super::index::Candidates;
+use crate::bundle::document::{Defer, Effect, Refusal};
+use crate::bundle::{RegionId, document};
+use crate::identity::Subject;
+use crate::reason::Reason;
+use crate::time::WallTime;
+
+/// What is known of a request beside its host, method and path.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'f> {
+    /// Who asks; `None`: an anonymous request.
+    pub subject: Option<&'f Subject>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Where this proxy stands.
+    pub local: RegionId,
+    /// When it came.
+    pub at: WallTime,
+    /// The Regions of the bundle, sorted by name.
+    pub regions: &'f [document::Region],
+}
+
+impl Facts<'_> {
+    /// The home region: an anonymous request has the local one.
+    pub(super) fn home(&self) -> RegionId {
+        self.subject.map_or(self.local, |subject| subject.home)
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `None`: it cannot be told.
+    pub address: Option<IpAddr>,
+    /// `None`: unknown.
+    pub region: Option<RegionId>,
+}
+
+/// What decided, for the decision line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Neither a rule nor a policy: nothing was there that could.
+    Nothing,
+    /// A requirement or the default of this policy.
+    Policy(PolicyRef),
+    /// This rule.
+    Rule(RuleRef),
+}
+
+/// What policy says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is refused.
+    Deny {
+        /// Why.
+        reason: Reason,
+        /// The deny rule, the policy whose requirement is not met, or the rule that nearly let it in.
+        by: By,
+        /// The answer that a deny rule asks for.
+        refusal: Option<Refusal>,
+    },
+    /// It is anonymous, and nothing public lets it in: 401, whether or not a token would.
+    NeedsIdentity {
+        /// The first rule for this route that demands a token.
+        by: By,
+    },
+    /// It goes on.
+    Allow {
+        /// Why.
+        reason: Reason,
+        /// The rule, or the policy whose default it is.
+        by: By,
+    },
+    /// The local region's center is to be asked.
+    Defer {
+        /// The first of the rules that defer.
+        by: RuleRef,
+        /// The strictest options of all rules that defer.
+        options: Defer,
+        /// Whether all of them are public.
+        public: bool,
+    },
+}
+
+impl PolicySet {
+    /// Whether the outcome may depend on the source: else it need not be read.
+    #[must_use]
+    pub fn needs_source(&self, candidates: &Candidates) -> bool {
+        let restricts = |requirement: &Requirement| matches!(requirement, Requirement::SourceRegions(_));
+        self.found(candidates).any(|(_, rule)| rule.conditions.look_at_source())
+            || self
+                .governing(candidates)
+                .any(|(_, policy)| policy.requirements.iter().any(restricts))
+    }
+
+    /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source only.
+    #[must_use]
+    pub fn refusal_for_everybody(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        self.refusal(candidates, facts, |rule| rule.conditions.ignore_identity())
+    }
+
+    /// The outcome.
+    #[must_use]
+    pub fn decide(&self, candidates: &Candidates, facts: &Facts<'_>) -> Outcome {
+        // First what is refused to everybody, so that the outcome is the same whether or not the engine asked for that before it looked at the token.
+        self.refusal_for_everybody(candidates, facts)
+            .or_else(|| self.missing_identity(candidates, facts))
+            .or_else(|| self.refusal(candidates, facts, |_| true))
+            .or_else(|| self.unmet_requirement(candidates, facts))
+            .or_else(|| self.deferral(candidates, facts))
+            .or_else(|| self.allowance(candidates, facts))
+            .or_else(|| self.default_allowance(candidates, facts))
+            .unwrap_or_else(|| self.nearest_miss(candidates, facts))
+    }
+
+    /// A deny rule wins over all; one that cannot be told not to match counts as a match.
+    fn refusal(&self, candidates: &Candidates, facts: &Facts<'_>, concerns: impl Fn(&Rule) -> bool) -> Option<Outcome> {
+        self.found(candidates).find_map(|(reference, rule)| {
+            let Effect::Deny(refusal) = rule.effect else {
+                return None;
+            };
+            if !concerns(rule) {
+                return None;
+            }
+            let reason = match rule.conditions.weigh(facts).all() {
+                Truth::NoMatch => return None,
+                Truth::Unknown => Reason::ConditionUnknown,
+                Truth::Match => Reason::RuleDenied,
+            };
+            let by = By::Rule(reference);
+            let refusal = Some(refusal);
+            Some(Outcome::Deny { reason, by, refusal })
+        })
+    }
+
+    /// An anonymous request that nothing public lets in is told so before anything else about the route.
+    fn missing_identity(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        let lets_in = |rule: &Rule| rule.is_public && rule.takes_effect(facts);
+        if facts.subject.is_some() || self.found(candidates).any(|(_, rule)| lets_in(rule)) {
+            return None;
+        }
+        let demanding = self
+            .found(candidates)
+            .find(|(_, rule)| !rule.is_deny() && !rule.is_public);
+        let by = demanding.map_or(By::Nothing, |(reference, _)| By::Rule(reference));
+        Some(Outcome::NeedsIdentity { by })
+    }
+
+    /// Every requirement of every policy that governs the request has to be met, whichever rule lets it in.
+    fn unmet_requirement(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        self.governing(candidates).find_map(|(reference, policy)| {
+            let reason = policy
+                .requirements
+                .iter()
+                .find_map(|requirement| requirement.shortfall(facts))?;
+            let by = By::Policy(reference);
+            Some(Outcome::Deny {
+                reason,
+                by,
+                refusal: None,
+            })
+        })
+    }
+
+    /// All rules that defer are one question with the strictest options.
+    fn deferral(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        let mut deferring = self
+            .found(candidates)
+            .filter_map(|(reference, rule)| match &rule.effect {
+                Effect::Defer(options) if rule.takes_effect(facts) => Some((reference, options, rule.is_public)),
+                _ => None,
+            });
+        let (by, options, public) = deferring.next()?;
+        let mut options = options.clone();
+        let mut all_public = public;
+        for (_, more, public) in deferring {
+            options = stricter(options, more);
+            all_public &= public;
+        }
+        let public = all_public;
+        Some(Outcome::Defer { by, options, public })
+    }
+
+    fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        let allows = |rule: &Rule| rule.effect == Effect::Allow && rule.takes_effect(facts);
+        let (reference, rule) = self.found(candidates).find(|(_, rule)| allows(rule))?;
+        let reason = if rule.is_public {
+            Reason::RulePublic
+        } else {
+            Reason::RuleAllowed
+        };
+        let by = By::Rule(reference);
+        Some(Outcome::Allow { reason, by })
+    }
+
+    /// `default: allow` is for valid tokens.
+    fn default_allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        facts.subject?;
+        let (reference, _) = self.governing(candidates).find(|(_, policy)| policy.default_allow)?;
+        let by = By::Policy(reference);
+        let reason = Reason::DefaultAllowed;
+        Some(Outcome::Allow { reason, by })
+    }
+
+    /// Why nothing let it in: of the rules that could have, the one that it came furthest with.
+    fn nearest_miss(&self, candidates: &Candidates, facts: &Facts<'_>) -> Outcome {
+        let mut nearest: Option<(Stage, Reason, RuleRef)> = None;
+        for (reference, rule) in self.found(candidates).filter(|(_, rule)| !rule.is_deny()) {
+            let (stage, reason) = rule.miss(facts);
+            if nearest.is_none_or(|(reached, ..)| stage > reached) {
+                nearest = Some((stage, reason, reference));
+            }
+        }
+        let nothing = (Reason::NoRule, By::Nothing);
+        let (reason, by) = nearest.map_or(nothing, |(_, reason, reference)| (reason, By::Rule(reference)));
+        let refusal = None;
+        Outcome::Deny { reason, by, refusal }
+    }
+}
+
+/// How far a request came with a rule, in the order in which a person would look.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Home,
+    Source,
+    Permissions,
+    Roles,
+}
+
+impl Rule {
+    fn is_deny(&self) -> bool {
+        matches!(self.effect, Effect::Deny(_))
+    }
+
+    /// Unknown is no match for an allow, and a match for what refuses or asks.
+    fn takes_effect(&self, facts: &Facts<'_>) -> bool {
+        match self.conditions.weigh(facts).all() {
+            Truth::NoMatch => false,
+            Truth::Unknown => self.effect != Effect::Allow,
+            Truth::Match => true,
+        }
+    }
+
+    /// The first condition that is not met, of a rule that did not let a request in.
+    fn miss(&self, facts: &Facts<'_>) -> (Stage, Reason) {
+        let findings = self.conditions.weigh(facts);
+        if findings.home != Truth::Match {
+            (Stage::Home, Reason::HomeNotMatched)
+        } else if findings.source != Truth::Match {
+            (Stage::Source, Reason::SourceNotMatched)
+        } else if findings.permissions != Truth::Match {
+            (Stage::Permissions, self.missing_permission(facts))
+        } else {
+            (Stage::Roles, Reason::RoleMissing)
+        }
+    }
+
+    /// Whether the permissions that are missing are there in another region, or were not accepted.
+    fn missing_permission(&self, facts: &Facts<'_>) -> Reason {
+        let would_do = |subject: &Subject, more: &[String]| {
+            let has = |word: &str| holds(&subject.permissions, word) || holds(more, word);
+            words(&self.conditions.permissions, has) == Truth::Match
+        };
+        match facts.subject {
+            Some(subject) if would_do(subject, &subject.elsewhere) => Reason::PermissionOtherRegion,
+            Some(subject) if would_do(subject, &subject.refused) => Reason::PermissionNotAccepted,
+            _ => Reason::PermissionMissing,
+        }
+    }
+}
+
+impl Requirement {
+    /// Why it is not met. Absence never meets it.
+    fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
+        match self {
+            Self::SourceRegions(allowed) => match facts.source.region {
+                None => Some(Reason::SourceUnknown),
+                Some(region) if allowed.contains(&region) => None,
+                Some(_) => Some(Reason::SourceRegionNotAllowed),
+            },
+            Self::BusinessHours => {
+                let region = facts.regions.get(facts.home().index());
+                match region.and_then(|region| region.calendar.as_ref()) {
+                    None => Some(Reason::CalendarMissing),
+                    Some(calendar) if calendar.is_open(facts.at.unix_seconds()) => None,
+                    Some(_) => Some(Reason::OutsideBusinessHours),
+                }
+            }
+        }
+    }
+}
+
+/// Each option as strict as the stricter of the two. Without `cache` nothing is reused, which is the shortest.
+fn stricter(a: Defer, b: &Defer) -> Defer {
+    let mut claims = a.claims;
+    claims.extend_from_slice(&b.claims);
+    claims.sort_unstable();
+    claims.dedup();
+    Defer {
+        cache: a.cache.min(b.cache),
+        allow_when_unavailable: a.allow_when_unavailable && b.allow_when_unavailable,
+        claims,
+        pass_reason: a.pass_reason && b.pass_reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;
