@@ -31,7 +31,7 @@ pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<Reg
 /// Reports at `documents[index]`, `rest` behind it.
 fn error<T>(placed: &Placed<T>, label: String, rest: &str, message: String, sink: &mut Sink) -> Reported {
     sink.enter(Some(label));
-    let reported = sink.error_at(format!("documents[{}]{rest}", placed.index), message);
+    let reported = sink.error_at(&format!("documents[{}]{rest}", placed.index), message);
     sink.enter(None);
     reported
 }
