@@ -383,6 +383,23 @@ fn the_provider_verifies_nothing_outside_of_a_call() {
     let encoding = jsonwebtoken::EncodingKey::from_secret(b"secret");
     assert!(jsonwebtoken::crypto::sign(b"message", &encoding, jsonwebtoken::Algorithm::HS256).is_err());
     assert!(Crypto::install().is_ok(), "it stays ours");
+
+    // Nor after one, not even what that one verified.
+    let (mut point, [ed, ..]) = point();
+    let token = ed.token(&claims("us-east-1"));
+    assert_eq!(point.refusal(&token), None);
+    let (input, signature) = token.rsplit_once('.').expect("a token");
+    let key = point.regions[0]
+        .keys
+        .select(Some("ed"), Algorithm::EdDSA)
+        .expect("a key");
+    let again = jsonwebtoken::crypto::verify(
+        signature,
+        input.as_bytes(),
+        key.decoding(),
+        jsonwebtoken::Algorithm::EdDSA,
+    );
+    assert!(again.is_err());
 }
 
 /// During a call, asks `jsonwebtoken` for something else.

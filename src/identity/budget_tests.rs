@@ -106,8 +106,14 @@ fn the_worker_has_a_ceiling_and_keeps_a_share() {
     let fresh: u32 = (100..1_000).map(|number| worker.bad_of(peer(number), 100)).sum();
     assert_eq!(fresh, RESERVE.burst - 2);
     assert!(!worker.good(peer(5_000)), "beyond the ceiling nobody is verified");
-    worker.pass(RESERVE.period);
-    assert!(worker.good(peer(5_000)), "the reserve fills again");
+    worker.pass(SHARED.period);
+    assert!(
+        worker.good(peer(5_000)),
+        "the common share fills again, for those who did not fail"
+    );
+    assert!(worker.bad(peer(5_000)) && !worker.good(peer(5_001)));
+    worker.pass(RESERVE.period - SHARED.period);
+    assert!(worker.good(peer(5_001)), "and so does the reserve");
 }
 
 #[test]

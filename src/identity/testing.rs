@@ -138,7 +138,7 @@ pub(super) fn claims(home: &str) -> Value {
     json!({
         "iss": "identity.global.com", "sub": "alice", "aud": "api.us-east-1.com", "region": home, "jti": "1",
         "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 600,
-        "permissions": {"global": ["read:profile"], "regional": {"us-east-1": ["write:profile"], "eu-west-1": ["read:ledger"]}},
+        "permissions": {"global": ["read:profile"], "regional": {"us-east-1": ["write:profile"], "eu-west-1": ["read:ledger", "read:profile"]}},
         "roles": ["viewer", "admin"],
     })
 }
