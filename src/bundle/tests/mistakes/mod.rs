@@ -1,0 +1,294 @@
+//! One line for each thing that is refused: what is changed in the sample, where the error stands, and a part of what it says.
+
+use serde_json::json;
+
+use super::*;
+
+mod policies;
+mod regions;
+mod rules;
+
+/// A rule of the sample that has nothing but what it must have, to put mistakes into.
+const RULE: &str = "documents[2].spec.rules[0]";
+
+/// Changes the sample so, and expects errors at `expected` (empty: at the place itself) that say `fragment`.
+#[track_caller]
+fn refuses(place: &str, value: Json, expected: &str, fragment: &str) {
+    let mut bundle = sample();
+    set(&mut bundle, place, value);
+    expect(&bundle, if expected.is_empty() { place } else { expected }, fragment);
+}
+
+#[track_caller]
+fn refuses_without(place: &str, expected: &str, fragment: &str) {
+    let mut bundle = sample();
+    remove(&mut bundle, place);
+    expect(&bundle, expected, fragment);
+}
+
+#[track_caller]
+fn expect(bundle: &Json, path: &str, fragment: &str) {
+    let errors = refused(bundle);
+    let found = errors
+        .iter()
+        .any(|error| error.path == path && error.to_string().contains(fragment));
+    assert!(found, "{path}: …{fragment}…\n{}", lines(&errors));
+}
+
+fn of_rule(field: &str) -> String {
+    format!("{RULE}.{field}")
+}
+
+#[test]
+fn of_the_bundle() {
+    refuses("metadata.name", json!("Shop"), "", "not a name");
+    refuses("metadata.name", json!("-shop"), "", "not a name");
+    refuses("metadata.name", json!("a".repeat(254)), "", "too many: 254");
+    refuses(
+        "metadata.version",
+        json!(0),
+        "",
+        "from 1 to 9007199254740992; found `0`",
+    );
+    refuses("metadata.version", json!(1.5), "", "whole number");
+    refuses("metadata.version", json!("41"), "", "take the quotes away");
+    refuses(
+        "metadata.version",
+        json!(null),
+        "",
+        "not null: only absence means not restricted",
+    );
+    refuses("metadata.labels", json!({}), "", "no such field: `name` or `version`");
+    refuses_without("metadata", "", "`metadata` is missing");
+    refuses_without("metadata.version", "metadata", "`version` is missing");
+    refuses_without("documents", "", "`documents` is missing");
+    refuses(
+        "region",
+        json!("us-east1"),
+        "",
+        "no such Region in the bundle: `us-east-1` or `eu-west-1`; found `us-east1`; did you mean `us-east-1`?",
+    );
+    refuses("region", json!(true), "", "must be a string: quote it; found `true`");
+    refuses(
+        "documents",
+        json!([]),
+        "",
+        "an empty list: only absence means not restricted",
+    );
+    refuses("documents", json!({"a": 1}), "", "must be a list; found an object of 1");
+    refuses("document", json!([]), "", "did you mean `documents`?");
+    for later in ["layers", "candidate", "override"] {
+        refuses(later, json!([1]), "", &format!("`{later}` is not supported yet"));
+    }
+}
+
+#[test]
+fn of_trust() {
+    refuses("trust", json!({}), "", "an empty object: only absence");
+    refuses("trust.hosts", json!([]), "", "an empty list");
+    refuses("trust.hosts[0]", json!("*"), "", "`*`");
+    refuses("trust.hosts[0]", json!("https://api.com/"), "", "api.com");
+    refuses("trust.paths.strict", json!("yes"), "", "must be `true` or `false`");
+    refuses(
+        "trust.paths.allow[0]",
+        json!("encodedSlashes"),
+        "",
+        "did you mean `encodedSlash`?",
+    );
+    refuses(
+        "trust.paths.lowerCase",
+        json!(true),
+        "",
+        "no such field: `strict`, `allow` or `caseInsensitive`",
+    );
+    refuses(
+        "trust.peerVerification",
+        json!("required"),
+        "",
+        "`peerVerification` is not supported yet",
+    );
+    refuses(
+        "trust.peer_verification",
+        json!("none"),
+        "",
+        "`peer_verification` is not supported yet",
+    );
+    refuses("trust.edges", json!([]), "", "`edges` is not supported yet");
+}
+
+#[test]
+fn of_every_document() {
+    refuses(
+        "documents[2].apiVersion",
+        json!("security.io/v2"),
+        "",
+        "must be `security.io/v1`; found `security.io/v2`",
+    );
+    refuses(
+        "documents[2].kind",
+        json!("ZeroTrustPolcy"),
+        "",
+        "did you mean `ZeroTrustPolicy`?",
+    );
+    for kind in ["DeviceIssuer", "Revocations", "Grants", "PolicyTest"] {
+        refuses(
+            "documents[2].kind",
+            json!(kind),
+            "",
+            &format!("`{kind}` is not supported yet"),
+        );
+    }
+    refuses("documents[2].metadata.name", json!("a b"), "", "not a name");
+    refuses(
+        "documents[2].metadata.namespace",
+        json!("x"),
+        "",
+        "no such field: `name`",
+    );
+    refuses("documents[2].status", json!({}), "", "no such field");
+    refuses("documents[2]", json!("text"), "", "must be an object; found `text`");
+    refuses_without("documents[2].apiVersion", "documents[2]", "`apiVersion` is missing");
+    refuses_without("documents[2].kind", "documents[2]", "`kind` is missing");
+    refuses_without("documents[2].metadata", "documents[2]", "`metadata` is missing");
+    refuses_without("documents[2].spec", "documents[2]", "`spec` is missing");
+    let mut bundle = sample();
+    let copy = bundle["documents"][2].clone();
+    set(&mut bundle, "documents[3]", copy);
+    expect(
+        &bundle,
+        "documents[3].metadata.name",
+        "documents[2] is a ZeroTrustPolicy of this name already",
+    );
+    let copy = bundle["documents"][0].clone();
+    set(&mut bundle, "documents[3]", copy);
+    expect(
+        &bundle,
+        "documents[3].metadata.name",
+        "documents[0] is a Region of this name already",
+    );
+    set(&mut bundle, "documents[3]", region("shop", 3));
+    assert!(
+        compile_json(&bundle).is_ok(),
+        "a Region and a policy may have the same name"
+    );
+    let single = sample()["documents"][2].clone();
+    expect(
+        &single,
+        "",
+        "this is a single document: put it into the `documents` of a bundle",
+    );
+}
+
+#[test]
+fn of_counts() {
+    let mut bundle = sample();
+    bundle["documents"] = (0..65).map(|number| region(&format!("r{number}"), number)).collect();
+    expect(
+        &bundle,
+        "documents",
+        "too many documents of kind Region: 65, 64 at most",
+    );
+    let rule = |name: String, hosts: usize, paths: usize| {
+        let hosts: Vec<String> = (0..hosts).map(|host| format!("h{host}.com")).collect();
+        let paths: Vec<String> = (0..paths).map(|path| format!("/{path}")).collect();
+        json!({"name": name, "hosts": hosts, "paths": paths, "effect": "allow"})
+    };
+    let mut bundle = sample();
+    let rules: Vec<Json> = (0..4).map(|number| rule(format!("r{number}"), 250, 250)).collect();
+    set(&mut bundle, "documents[2].spec.rules", json!(rules));
+    expect(
+        &bundle,
+        "documents",
+        "too many pairs of host and path in all rules: 250000, 200000 at most",
+    );
+    let small = |policy: &str| -> Vec<Json> {
+        (0..11_000)
+            .map(|number| json!({"name": format!("{policy}{number}"), "effect": "allow"}))
+            .collect()
+    };
+    let mut bundle = sample();
+    set(&mut bundle, "documents[2]", policy("a", json!({"rules": small("a")})));
+    set(&mut bundle, "documents[3]", policy("b", json!({"rules": small("b")})));
+    expect(&bundle, "documents", "too many rules: 22000, 20000 at most");
+}
+
+#[test]
+fn fifty_mistakes_are_fifty_errors_at_once() {
+    let mut bundle = sample();
+    let rule = |number: usize| json!({"name": format!("r{number}"), "paths": ["relative"], "effect": "allow", "pemissions": {}});
+    let rules: Vec<Json> = (0..20).map(rule).collect();
+    set(&mut bundle, "documents[2].spec.rules", json!(rules));
+    set(&mut bundle, "metadata.version", json!("41"));
+    set(&mut bundle, "region", json!("us-east-2"));
+    set(&mut bundle, "trust.edges", json!([]));
+    set(&mut bundle, "trust.hosts[0]", json!("*"));
+    set(&mut bundle, "documents[0].spec.issuer", json!(1));
+    set(&mut bundle, "documents[1].spec.timezone", json!("Mars"));
+    set(&mut bundle, "documents[1].spec.identity", json!({}));
+    set(&mut bundle, "documents[2].spec.device", json!({}));
+    set(&mut bundle, "documents[2].spec.mode", json!("shadow"));
+    set(&mut bundle, "documents[2].spec.selector.hosts", json!([]));
+    let errors = refused(&bundle);
+    assert_eq!(errors.len(), 50, "{}", lines(&errors));
+    let of_policy = errors
+        .iter()
+        .filter(|error| error.document.as_deref() == Some("ZeroTrustPolicy shop"));
+    assert_eq!(of_policy.count(), 43);
+}
+
+#[test]
+fn of_two_hundred_errors_a_hundred_and_a_count_are_kept() {
+    let mut bundle = sample();
+    let rules: Vec<Json> = (0..200)
+        .map(|number| json!({"name": format!("r{number}"), "effect": "alow"}))
+        .collect();
+    set(&mut bundle, "documents[2].spec.rules", json!(rules));
+    let errors = refused(&bundle);
+    assert_eq!(errors.len(), 101);
+    assert_eq!(errors[100].to_string(), "error: and 100 more");
+}
+
+#[test]
+fn a_token_or_a_key_in_the_wrong_place_is_not_repeated() {
+    let mut bundle = sample();
+    set(&mut bundle, &of_rule("effect"), json!("eyJhbGciOiJub25lIn0.e30.c2ln"));
+    set(
+        &mut bundle,
+        &of_rule("identity"),
+        json!("-----BEGIN PRIVATE KEY-----MIIE"),
+    );
+    for place in [
+        "hosts[0]",
+        "paths[0]",
+        "methods[0]",
+        "from.networks[0]",
+        "from.homeRegions[0]",
+        "name",
+    ] {
+        set(
+            &mut bundle,
+            &of_rule(place),
+            json!("Bearer eyJhbGciOiJub25lIn0.e30.c2ln"),
+        );
+    }
+    set(&mut bundle, "documents[2].spec.eyJhbGciOiJub25lIn0", json!(1));
+    set(&mut bundle, "documents[0].metadata.name", json!("eyJhbGciOiJub25lIn0"));
+    set(&mut bundle, "documents[0].spec.timezone", json!("eyJhbGciOiJub25lIn0"));
+    set(
+        &mut bundle,
+        "documents[1].spec.businessHours.from",
+        json!("eyJhbGciOiJub25lIn0"),
+    );
+    set(
+        &mut bundle,
+        "documents[1].spec.center.authority",
+        json!("eyJhbGciOiJub25lIn0@"),
+    );
+    set(
+        &mut bundle,
+        "documents[2].spec.forward.claims",
+        json!({"eyJhbGciOiJub25lIn0": "sub"}),
+    );
+    let errors = lines(&refused(&bundle)).to_lowercase();
+    assert!(!errors.contains("eyj") && !errors.contains("miie"), "{errors}");
+}
