@@ -594,6 +594,7 @@ fn what_is_forwarded_is_put_together() {
         ("o x-other=other sel=b.com", &[]),
     ]);
     let expected = Forwarding {
+        identity: true,
         strip_token: true,
         claims: vec![("x-tenant", "tenant"), ("x-user", "sub")],
     };
