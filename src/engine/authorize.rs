@@ -291,14 +291,14 @@ impl Bench<'_, '_> {
                     by,
                     at: self.now.wall,
                 };
-                return self.ask(id, Deferred::new(id, &asking, options, forwarded));
+                return self.ask(Deferred::new(id, &asking, options, forwarded));
             }
         };
         Judged::Decided(decision)
     }
 
     /// The answer that is kept, or the question for the center.
-    fn ask(&mut self, _id: ScopeId, deferred: Result<Deferred, Box<Decision>>) -> Judged {
+    fn ask(&mut self, deferred: Result<Deferred, Box<Decision>>) -> Judged {
         let deferred = match deferred {
             Ok(deferred) => deferred,
             Err(decision) => return Judged::Decided(*decision),

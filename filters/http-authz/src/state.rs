@@ -340,18 +340,21 @@ fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
     };
     for (name, value) in &headers {
         match name {
-            b":status" => {
-                response.status = core::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(0)
-            }
+            b":status" => response.status = status(value),
             b"content-type" => response.content_type = Some(value),
             b"x-request-id" => response.request_id = Some(value),
             _ => {}
         }
     }
     response
+}
+
+/// A status that cannot be read is 0: no status that means anything.
+fn status(value: &[u8]) -> u16 {
+    core::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 fn milliseconds(time: Duration) -> u64 {
