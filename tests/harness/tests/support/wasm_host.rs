@@ -105,8 +105,15 @@ impl Shipped {
         };
         let mut store = Store::new(self.module.engine(), host);
         store.limiter(|host| &mut host.limits);
-        let instance = self.linker.instantiate_and_start(&mut store, &self.module).expect("an instance");
-        let mut vm = Vm { store, instance, last_context: ROOT };
+        let instance = self
+            .linker
+            .instantiate_and_start(&mut store, &self.module)
+            .expect("an instance");
+        let mut vm = Vm {
+            store,
+            instance,
+            last_context: ROOT,
+        };
         vm.call("proxy_on_context_create", &[ROOT, 0]).expect("a root context");
         vm
     }
@@ -114,7 +121,11 @@ impl Shipped {
     /// A VM that this bundle is in force in.
     pub fn configured(&self, bundle: &serde_json::Value) -> Vm {
         let mut vm = self.instance(7);
-        assert!(vm.configure(bundle.to_string().as_bytes()).expect("no trap"), "{:#?}", vm.host().log);
+        assert!(
+            vm.configure(bundle.to_string().as_bytes()).expect("no trap"),
+            "{:#?}",
+            vm.host().log
+        );
         vm
     }
 }
@@ -178,7 +189,14 @@ impl Vm {
         self.host_mut().request = Some(block);
         self.call("proxy_on_context_create", &[context, ROOT])?;
         let action = self.call("proxy_on_request_headers", &[context, count, 1])?;
-        Ok((context, if action == Some(0) { Action::Continue } else { Action::Pause }))
+        Ok((
+            context,
+            if action == Some(0) {
+                Action::Continue
+            } else {
+                Action::Pause
+            },
+        ))
     }
 
     /// Answers the call with this token; `Err` is a trap.
@@ -187,7 +205,8 @@ impl Vm {
         self.host_mut().response = headers;
         self.host_mut().response_body = body.to_vec();
         let size = u32::try_from(body.len()).expect("fits");
-        self.call("proxy_on_http_call_response", &[ROOT, token, 0, size, 0]).map(|_| ())
+        self.call("proxy_on_http_call_response", &[ROOT, token, 0, size, 0])
+            .map(|_| ())
     }
 
     /// One tick; `Err` is a trap.
@@ -209,7 +228,10 @@ impl Vm {
     fn call(&mut self, name: &str, arguments: &[u32]) -> Result<Option<u32>, Error> {
         self.store.set_fuel(FUEL).expect("fuel is metered");
         let function = self.instance.get_func(&self.store, name).expect("an export");
-        let arguments: Vec<_> = arguments.iter().map(|value| wasmi::Val::I32(value.cast_signed())).collect();
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|value| wasmi::Val::I32(value.cast_signed()))
+            .collect();
         let mut results = vec![wasmi::Val::I32(0); function.ty(&self.store).results().len()];
         function.call(&mut self.store, &arguments, &mut results)?;
         Ok(results.first().and_then(wasmi::Val::i32).map(i32::cast_unsigned))
@@ -236,7 +258,9 @@ impl<'a> Cx<'a> {
 
     fn read(&self, at: u32, size: u32) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; size as usize];
-        self.memory()?.read(&self.caller, at as usize, &mut bytes).map_err(|error| Error::new(error.to_string()))?;
+        self.memory()?
+            .read(&self.caller, at as usize, &mut bytes)
+            .map_err(|error| Error::new(error.to_string()))?;
         Ok(bytes)
     }
 
@@ -246,15 +270,26 @@ impl<'a> Cx<'a> {
 
     fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Error> {
         let memory = self.memory()?;
-        memory.write(&mut self.caller, at as usize, bytes).map_err(|error| Error::new(error.to_string()))
+        memory
+            .write(&mut self.caller, at as usize, bytes)
+            .map_err(|error| Error::new(error.to_string()))
     }
 
     /// Hands bytes over as Envoy does: into memory that the module allocates.
     fn give(&mut self, bytes: &[u8], data: u32, size: u32) -> Result<u32, Error> {
-        let allocate = self.caller.get_export("proxy_on_memory_allocate").and_then(wasmi::Extern::into_func);
+        let allocate = self
+            .caller
+            .get_export("proxy_on_memory_allocate")
+            .and_then(wasmi::Extern::into_func);
         let allocate = allocate.ok_or_else(|| Error::new("no allocator is exported"))?;
         let length = u32::try_from(bytes.len()).map_err(|_| Error::new("too large"))?;
-        let at = if length == 0 { 0 } else { allocate.typed::<u32, u32>(&self.caller)?.call(&mut self.caller, length)? };
+        let at = if length == 0 {
+            0
+        } else {
+            allocate
+                .typed::<u32, u32>(&self.caller)?
+                .call(&mut self.caller, length)?
+        };
         if at == 0 && length > 0 {
             return Ok(10);
         }
@@ -291,64 +326,88 @@ fn reading(linker: &mut Linker<Host>) -> Result<(), Error> {
         Ok(OK)
     })?;
     let name = "proxy_get_buffer_bytes";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, kind: u32, start: u32, max: u32, data: u32, size: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let buffer = match kind {
-            4 => cx.host().response_body.clone(),
-            7 => cx.host().configuration.clone(),
-            _ => return Ok(NOT_FOUND),
-        };
-        let end = (start as usize).saturating_add(max as usize).min(buffer.len());
-        let part = buffer.get(start as usize..end).unwrap_or_default();
-        cx.give(part, data, size)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, kind: u32, start: u32, max: u32, data: u32, size: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let buffer = match kind {
+                4 => cx.host().response_body.clone(),
+                7 => cx.host().configuration.clone(),
+                _ => return Ok(NOT_FOUND),
+            };
+            let end = (start as usize).saturating_add(max as usize).min(buffer.len());
+            let part = buffer.get(start as usize..end).unwrap_or_default();
+            cx.give(part, data, size)
+        },
+    )?;
     let name = "proxy_get_header_map_pairs";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, kind: u32, data: u32, size: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let block = match kind {
-            0 => cx.host().request.clone(),
-            6 => Some(cx.host().response.clone()),
-            _ => None,
-        };
-        match block {
-            Some(block) => cx.give(&block, data, size),
-            None => Ok(BAD_ARGUMENT),
-        }
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, kind: u32, data: u32, size: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let block = match kind {
+                0 => cx.host().request.clone(),
+                6 => Some(cx.host().response.clone()),
+                _ => None,
+            };
+            match block {
+                Some(block) => cx.give(&block, data, size),
+                None => Ok(BAD_ARGUMENT),
+            }
+        },
+    )?;
     let name = "proxy_get_property";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, at: u32, length: u32, data: u32, size: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let path = cx.read(at, length)?;
-        match cx.host().properties.get(&path).cloned() {
-            Some(value) => cx.give(&value, data, size),
-            None => Ok(NOT_FOUND),
-        }
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, at: u32, length: u32, data: u32, size: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let path = cx.read(at, length)?;
+            match cx.host().properties.get(&path).cloned() {
+                Some(value) => cx.give(&value, data, size),
+                None => Ok(NOT_FOUND),
+            }
+        },
+    )?;
     Ok(())
 }
 
 fn changing(linker: &mut Linker<Host>) -> Result<(), Error> {
     let name = "proxy_set_property";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, at: u32, length: u32, value: u32, value_length: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let set = (cx.text(at, length)?, cx.text(value, value_length)?);
-        cx.host().set.push(set);
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, at: u32, length: u32, value: u32, value_length: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let set = (cx.text(at, length)?, cx.text(value, value_length)?);
+            cx.host().set.push(set);
+            Ok(OK)
+        },
+    )?;
     let name = "proxy_remove_header_map_value";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32, at: u32, length: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let header = cx.read(at, length)?;
-        cx.host().removed.push(header);
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, _: u32, at: u32, length: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let header = cx.read(at, length)?;
+            cx.host().removed.push(header);
+            Ok(OK)
+        },
+    )?;
     let name = "proxy_replace_header_map_value";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32, at: u32, length: u32, value: u32, value_length: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let header = (cx.text(at, length)?, cx.text(value, value_length)?);
-        cx.host().replaced.push(header);
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, _: u32, at: u32, length: u32, value: u32, value_length: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let header = (cx.text(at, length)?, cx.text(value, value_length)?);
+            cx.host().replaced.push(header);
+            Ok(OK)
+        },
+    )?;
     let name = "proxy_call_foreign_function";
     linker.func_wrap(
         "env",
@@ -371,11 +430,24 @@ fn answering(linker: &mut Linker<Host>) -> Result<(), Error> {
     linker.func_wrap(
         "env",
         name,
-        move |caller: HostCaller<'_>, status: u32, at: u32, length: u32, body: u32, body_length: u32, _: u32, _: u32, grpc_status: i32| -> Status {
+        move |caller: HostCaller<'_>,
+              status: u32,
+              at: u32,
+              length: u32,
+              body: u32,
+              body_length: u32,
+              _: u32,
+              _: u32,
+              grpc_status: i32|
+              -> Status {
             let mut cx = Cx::new(caller, name);
             let details = cx.text(at, length)?;
             cx.text(body, body_length)?;
-            cx.host().reply = Some(Reply { status, details, grpc_status });
+            cx.host().reply = Some(Reply {
+                status,
+                details,
+                grpc_status,
+            });
             Ok(OK)
         },
     )?;
@@ -393,12 +465,30 @@ fn answering(linker: &mut Linker<Host>) -> Result<(), Error> {
     linker.func_wrap(
         "env",
         name,
-        move |caller: HostCaller<'_>, at: u32, length: u32, headers: u32, headers_length: u32, body: u32, body_length: u32, _: u32, _: u32, _: u32, token: u32| -> Status {
+        move |caller: HostCaller<'_>,
+              at: u32,
+              length: u32,
+              headers: u32,
+              headers_length: u32,
+              body: u32,
+              body_length: u32,
+              _: u32,
+              _: u32,
+              _: u32,
+              token: u32|
+              -> Status {
             let mut cx = Cx::new(caller, name);
-            let call = (cx.text(at, length)?, pairs(&cx.read(headers, headers_length)?), cx.read(body, body_length)?);
+            let call = (
+                cx.text(at, length)?,
+                pairs(&cx.read(headers, headers_length)?),
+                cx.read(body, body_length)?,
+            );
             let host = cx.host();
             host.http_calls.push(call);
-            let (status, number) = (host.call_status, u32::try_from(host.http_calls.len()).unwrap_or(u32::MAX));
+            let (status, number) = (
+                host.call_status,
+                u32::try_from(host.http_calls.len()).unwrap_or(u32::MAX),
+            );
             if status == OK {
                 cx.write(token, &number.to_le_bytes())?;
             }
@@ -410,34 +500,50 @@ fn answering(linker: &mut Linker<Host>) -> Result<(), Error> {
 
 fn counting(linker: &mut Linker<Host>) -> Result<(), Error> {
     let name = "proxy_define_metric";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32, at: u32, length: u32, metric: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let named = cx.text(at, length)?;
-        cx.host().metrics.push((named, 0));
-        let number = u32::try_from(cx.host().metrics.len() - 1).unwrap_or(u32::MAX);
-        cx.write(metric, &number.to_le_bytes())?;
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, _: u32, at: u32, length: u32, metric: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let named = cx.text(at, length)?;
+            cx.host().metrics.push((named, 0));
+            let number = u32::try_from(cx.host().metrics.len() - 1).unwrap_or(u32::MAX);
+            cx.write(metric, &number.to_le_bytes())?;
+            Ok(OK)
+        },
+    )?;
     let name = "proxy_increment_metric";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, metric: u32, offset: i64| -> Status {
-        Ok(add(&mut Cx::new(caller, name), metric, offset.unsigned_abs()))
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, metric: u32, offset: i64| -> Status {
+            Ok(add(&mut Cx::new(caller, name), metric, offset.unsigned_abs()))
+        },
+    )?;
     let name = "proxy_record_metric";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, metric: u32, value: u64| -> Status {
-        Ok(add(&mut Cx::new(caller, name), metric, value))
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, metric: u32, value: u64| -> Status {
+            Ok(add(&mut Cx::new(caller, name), metric, value))
+        },
+    )?;
     let name = "proxy_set_tick_period_milliseconds";
     linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32| -> Status {
         Cx::new(caller, name);
         Ok(OK)
     })?;
     let name = "proxy_log";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32, at: u32, length: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let line = cx.text(at, length)?;
-        cx.host().log.push(line);
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        "env",
+        name,
+        move |caller: HostCaller<'_>, _: u32, at: u32, length: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let line = cx.text(at, length)?;
+            cx.host().log.push(line);
+            Ok(OK)
+        },
+    )?;
     Ok(())
 }
 
@@ -445,42 +551,64 @@ fn counting(linker: &mut Linker<Host>) -> Result<(), Error> {
 fn wasi(linker: &mut Linker<Host>) -> Result<(), Error> {
     const WASI: &str = "wasi_snapshot_preview1";
     let name = "random_get";
-    linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, at: u32, length: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let seed = cx.host().seed;
-        let bytes: Vec<u8> = (0..length).map(|index| seed.wrapping_add(index.to_le_bytes()[0])).collect();
-        cx.write(at, &bytes)?;
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        WASI,
+        name,
+        move |caller: HostCaller<'_>, at: u32, length: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let seed = cx.host().seed;
+            let bytes: Vec<u8> = (0..length)
+                .map(|index| seed.wrapping_add(index.to_le_bytes()[0]))
+                .collect();
+            cx.write(at, &bytes)?;
+            Ok(OK)
+        },
+    )?;
     let name = "clock_time_get";
-    linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, _: u32, _: u64, time: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        let now = cx.host().monotonic;
-        cx.write(time, &now.to_le_bytes())?;
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        WASI,
+        name,
+        move |caller: HostCaller<'_>, _: u32, _: u64, time: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            let now = cx.host().monotonic;
+            cx.write(time, &now.to_le_bytes())?;
+            Ok(OK)
+        },
+    )?;
     let name = "environ_sizes_get";
-    linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, count: u32, size: u32| -> Status {
-        let mut cx = Cx::new(caller, name);
-        cx.write(count, &[0; 4])?;
-        cx.write(size, &[0; 4])?;
-        Ok(OK)
-    })?;
+    linker.func_wrap(
+        WASI,
+        name,
+        move |caller: HostCaller<'_>, count: u32, size: u32| -> Status {
+            let mut cx = Cx::new(caller, name);
+            cx.write(count, &[0; 4])?;
+            cx.write(size, &[0; 4])?;
+            Ok(OK)
+        },
+    )?;
     let name = "environ_get";
     linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, _: u32, _: u32| -> Status {
         Cx::new(caller, name);
         Ok(OK)
     })?;
     let name = "fd_write";
-    linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, _: u32, _: u32, _: u32, _: u32| -> Status {
-        Cx::new(caller, name);
-        Ok(8)
-    })?;
+    linker.func_wrap(
+        WASI,
+        name,
+        move |caller: HostCaller<'_>, _: u32, _: u32, _: u32, _: u32| -> Status {
+            Cx::new(caller, name);
+            Ok(8)
+        },
+    )?;
     let name = "proc_exit";
-    linker.func_wrap(WASI, name, move |caller: HostCaller<'_>, code: u32| -> Result<(), Error> {
-        Cx::new(caller, name);
-        Err(Error::new(format!("the module exits with {code}")))
-    })?;
+    linker.func_wrap(
+        WASI,
+        name,
+        move |caller: HostCaller<'_>, code: u32| -> Result<(), Error> {
+            Cx::new(caller, name);
+            Err(Error::new(format!("the module exits with {code}")))
+        },
+    )?;
     Ok(())
 }
 
