@@ -37,8 +37,7 @@ pub struct SubjectPart {
 pub struct ActionPart {
     /// The method.
     pub name: String,
-    /// For gRPC: `service` and `method`.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    /// For gRPC: `service` and `method`; else empty.
     pub properties: Map<String, Value>,
 }
 
@@ -172,6 +171,6 @@ pub(crate) mod tests {
     fn what_is_unknown_is_not_there() {
         let value: Value = serde_json::from_slice(&question().body()).unwrap();
         assert_eq!(value["context"]["source"], json!({}));
-        assert!(value["action"].get("properties").is_none());
+        assert_eq!(value["action"], json!({"name": "GET", "properties": {}}));
     }
 }

@@ -4,8 +4,8 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use super::exchange::WAITING_MAX;
-use super::{CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Memory, Outcome, Outgoing, Owner, RequestId, Step, Wakeup};
+use super::super::exchange::WAITING_MAX;
+use super::super::{CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Memory, Outcome, Outgoing, Owner, RequestId, Step, Wakeup};
 use crate::audit::Counter;
 use crate::center::Response;
 use crate::decision::{Action, Decision, Forwarded};

@@ -1,0 +1,24 @@
+//! The whole kernel, driven as a host drives it.
+
+mod shapes;
+
+#[cfg(feature = "ring")]
+mod attacks;
+#[cfg(feature = "ring")]
+mod away;
+#[cfg(feature = "ring")]
+mod decision_cache;
+#[cfg(feature = "ring")]
+mod forwarding;
+#[cfg(feature = "ring")]
+mod generations;
+#[cfg(feature = "ring")]
+mod host;
+#[cfg(feature = "ring")]
+mod order;
+#[cfg(feature = "ring")]
+mod question;
+#[cfg(feature = "ring")]
+mod reasons;
+#[cfg(feature = "ring")]
+mod tokens;
