@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::super::Outcome;
-use super::host::{Reply, Request, World, answer, bundle, get, policy};
+use super::documents::{bundle, policy};
+use super::host::{Reply, Request, World, answer, get};
 use super::tokens::token;
 use crate::reason::Reason;
 use crate::request::Headers;
@@ -23,15 +24,23 @@ fn world() -> World {
 fn a_thousand_header_lines() {
     let mut world = world();
     let many = |name: fn(usize) -> String| {
-        (0..1_000).fold(get("/read/a").bearer(&token("us-east-1")), |request, number| request.header(name(number), "v"))
+        (0..1_000).fold(get("/read/a").bearer(&token("us-east-1")), |request, number| {
+            request.header(name(number), "v")
+        })
     };
     assert_eq!(world.reason(&many(|number| format!("x-{number}"))), Reason::RuleAllowed);
     assert_eq!(world.removed.len(), 0);
     assert_eq!(world.reason(&many(|_| "x-user".to_owned())), Reason::RuleAllowed);
     assert_eq!(world.removed, [b"x-user".to_vec()], "one name, once");
-    assert_eq!(world.reason(&many(|number| format!("x-regionguard-{number}"))), Reason::RuleAllowed);
+    assert_eq!(
+        world.reason(&many(|number| format!("x-regionguard-{number}"))),
+        Reason::RuleAllowed
+    );
     assert_eq!(world.removed.len(), 1_000);
-    assert_eq!(world.reason(&many(|_| "authorization".to_owned())), Reason::TokenAmbiguous);
+    assert_eq!(
+        world.reason(&many(|_| "authorization".to_owned())),
+        Reason::TokenAmbiguous
+    );
     assert_eq!(world.reason(&many(|_| "host".to_owned())), Reason::AuthorityInvalid);
 }
 
@@ -50,7 +59,11 @@ fn a_block_that_is_no_block_of_headers() {
 fn bytes_that_are_not_text() {
     let valid = token("us-east-1");
     for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_graphic()) {
-        for odd in [vec![byte], vec![b'a', byte, b'b'], [&[byte; 4][..], b"\xff\xc0\xaf"].concat()] {
+        for odd in [
+            vec![byte],
+            vec![b'a', byte, b'b'],
+            [&[byte; 4][..], b"\xff\xc0\xaf"].concat(),
+        ] {
             for name in [":method", ":authority", ":path", ":scheme", "x-request-id"] {
                 let mut world = world();
                 let request = get("/public/a").set(name, &odd);
@@ -59,18 +72,38 @@ fn bytes_that_are_not_text() {
             }
             let mut world = world();
             let inside = [&b"/public/"[..], &odd].concat();
-            assert_ne!(world.reason(&get("/").set(":path", &inside)), Reason::RulePublic, "{odd:?}");
-            assert_eq!(world.reason(&get("/public/a").header("x-anything", &odd)), Reason::RulePublic);
+            assert_ne!(
+                world.reason(&get("/").set(":path", &inside)),
+                Reason::RulePublic,
+                "{odd:?}"
+            );
+            assert_eq!(
+                world.reason(&get("/public/a").header("x-anything", &odd)),
+                Reason::RulePublic
+            );
             assert_eq!(world.reason(&get("/public/a").header(&odd, "v")), Reason::RulePublic);
             let bearer = [format!("Bearer {valid}").as_bytes(), &odd].concat();
-            assert_eq!(world.reason(&get("/read/a").header("authorization", &bearer)), Reason::TokenMalformed, "{odd:?}");
+            assert_eq!(
+                world.reason(&get("/read/a").header("authorization", &bearer)),
+                Reason::TokenMalformed,
+                "{odd:?}"
+            );
         }
     }
 }
 
 #[test]
 fn a_request_id_that_would_forge_a_line_counts_as_absent() {
-    for id in ["r\r\nset-cookie: a=b", "r\n", "r;allow", "r\u{e9}", "", " r", "\u{1b}[2J", &"r".repeat(129)] {
+    for id in [
+        "r\r\nset-cookie: a=b",
+        "r\n",
+        "r;allow",
+        "r\u{e9}",
+        "",
+        " r",
+        "\u{1b}[2J",
+        &"r".repeat(129),
+    ] {
         let mut world = world();
         let request = get("/nowhere").set("x-request-id", id);
         let body: Json = serde_json::from_str(&answer(&world.decide(&request)).body).expect("JSON");
@@ -78,9 +111,18 @@ fn a_request_id_that_would_forge_a_line_counts_as_absent() {
         assert_eq!(told, (id == "r;allow").then_some(id), "{id:?}");
         let ask = get("/ask/a").set("x-request-id", id).bearer(&token("us-east-1"));
         let denial = json!({"decision": false, "context": {"reason_admin": "no"}});
-        world.answered(&ask, &Reply { request_id: None, ..Reply::of(&denial) });
+        world.answered(
+            &ask,
+            &Reply {
+                request_id: None,
+                ..Reply::of(&denial)
+            },
+        );
         let line = &world.logs.last().expect("a line").1;
-        assert!(line.ends_with(&format!("(request {}): no", told.unwrap_or("-"))), "{line}");
+        assert!(
+            line.ends_with(&format!("(request {}): no", told.unwrap_or("-"))),
+            "{line}"
+        );
     }
 }
 
@@ -97,7 +139,12 @@ fn a_path_of_any_size() {
         (format!("/read/{}", "../".repeat(200)), Reason::PathInvalid),
         (format!("/read/a?{}", "q".repeat(900_000)), Reason::RuleAllowed),
     ] {
-        assert_eq!(world().reason(&get(&path).bearer(&valid)), reason, "{} bytes", path.len());
+        assert_eq!(
+            world().reason(&get(&path).bearer(&valid)),
+            reason,
+            "{} bytes",
+            path.len()
+        );
     }
 }
 
@@ -105,24 +152,46 @@ fn a_path_of_any_size() {
 #[test]
 fn a_refused_path_has_no_other_spelling() {
     for path in [
-        "/public/admin/x", "/public/admin", "/public/admin/", "/public/./admin/x", "/public/a/../admin/x", "/public/%61dmin/x", "/public/%61%64min/x",
-        "/public//admin/x", "/public/admin%2fx", "/public/admin%2Fx", "/public/admin;a=b/x", "/public\\admin\\x", "/public/%2e%2e/public/admin/x",
-        "//public/admin/x", "/public/admin/%00", "/public/admin%00", "/public/%2561dmin/x", "/public/admin#", "/public/\u{ff41}dmin/../admin/x",
+        "/public/admin/x",
+        "/public/admin",
+        "/public/admin/",
+        "/public/./admin/x",
+        "/public/a/../admin/x",
+        "/public/%61dmin/x",
+        "/public/%61%64min/x",
+        "/public//admin/x",
+        "/public/admin%2fx",
+        "/public/admin%2Fx",
+        "/public/admin;a=b/x",
+        "/public\\admin\\x",
+        "/public/%2e%2e/public/admin/x",
+        "//public/admin/x",
+        "/public/admin/%00",
+        "/public/admin%00",
+        "/public/%2561dmin/x",
+        "/public/admin#",
+        "/public/\u{ff41}dmin/../admin/x",
     ] {
         let reason = world().reason(&get(path));
         assert_ne!(reason, Reason::RulePublic, "{path}");
-        assert!(reason == Reason::RuleDenied || reason.row().status == 400, "{path}: {reason:?}");
+        assert!(
+            reason == Reason::RuleDenied || reason.row().status == 400,
+            "{path}: {reason:?}"
+        );
     }
 }
 
 #[test]
 fn no_header_overrides_the_method() {
-    let methods = World::new(&super::host::rules(json!([
+    let methods = World::new(&super::documents::rules(json!([
         {"name": "read", "methods": ["GET"], "identity": "none", "effect": "allow"},
         {"name": "no-delete", "methods": ["DELETE"], "effect": "deny"},
     ])));
     let mut world = methods;
-    assert_eq!(world.reason(&get("/a").method("DELETE").header("x-http-method-override", "GET")), Reason::RuleDenied);
+    assert_eq!(
+        world.reason(&get("/a").method("DELETE").header("x-http-method-override", "GET")),
+        Reason::RuleDenied
+    );
     assert_eq!(world.reason(&get("/a").method("delete")), Reason::RequestMalformed);
     assert_eq!(world.reason(&get("/a").method("HEAD")), Reason::RulePublic);
 }
@@ -130,7 +199,14 @@ fn no_header_overrides_the_method() {
 /// What a token says is told nowhere as a separator, a control character or a second header.
 #[test]
 fn a_subject_cannot_forge_a_line() {
-    let names = ["a;allow;rule.allowed", "a\r\nx-admin: 1", "\u{202e}a", "a>b>c", "\u{0}", "allow;"];
+    let names = [
+        "a;allow;rule.allowed",
+        "a\r\nx-admin: 1",
+        "\u{202e}a",
+        "a>b>c",
+        "\u{0}",
+        "allow;",
+    ];
     for name in names {
         let odd = super::tokens::token_with("us-east-1", &json!({"sub": name, "roles": [name]}));
         let mut world = world();
@@ -142,8 +218,21 @@ fn a_subject_cannot_forge_a_line() {
 
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
     let known = [
-        ":method", ":path", ":authority", ":scheme", ":protocol", "host", "authorization", "x-request-id", "content-type", "upgrade", "x-user",
-        "X_User", "x-regionguard-subject", ":status", "",
+        ":method",
+        ":path",
+        ":authority",
+        ":scheme",
+        ":protocol",
+        "host",
+        "authorization",
+        "x-request-id",
+        "content-type",
+        "upgrade",
+        "x-user",
+        "X_User",
+        "x-regionguard-subject",
+        ":status",
+        "",
     ];
     prop_oneof![
         4 => prop::sample::select(known.map(|name| name.as_bytes().to_vec()).to_vec()),
@@ -154,8 +243,20 @@ fn any_name() -> impl Strategy<Value = Vec<u8>> {
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
     let valid = format!("Bearer {}", token("us-east-1"));
     let known = [
-        "GET", "CONNECT", "https", "api.us-east-1.com", "/read/a", "/public/%61", "/ask/a", "/public/admin", "Bearer a.b.c", "Basic YTpi", "r-1",
-        "application/grpc", "websocket", &valid,
+        "GET",
+        "CONNECT",
+        "https",
+        "api.us-east-1.com",
+        "/read/a",
+        "/public/%61",
+        "/ask/a",
+        "/public/admin",
+        "Bearer a.b.c",
+        "Basic YTpi",
+        "r-1",
+        "application/grpc",
+        "websocket",
+        &valid,
     ];
     prop_oneof![
         4 => prop::sample::select(known.map(|value| value.as_bytes().to_vec()).to_vec()),

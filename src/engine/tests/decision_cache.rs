@@ -5,7 +5,8 @@ use core::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::super::Outcome;
-use super::host::{Reply, Request, World, answer, field, forwarded, get, rules};
+use super::documents::rules;
+use super::host::{Reply, Request, World, answer, field, forwarded, get};
 use super::tokens::{START, token, token_with};
 use crate::audit::Counter;
 use crate::reason::Reason;
@@ -89,7 +90,10 @@ fn a_kept_denial_says_what_the_center_said() {
     let denial = Reply::of(&json!({"decision": false, "context": {"reason_user": "not today"}}));
     let first = world.answered(&ask(), &denial);
     let second = world.decide(&ask());
-    assert_eq!((first.reason, second.reason), (Reason::CenterDenied, Reason::CenterDenied));
+    assert_eq!(
+        (first.reason, second.reason),
+        (Reason::CenterDenied, Reason::CenterDenied)
+    );
     assert_eq!((field(&first, 3), field(&second, 3)), ("center:us-east-1", "cache"));
     assert_eq!(answer(&first), answer(&second));
     assert!(answer(&second).body.contains("not today"));
@@ -99,14 +103,24 @@ fn a_kept_denial_says_what_the_center_said() {
 
 #[test]
 fn what_is_no_answer_is_not_kept() {
-    for reply in [Reply::status(503), Reply::status(500), Reply { request_id: Some("r-2"), ..Reply::decision(true) }] {
+    for reply in [
+        Reply::status(503),
+        Reply::status(500),
+        Reply {
+            request_id: Some("r-2"),
+            ..Reply::decision(true)
+        },
+    ] {
         let mut world = world();
         world.answered(&ask(), &reply);
         let id = world.wait(&ask());
         world.pass(Duration::from_secs(1));
         world.wake();
         assert_eq!(world.finished(id).reason, Reason::CenterUnavailable);
-        assert_eq!(world.answered(&ask(), &Reply::decision(true)).reason, Reason::CenterAllowed);
+        assert_eq!(
+            world.answered(&ask(), &Reply::decision(true)).reason,
+            Reason::CenterAllowed
+        );
     }
 }
 
@@ -117,7 +131,9 @@ fn another_question_has_another_answer() {
         get("/ask/7?x").bearer(&token("us-east-1")),
         get("/ask/7").method("POST").bearer(&token("us-east-1")),
         get("/ask/7").host("shop.us-east-1.com").bearer(&token("us-east-1")),
-        get("/ask/7").header("content-type", "application/grpc").bearer(&token("us-east-1")),
+        get("/ask/7")
+            .header("content-type", "application/grpc")
+            .bearer(&token("us-east-1")),
         get("/ask/7").bearer(&token_with("us-east-1", &json!({"sub": "bob"}))),
         get("/ask/7").bearer(&token_with("us-east-1", &json!({"roles": ["viewer"]}))),
         get("/ask/7").bearer(&token_with("us-east-1", &json!({"permissions": ["read:profile"]}))),
@@ -132,7 +148,10 @@ fn another_question_has_another_answer() {
     let mut world = world();
     world.answered(&ask(), &Reply::decision(true));
     world.peer = Some(b"127.0.2.9".to_vec());
-    assert!(matches!(world.begin(&ask()), Outcome::Waiting(_)), "from another address");
+    assert!(
+        matches!(world.begin(&ask()), Outcome::Waiting(_)),
+        "from another address"
+    );
 }
 
 /// Time, request id and what nobody asks about make no other question.
@@ -171,8 +190,14 @@ fn a_kept_yes_opens_no_door_that_is_closed_before_it() {
     let mut world = World::new(&shop(41, json!({"cache": "1h"})));
     world.answered(&ask(), &Reply::decision(true));
     assert_eq!(field(&world.decide(&ask()), 3), "cache");
-    assert_eq!(world.reason(&ask().host("api.eu-west-1.com")), Reason::AuthorityNotServed);
-    assert_eq!(world.reason(&ask().header("upgrade", "websocket")), Reason::UpgradeNotAllowed);
+    assert_eq!(
+        world.reason(&ask().host("api.eu-west-1.com")),
+        Reason::AuthorityNotServed
+    );
+    assert_eq!(
+        world.reason(&ask().header("upgrade", "websocket")),
+        Reason::UpgradeNotAllowed
+    );
     assert_eq!(world.reason(&get("/ask/7")), Reason::IdentityMissing);
     let poor = token_with("us-east-1", &json!({"permissions": null}));
     assert_eq!(world.reason(&get("/ask/7").bearer(&poor)), Reason::PermissionMissing);
@@ -191,7 +216,10 @@ fn a_kept_yes_does_not_outlast_a_requirement() {
     bundle["documents"][3]["spec"]["context"] = json!({"time_restrictions": [{"business_hours": true}]});
     let mut world = World::new(&bundle);
     let long = get("/ask/7").bearer(&token_with("us-east-1", &json!({"exp": START + 20 * 3_600})));
-    assert_eq!(world.answered(&long, &Reply::decision(true)).reason, Reason::CenterAllowed);
+    assert_eq!(
+        world.answered(&long, &Reply::decision(true)).reason,
+        Reason::CenterAllowed
+    );
     assert_eq!(field(&world.decide(&long), 3), "cache");
     world.pass(Duration::from_secs(10 * 3_600));
     assert_eq!(world.reason(&long), Reason::OutsideBusinessHours);
@@ -200,10 +228,19 @@ fn a_kept_yes_does_not_outlast_a_requirement() {
 #[test]
 fn a_kept_answer_for_nobody_is_for_nobody() {
     let mut world = world();
-    assert_eq!(world.answered(&get("/public"), &Reply::decision(true)).reason, Reason::CenterAllowed);
+    assert_eq!(
+        world.answered(&get("/public"), &Reply::decision(true)).reason,
+        Reason::CenterAllowed
+    );
     assert_eq!(field(&world.decide(&get("/public")), 3), "cache");
     let decision = world.decide(&get("/public").bearer("x.y.z"));
     assert_eq!(field(&decision, 3), "cache");
-    assert!(forwarded(&decision).strip_authorization, "the token that is not valid goes, cache or not");
-    assert!(matches!(world.begin(&get("/public").bearer(&token("us-east-1"))), Outcome::Waiting(_)));
+    assert!(
+        forwarded(&decision).strip_authorization,
+        "the token that is not valid goes, cache or not"
+    );
+    assert!(matches!(
+        world.begin(&get("/public").bearer(&token("us-east-1"))),
+        Outcome::Waiting(_)
+    ));
 }

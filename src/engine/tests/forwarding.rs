@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::host::{Reply, Request, World, bundle, forwarded, get, home_region, policy, rules};
+use super::documents::{bundle, home_region, policy, rules};
+use super::host::{Reply, Request, World, forwarded, get};
 use super::tokens::{Signer, claims, token, token_with};
 use crate::reason::Reason;
 
@@ -15,13 +16,18 @@ fn world() -> World {
             {"name": "ask", "paths": ["/ask/**"], "effect": "defer", "defer": {"cache": "30s", "onUnavailable": "allow"}},
         ],
     });
-    let other = json!({"selector": {"hosts": ["other.us-east-1.com"]}, "forward": {"claims": {"x_tenant": "department"}}});
+    let other =
+        json!({"selector": {"hosts": ["other.us-east-1.com"]}, "forward": {"claims": {"x_tenant": "department"}}});
     World::new(&bundle(&[policy("shop", shop), policy("other", other)]))
 }
 
 /// The header lines of one request that are removed, sorted.
 fn removed(world: &World) -> Vec<String> {
-    let mut names: Vec<String> = world.removed.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let mut names: Vec<String> = world
+        .removed
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -46,7 +52,14 @@ fn forging(request: Request) -> Request {
 #[test]
 fn a_clients_own_are_removed_whatever_the_verdict() {
     let expected = [
-        "X-Regionguard-Anything", "X-USER", "X_User", "x-regionguard-subject", "x-tenant", "x-user", "x_regionguard_region", "x_tenant",
+        "X-Regionguard-Anything",
+        "X-USER",
+        "X_User",
+        "x-regionguard-subject",
+        "x-tenant",
+        "x-user",
+        "x_regionguard_region",
+        "x_tenant",
     ];
     let valid = token("us-east-1");
     let mut twice = world();
@@ -97,7 +110,10 @@ fn the_upstream_gets_subject_region_and_claims() {
         assert!(forwarded.strip_authorization && forwarded.path.is_none());
     }
     let mut expected = expected;
-    expected.as_array_mut().expect("a list").push(json!(["x-regionguard-reason", "center.unavailable_allowed"]));
+    expected
+        .as_array_mut()
+        .expect("a list")
+        .push(json!(["x-regionguard-reason", "center.unavailable_allowed"]));
     let away = world.answered(&get("/ask/b").bearer(&valid), &Reply::status(503));
     assert_eq!(json!(forwarded(&away).headers), expected);
 }
@@ -106,17 +122,29 @@ fn the_upstream_gets_subject_region_and_claims() {
 fn a_policy_forwards_for_what_it_governs() {
     let mut world = world();
     let decision = world.decide(&get("/read/a").host("other.us-east-1.com").bearer(&token("us-east-1")));
-    assert!(forwarded(&decision).headers.contains(&("x_tenant".to_owned(), "books".to_owned())));
+    assert!(
+        forwarded(&decision)
+            .headers
+            .contains(&("x_tenant".to_owned(), "books".to_owned()))
+    );
 }
 
 #[test]
 fn values_are_made_safe() {
-    let odd = token_with("us-east-1", &json!({"sub": "a\r\nx-admin: 1\u{0}\u{e9} 100%", "address": null, "roles": []}));
+    let odd = token_with(
+        "us-east-1",
+        &json!({"sub": "a\r\nx-admin: 1\u{0}\u{e9} 100%", "address": null, "roles": []}),
+    );
     let decision = world().decide(&get("/read/a").bearer(&odd));
     let safe = "a%0D%0Ax-admin:%201%00%C3%A9%20100%25";
     assert_eq!(
         json!(forwarded(&decision).headers),
-        json!([["x-regionguard-subject", safe], ["x-regionguard-region", "us-east-1"], ["x-groups", "[]"], ["x-user", safe]])
+        json!([
+            ["x-regionguard-subject", safe],
+            ["x-regionguard-region", "us-east-1"],
+            ["x-groups", "[]"],
+            ["x-user", safe]
+        ])
     );
 }
 
@@ -127,10 +155,17 @@ fn nothing_is_forwarded_that_no_policy_names() {
         {"name": "read", "effect": "allow", "paths": ["/read"]},
         {"name": "public", "effect": "allow", "identity": "none", "paths": ["/public"]},
     ])));
-    for request in [get("/read").bearer(&token("us-east-1")), get("/public"), get("/public").bearer(&token("us-east-1"))] {
+    for request in [
+        get("/read").bearer(&token("us-east-1")),
+        get("/public"),
+        get("/public").bearer(&token("us-east-1")),
+    ] {
         let decision = world.decide(&request);
         let forwarded = forwarded(&decision);
-        assert_eq!((&forwarded.path, forwarded.strip_authorization, forwarded.headers.len()), (&None, false, 0));
+        assert_eq!(
+            (&forwarded.path, forwarded.strip_authorization, forwarded.headers.len()),
+            (&None, false, 0)
+        );
     }
 }
 
@@ -138,7 +173,11 @@ fn nothing_is_forwarded_that_no_policy_names() {
 fn nobody_is_forwarded_as_nobody() {
     let mut world = world();
     let forged = Signer::new("us-east-1", 2).token(&claims("us-east-1"));
-    for request in [get("/public/a"), get("/public/a").bearer(&forged), get("/public/a").header("authorization", "Basic YTpi")] {
+    for request in [
+        get("/public/a"),
+        get("/public/a").bearer(&forged),
+        get("/public/a").header("authorization", "Basic YTpi"),
+    ] {
         let decision = world.decide(&forging(request));
         assert_eq!(forwarded(&decision).headers, []);
         assert_eq!(removed(&world).len(), 8);
@@ -163,7 +202,11 @@ fn the_upstream_sees_the_path_that_was_judged() {
         ("/%72ead/a", Some("/read/a")),
     ] {
         let decision = world().decide(&get(sent).bearer(&token("us-east-1")));
-        assert_eq!((decision.reason, forwarded(&decision).path.as_deref()), (Reason::RuleAllowed, path), "{sent}");
+        assert_eq!(
+            (decision.reason, forwarded(&decision).path.as_deref()),
+            (Reason::RuleAllowed, path),
+            "{sent}"
+        );
     }
     let decision = world().answered(&get("/ask/%7Ea?q").bearer(&token("us-east-1")), &Reply::decision(true));
     assert_eq!(forwarded(&decision).path.as_deref(), Some("/ask/~a?q"));
@@ -183,7 +226,10 @@ fn what_the_operator_relaxes_goes_on_as_it_is_judged() {
     ] {
         let mut world = relaxed(allow);
         let decision = world.answered(&get(sent).bearer(&token("us-east-1")), &Reply::decision(true));
-        assert_eq!(world.question()["resource"]["properties"]["captures"], json!({"x": capture}));
+        assert_eq!(
+            world.question()["resource"]["properties"]["captures"],
+            json!({"x": capture})
+        );
         assert_eq!(forwarded(&decision).path.as_deref(), path);
     }
 }
@@ -191,10 +237,19 @@ fn what_the_operator_relaxes_goes_on_as_it_is_judged() {
 /// A foreign identity is forwarded under its own region, so that nobody takes `alice` of one region for `alice` of another.
 #[test]
 fn a_subject_is_told_with_its_region() {
-    let bundle = bundle(&[policy("shop", json!({"default": "allow", "forward": {"token": "pass"}}))]);
+    let bundle = bundle(&[policy(
+        "shop",
+        json!({"default": "allow", "forward": {"token": "pass"}}),
+    )]);
     assert_eq!(bundle["documents"][0], home_region());
     let decision = World::new(&bundle).decide(&get("/a").bearer(&token("eu-west-1")));
     let forwarded = forwarded(&decision);
-    assert_eq!(json!(forwarded.headers), json!([["x-regionguard-subject", "alice"], ["x-regionguard-region", "eu-west-1"]]));
+    assert_eq!(
+        json!(forwarded.headers),
+        json!([
+            ["x-regionguard-subject", "alice"],
+            ["x-regionguard-region", "eu-west-1"]
+        ])
+    );
     assert!(!forwarded.strip_authorization);
 }

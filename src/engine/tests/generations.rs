@@ -5,7 +5,8 @@ use core::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::super::{Activation, Outcome};
-use super::host::{Reply, World, bundle, field, get, policy, region_with_key, rules};
+use super::documents::{bundle, policy, region_with_key, rules};
+use super::host::{Reply, World, field, get};
 use super::tokens::{Signer, claims, token};
 use crate::audit::Counter;
 use crate::reason::Reason;
@@ -20,7 +21,12 @@ fn version(number: u64, path: &str) -> Json {
 /// Hits and misses of the token cache since the last look.
 fn token_cache(world: &mut World) -> (u64, u64) {
     let (counters, _) = world.counted();
-    let sum = |which| counters.iter().find(|(counter, _)| *counter == which).map_or(0, |(_, sum)| *sum);
+    let sum = |which| {
+        counters
+            .iter()
+            .find(|(counter, _)| *counter == which)
+            .map_or(0, |(_, sum)| *sum)
+    };
     (sum(Counter::TokenCacheHit), sum(Counter::TokenCacheMiss))
 }
 
@@ -33,15 +39,30 @@ fn a_newer_version_replaces_an_older_one_and_never_the_other_way_round() {
     assert_eq!(world.reason(&ask("/b")), Reason::RuleAllowed);
     assert_eq!(world.push(&version(41, "/a")), Activation::Older);
     let decision = world.decide(&ask("/b"));
-    assert_eq!((decision.reason, field(&decision, 4)), (Reason::RuleAllowed, newer.as_str()));
+    assert_eq!(
+        (decision.reason, field(&decision, 4)),
+        (Reason::RuleAllowed, newer.as_str())
+    );
     assert_eq!(world.reason(&ask("/a")), Reason::NoRule);
     assert_eq!(world.push(&version(42, "/b")), Activation::Same);
-    assert_eq!(world.push(&version(42, "/c")), Activation::Applied, "the same version with other content: the last one serves");
+    assert_eq!(
+        world.push(&version(42, "/c")),
+        Activation::Applied,
+        "the same version with other content: the last one serves"
+    );
     assert_eq!(world.reason(&ask("/c")), Reason::RuleAllowed);
     assert_eq!(world.reason(&ask("/b")), Reason::NoRule);
     let (counters, _) = world.counted();
-    assert!(counters.contains(&(Counter::BundleOlder, 1)) && counters.contains(&(Counter::BundleApplied, 4)), "{counters:?}");
-    let said: Vec<&str> = world.logs.iter().filter_map(|(_, line)| line.split_once(": ")).map(|(_, what)| what).collect();
+    assert!(
+        counters.contains(&(Counter::BundleOlder, 1)) && counters.contains(&(Counter::BundleApplied, 4)),
+        "{counters:?}"
+    );
+    let said: Vec<&str> = world
+        .logs
+        .iter()
+        .filter_map(|(_, line)| line.split_once(": "))
+        .map(|(_, what)| what)
+        .collect();
     let older = "older than the one in force, which goes on serving";
     assert_eq!(said, ["in force", "in force", older, "in force already", "in force"]);
 }
@@ -60,7 +81,10 @@ fn a_push_that_changes_no_region_keeps_the_tokens() {
 #[test]
 fn a_push_that_changes_a_key_forgets_the_tokens() {
     let mut world = World::new(&version(41, "/a"));
-    let (ours, theirs) = (get("/a").bearer(&token("us-east-1")), get("/a").bearer(&token("eu-west-1")));
+    let (ours, theirs) = (
+        get("/a").bearer(&token("us-east-1")),
+        get("/a").bearer(&token("eu-west-1")),
+    );
     for request in [&ours, &theirs, &ours, &theirs] {
         assert_eq!(world.reason(request), Reason::RuleAllowed);
     }
@@ -68,7 +92,11 @@ fn a_push_that_changes_a_key_forgets_the_tokens() {
     let mut rekeyed = version(42, "/a");
     rekeyed["documents"][0]["spec"]["keys"] = region_with_key("us-east-1", 2)["spec"]["keys"].clone();
     world.push(&rekeyed);
-    assert_eq!(world.reason(&ours), Reason::TokenSignature, "it was verified by a key that is gone");
+    assert_eq!(
+        world.reason(&ours),
+        Reason::TokenSignature,
+        "it was verified by a key that is gone"
+    );
     assert_eq!(world.reason(&theirs), Reason::RuleAllowed);
     assert_eq!(token_cache(&mut world), (0, 2));
     let renewed = Signer::new("us-east-1", 2).token(&claims("us-east-1"));
@@ -79,10 +107,19 @@ fn a_push_that_changes_a_key_forgets_the_tokens() {
 #[test]
 fn a_kept_token_is_judged_by_the_bundle_in_force() {
     let mut world = World::new(&version(41, "/a"));
-    let (ours, theirs) = (get("/a").bearer(&token("us-east-1")), get("/a").bearer(&token("eu-west-1")));
-    assert_eq!([&ours, &theirs].map(|request| world.reason(request)), [Reason::RuleAllowed; 2]);
+    let (ours, theirs) = (
+        get("/a").bearer(&token("us-east-1")),
+        get("/a").bearer(&token("eu-west-1")),
+    );
+    assert_eq!(
+        [&ours, &theirs].map(|request| world.reason(request)),
+        [Reason::RuleAllowed; 2]
+    );
     let mut changed = version(42, "/a");
-    changed["documents"][0]["spec"].as_object_mut().expect("an object").remove("accepts");
+    changed["documents"][0]["spec"]
+        .as_object_mut()
+        .expect("an object")
+        .remove("accepts");
     world.push(&changed);
     assert_eq!(world.reason(&theirs), Reason::RegionNotAccepted);
     assert_eq!(world.reason(&ours), Reason::RuleAllowed);
@@ -136,7 +173,10 @@ fn two_plugins_of_one_vm_keep_their_own_answers() {
     let (second, _) = world.push_to("second", &ask, None);
     let request = get("/a").bearer(&token("us-east-1"));
     world.scope = Some(first);
-    assert_eq!(world.answered(&request, &Reply::decision(true)).reason, Reason::CenterAllowed);
+    assert_eq!(
+        world.answered(&request, &Reply::decision(true)).reason,
+        Reason::CenterAllowed
+    );
     assert_eq!(field(&world.decide(&request), 3), "cache");
     world.scope = Some(second);
     assert!(matches!(world.begin(&request), Outcome::Waiting(_)));
@@ -148,7 +188,10 @@ fn a_version_of_one_plugin_is_no_version_of_another() {
     world.push_to("first", &version(42, "/a"), None);
     let (_, activation) = world.push_to("second", &version(41, "/b"), None);
     assert_eq!(activation, Activation::Applied);
-    assert_eq!(world.reason(&get("/b").bearer(&token("us-east-1"))), Reason::RuleAllowed);
+    assert_eq!(
+        world.reason(&get("/b").bearer(&token("us-east-1"))),
+        Reason::RuleAllowed
+    );
 }
 
 /// Each configuration of the host's is an activation of its own: a scope is there until the last one is given up.
@@ -168,7 +211,11 @@ fn a_scope_that_nobody_holds_is_forgotten() {
     assert_eq!(world.reason(&ask), Reason::NoBundle);
     world.engine.release(scope);
     token_cache(&mut world);
-    assert_eq!(world.push(&version(41, "/a")), Activation::Applied, "the newer one is forgotten with its scope");
+    assert_eq!(
+        world.push(&version(41, "/a")),
+        Activation::Applied,
+        "the newer one is forgotten with its scope"
+    );
     assert_ne!(world.scope, Some(scope), "and its name is never used again");
     assert_eq!(world.reason(&ask), Reason::RuleAllowed);
     assert_eq!(token_cache(&mut world), (0, 1), "as are the tokens");
@@ -191,17 +238,34 @@ fn a_request_that_waits_over_a_push_keeps_its_generation() {
     assert_eq!(world.done.len(), 0);
     world.reply(calls[0], &Reply::decision(true));
     let decision = world.finished(first);
-    assert_eq!((decision.reason, field(&decision, 4)), (Reason::CenterAllowed, label.as_str()));
-    assert!(super::host::forwarded(&decision).headers.iter().any(|(name, _)| name == "x-user-41"));
+    assert_eq!(
+        (decision.reason, field(&decision, 4)),
+        (Reason::CenterAllowed, label.as_str())
+    );
+    assert!(
+        super::host::forwarded(&decision)
+            .headers
+            .iter()
+            .any(|(name, _)| name == "x-user-41")
+    );
     world.reply(calls[1], &Reply::status(503));
     let decision = world.finished(second);
-    assert_eq!((decision.reason, field(&decision, 4)), (Reason::CenterUnavailableAllowed, label.as_str()));
-    assert_eq!(world.answered(&request, &Reply::status(503)).reason, Reason::CenterUnavailable, "the new one asks anew");
+    assert_eq!(
+        (decision.reason, field(&decision, 4)),
+        (Reason::CenterUnavailableAllowed, label.as_str())
+    );
+    assert_eq!(
+        world.answered(&request, &Reply::status(503)).reason,
+        Reason::CenterUnavailable,
+        "the new one asks anew"
+    );
 }
 
 #[test]
 fn a_request_that_waits_while_its_scope_is_forgotten_is_decided_all_the_same() {
-    let mut world = World::new(&rules(json!([{"name": "ask", "effect": "defer", "defer": {"cache": "30s"}}])));
+    let mut world = World::new(&rules(
+        json!([{"name": "ask", "effect": "defer", "defer": {"cache": "30s"}}]),
+    ));
     let request = get("/a").bearer(&token("us-east-1"));
     let id = world.wait(&request);
     world.engine.release(world.scope.expect("a scope"));
@@ -218,12 +282,22 @@ fn where_the_bundle_names_no_region_the_node_does() {
     let mut world = World::empty();
     world.push_to("regionguard", &homeless, Some("us-east-1"));
     assert!(world.decide(&ask).line.ends_with(";us-east-1>->us-east-1"));
-    assert_eq!(world.push_to("regionguard", &homeless, Some("us-east-1")).1, Activation::Same);
+    assert_eq!(
+        world.push_to("regionguard", &homeless, Some("us-east-1")).1,
+        Activation::Same
+    );
     let (_, activation) = world.push_to("regionguard", &homeless, Some("eu-west-1"));
-    assert_eq!(activation, Activation::Applied, "the same bundle elsewhere is not the same");
+    assert_eq!(
+        activation,
+        Activation::Applied,
+        "the same bundle elsewhere is not the same"
+    );
     assert_eq!(world.reason(&ask), Reason::RegionNotAccepted);
 
     let mut world = World::empty();
     world.push_to("regionguard", &version(41, "/a"), Some("eu-west-1"));
-    assert!(world.decide(&ask).line.ends_with(">us-east-1"), "the bundle's word counts before the node's");
+    assert!(
+        world.decide(&ask).line.ends_with(">us-east-1"),
+        "the bundle's word counts before the node's"
+    );
 }

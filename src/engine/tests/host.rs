@@ -4,10 +4,12 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::super::{Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId};
-use super::tokens::{ISSUER, START, Signer};
+use super::super::{
+    Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId,
+};
+use super::tokens::START;
 use crate::audit::Counter;
 use crate::bundle::{Encoding, Generation, compile};
 use crate::center::Response;
@@ -19,58 +21,8 @@ use crate::time::{Monotonic, Now, WallTime};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A Region of the usual form, with a center.
-pub(super) fn region(name: &str) -> Json {
-    region_with_key(name, 1)
-}
-
-/// The same with another key.
-pub(super) fn region_with_key(name: &str, seed: u8) -> Json {
-    let network = match name {
-        "us-east-1" => "127.0.1.0/24",
-        "eu-west-1" => "127.0.2.0/24",
-        _ => "127.0.3.0/24",
-    };
-    json!({"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name}, "spec": {
-        "issuer": ISSUER,
-        "audiences": [format!("api.{name}.com")],
-        "keys": {"jwks": {"keys": [Signer::new(name, seed).jwk()]}},
-        "networks": [network],
-        "center": {"cluster": format!("center-{name}"), "timeout": "250ms"},
-        "maxTokenLifetime": "24h",
-    }})
-}
-
-/// The local region of most tests: it accepts some of what tokens of eu-west-1 say, and has business hours.
-pub(super) fn home_region() -> Json {
-    let mut region = region("us-east-1");
-    region["spec"]["accepts"] = json!([{"home": "eu-west-1", "permissions": ["read:*"], "roles": ["viewer"]}]);
-    region["spec"]["timezone"] = json!("Europe/London");
-    region["spec"]["businessHours"] = json!({"days": ["mon", "tue", "wed", "thu", "fri"], "from": "07:00", "to": "18:00"});
-    region
-}
-
-/// A ZeroTrustPolicy.
-pub(super) fn policy(name: &str, spec: Json) -> Json {
-    json!({"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": name}, "spec": spec})
-}
-
-/// A bundle `shop@41` for us-east-1 with three regions and these policies; it serves `*.us-east-1.com`.
-pub(super) fn bundle(policies: &[Json]) -> Json {
-    let regions = [home_region(), region("eu-west-1"), region("ap-southeast-1")];
-    let documents: Vec<Json> = regions.iter().chain(policies).cloned().collect();
-    json!({
-        "region": "us-east-1",
-        "metadata": {"name": "shop", "version": 41},
-        "trust": {"hosts": ["*.us-east-1.com"]},
-        "documents": documents,
-    })
-}
-
-/// A bundle whose one policy `shop` has these rules.
-pub(super) fn rules(rules: Json) -> Json {
-    bundle(&[policy("shop", json!({"rules": rules}))])
-}
+/// What was counted, and how often.
+type Sums<T> = Vec<(T, u64)>;
 
 /// A request as a client sends it.
 #[derive(Clone, Debug)]
@@ -97,7 +49,11 @@ impl Request {
 
     /// Another value in the line of this name.
     pub(super) fn set(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        let line = self.lines.iter_mut().find(|(found, _)| found == name.as_bytes()).expect("a line of this name");
+        let line = self
+            .lines
+            .iter_mut()
+            .find(|(found, _)| found == name.as_bytes())
+            .expect("a line of this name");
         line.1 = value.as_ref().to_vec();
         self
     }
@@ -121,7 +77,11 @@ impl Request {
     }
 
     fn block(&self) -> Vec<u8> {
-        let lines: Vec<(&[u8], &[u8])> = self.lines.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let lines: Vec<(&[u8], &[u8])> = self
+            .lines
+            .iter()
+            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+            .collect();
         encode(&lines)
     }
 }
@@ -138,7 +98,12 @@ pub(super) struct Reply {
 impl Reply {
     /// An answer with a body.
     pub(super) fn of(body: &Json) -> Self {
-        Self { status: 200, content_type: Some("application/json"), request_id: Some("r-1"), body: Some(body.to_string()) }
+        Self {
+            status: 200,
+            content_type: Some("application/json"),
+            request_id: Some("r-1"),
+            body: Some(body.to_string()),
+        }
     }
 
     /// A plain yes or no.
@@ -148,7 +113,12 @@ impl Reply {
 
     /// A status and nothing more.
     pub(super) fn status(status: u16) -> Self {
-        Self { status, content_type: None, request_id: None, body: Some(String::new()) }
+        Self {
+            status,
+            content_type: None,
+            request_id: None,
+            body: Some(String::new()),
+        }
     }
 }
 
@@ -209,7 +179,9 @@ impl World {
     pub(super) fn empty() -> Self {
         Self {
             engine: Engine::new(7),
-            kit: Verifies { verifier: Rc::new(RingVerifier) },
+            kit: Verifies {
+                verifier: Rc::new(RingVerifier),
+            },
             scope: None,
             label: String::new(),
             wall: 0,
@@ -258,7 +230,11 @@ impl World {
     pub(super) fn begin(&mut self, request: &Request) -> Outcome {
         let (block, peer, reads) = (request.block(), self.peer.clone(), Cell::new(0));
         let headers = Headers::parse(&block).expect("a block of headers");
-        let stream = Stream { peer: peer.as_deref(), has_line: self.has_line, peer_reads: &reads };
+        let stream = Stream {
+            peer: peer.as_deref(),
+            has_line: self.has_line,
+            peer_reads: &reads,
+        };
         let scope = self.scope;
         self.removed.clear();
         let outcome = self.with(|engine, kit, now, fx| engine.begin(scope, Input { headers }, &stream, kit, now, fx));
@@ -343,9 +319,12 @@ impl World {
     }
 
     /// The counters that are not zero, and the decisions that were counted.
-    pub(super) fn counted(&mut self) -> (Vec<(Counter, u64)>, Vec<(Reason, u64)>) {
+    pub(super) fn counted(&mut self) -> (Sums<Counter>, Sums<Reason>) {
         let (mut counters, mut decisions) = (Vec::new(), Vec::new());
-        self.engine.tally().drain(|reason, sum| decisions.push((reason, sum)), |counter, sum| counters.push((counter, sum)));
+        self.engine.tally().drain(
+            |reason, sum| decisions.push((reason, sum)),
+            |counter, sum| counters.push((counter, sum)),
+        );
         (counters, decisions)
     }
 
@@ -368,7 +347,10 @@ impl World {
                 }
                 Effect::RemoveHeader(name) => self.removed.push(name),
                 Effect::Log(level, line) => {
-                    assert!(line.bytes().all(|byte| matches!(byte, 0x20..=0x7E)), "a log line of visible ASCII: {line:?}");
+                    assert!(
+                        line.bytes().all(|byte| matches!(byte, 0x20..=0x7E)),
+                        "a log line of visible ASCII: {line:?}"
+                    );
                     self.logs.push((level, line));
                 }
                 Effect::Answered(_) => {}
@@ -391,7 +373,11 @@ fn check(decision: &Decision, request: &Request) {
     let row = decision.reason.row();
     let fields: Vec<&str> = decision.line.split(';').collect();
     assert_eq!(fields.len(), 6, "{}", decision.line);
-    assert!(decision.line.bytes().all(|byte| byte.is_ascii_graphic()), "{:?}", decision.line);
+    assert!(
+        decision.line.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{:?}",
+        decision.line
+    );
     assert_eq!((fields[0], fields[1]), (row.verdict.as_str(), row.code));
     let mut told = decision.line.clone();
     match &decision.action {
@@ -406,16 +392,26 @@ fn check(decision: &Decision, request: &Request) {
             assert_eq!(row.verdict, Verdict::Deny, "{}", decision.line);
             assert_eq!(answer.details, format!("regionguard.{}", row.code));
             for (name, value) in &answer.headers {
-                assert!(value.bytes().all(|byte| matches!(byte, 0x20..=0x7E)), "{name}: {value:?}");
+                assert!(
+                    value.bytes().all(|byte| matches!(byte, 0x20..=0x7E)),
+                    "{name}: {value:?}"
+                );
                 told.push_str(value);
             }
             told.push_str(&answer.body);
         }
     }
-    for (_, value) in request.lines.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"authorization")) {
+    for (_, value) in request
+        .lines
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"authorization"))
+    {
         let credential = value.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
         let secret = String::from_utf8_lossy(credential).into_owned();
-        assert!(secret.len() < 8 || !told.contains(&secret), "a credential is told: {told}");
+        assert!(
+            secret.len() < 8 || !told.contains(&secret),
+            "a credential is told: {told}"
+        );
     }
 }
 
@@ -439,7 +435,11 @@ pub(super) fn answer(decision: &Decision) -> &Answer {
 
 /// A header of an answer.
 pub(super) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-    answer.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    answer
+        .headers
+        .iter()
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.as_str())
 }
 
 /// One field of the decision line, from 0.

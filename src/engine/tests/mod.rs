@@ -1,7 +1,10 @@
 //! The whole kernel, driven as a host drives it.
 
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod shapes;
 
+#[cfg(feature = "ring")]
+mod answers;
 #[cfg(feature = "ring")]
 mod attacks;
 #[cfg(feature = "ring")]
@@ -9,10 +12,13 @@ mod away;
 #[cfg(feature = "ring")]
 mod decision_cache;
 #[cfg(feature = "ring")]
+mod documents;
+#[cfg(feature = "ring")]
 mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
 mod order;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::host::{Reply, Request, World, bundle, forwarded, get, policy, rules};
+use super::documents::{bundle, policy, rules};
+use super::host::{Reply, Request, World, forwarded, get};
 use super::tokens::{Signer, claims, token, token_with};
 use crate::reason::Reason;
 
@@ -34,26 +35,53 @@ fn the_first_of_two_answers() {
         // 400 before 421, whatever it is that has no single meaning.
         (foreign(get("/a//b")), Reason::PathEmptySegment),
         (foreign(get("/a?b c")), Reason::QueryInvalid),
-        (foreign(get("/public/blocked")).bearer("a").bearer("b"), Reason::TokenAmbiguous),
-        (foreign(get("/")).header("authorization", "Bearer a,Bearer b"), Reason::TokenAmbiguous),
+        (
+            foreign(get("/public/blocked")).bearer("a").bearer("b"),
+            Reason::TokenAmbiguous,
+        ),
+        (
+            foreign(get("/")).header("authorization", "Bearer a,Bearer b"),
+            Reason::TokenAmbiguous,
+        ),
         (foreign(get("/")).method("get"), Reason::RequestMalformed),
         // 421 before any rule, any token and any tunnel.
         (foreign(get("/public/blocked")), Reason::AuthorityNotServed),
         (foreign(get("/public/a")), Reason::AuthorityNotServed),
-        (foreign(get("/profiles/7")).bearer(&forged()), Reason::AuthorityNotServed),
+        (
+            foreign(get("/profiles/7")).bearer(&forged()),
+            Reason::AuthorityNotServed,
+        ),
         (foreign(get("/")).header("upgrade", "h2c"), Reason::AuthorityNotServed),
-        (foreign(get("/")).method("CONNECT").without(":path"), Reason::AuthorityNotServed),
+        (
+            foreign(get("/")).method("CONNECT").without(":path"),
+            Reason::AuthorityNotServed,
+        ),
         // A tunnel before what any rule says.
-        (get("/public/a").header("upgrade", "websocket"), Reason::UpgradeNotAllowed),
+        (
+            get("/public/a").header("upgrade", "websocket"),
+            Reason::UpgradeNotAllowed,
+        ),
         (get("/public/a").header("Upgrade", ""), Reason::UpgradeNotAllowed),
-        (get("/public/a").method("CONNECT").header(":protocol", "websocket"), Reason::UpgradeNotAllowed),
-        (get("/").method("CONNECT").without(":path").without(":scheme"), Reason::UpgradeNotAllowed),
-        (get("/profiles/7").bearer(&forged()).header("upgrade", "h2c"), Reason::UpgradeNotAllowed),
+        (
+            get("/public/a").method("CONNECT").header(":protocol", "websocket"),
+            Reason::UpgradeNotAllowed,
+        ),
+        (
+            get("/").method("CONNECT").without(":path").without(":scheme"),
+            Reason::UpgradeNotAllowed,
+        ),
+        (
+            get("/profiles/7").bearer(&forged()).header("upgrade", "h2c"),
+            Reason::UpgradeNotAllowed,
+        ),
         // What is refused to everybody, before any token is looked at, public or not.
         (get("/profiles/blocked"), Reason::RuleDenied),
         (get("/profiles/blocked").bearer(&forged()), Reason::RuleDenied),
         (get("/profiles/blocked").bearer(&valid), Reason::RuleDenied),
-        (get("/profiles/blocked").header("authorization", "Basic YTpi"), Reason::RuleDenied),
+        (
+            get("/profiles/blocked").header("authorization", "Basic YTpi"),
+            Reason::RuleDenied,
+        ),
         (get("/public/blocked").bearer(&valid), Reason::RuleDenied),
         (get("/ask/blocked").bearer(&valid), Reason::RuleDenied),
         // A token that is not valid, before what it would lack; and nobody without one learns which paths exist.
@@ -64,8 +92,14 @@ fn the_first_of_two_answers() {
         (get("/profiles/root"), Reason::IdentityMissing),
         (get("/ask/7"), Reason::IdentityMissing),
         (get("/ask/7").bearer(&forged()), Reason::TokenSignature),
-        (get("/profiles/7").bearer(&token("ap-southeast-1")), Reason::RegionNotAccepted),
-        (get("/profiles/7").header("authorization", "Basic YTpi"), Reason::IdentityScheme),
+        (
+            get("/profiles/7").bearer(&token("ap-southeast-1")),
+            Reason::RegionNotAccepted,
+        ),
+        (
+            get("/profiles/7").header("authorization", "Basic YTpi"),
+            Reason::IdentityScheme,
+        ),
         // A refusal of some, and what is missing, before the center is asked.
         (get("/profiles/root").bearer(&valid), Reason::RuleDenied),
         (get("/public/root").bearer(&valid), Reason::RuleDenied),
@@ -84,14 +118,22 @@ fn the_first_of_two_answers() {
 fn a_defer_wins_over_an_allow() {
     let mut world = world();
     let request = get("/profiles/asked").bearer(&token("us-east-1"));
-    assert_eq!(world.answered(&request, &Reply::decision(false)).reason, Reason::CenterDenied);
+    assert_eq!(
+        world.answered(&request, &Reply::decision(false)).reason,
+        Reason::CenterDenied
+    );
 }
 
 #[test]
 fn a_second_filter_and_an_unknown_region_come_before_everything() {
     let mut twice = world();
     twice.has_line = true;
-    for request in [get("/a//b"), get("/").host("evil.com"), get("/public/blocked"), get("/public/a").header("upgrade", "h2c")] {
+    for request in [
+        get("/a//b"),
+        get("/").host("evil.com"),
+        get("/public/blocked"),
+        get("/public/a").header("upgrade", "h2c"),
+    ] {
         assert_eq!(twice.reason(&request), Reason::DuplicateFilter);
     }
     let mut homeless = bundle(&[policy("shop", json!({"default": "allow"}))]);
@@ -99,7 +141,12 @@ fn a_second_filter_and_an_unknown_region_come_before_everything() {
     for locality in [None, Some("mars"), Some("")] {
         let mut world = World::empty();
         world.push_to("regionguard", &homeless, locality);
-        for request in [get("/a//b"), get("/").host("evil.com"), get("/a").bearer(&token("us-east-1")), get("/a")] {
+        for request in [
+            get("/a//b"),
+            get("/").host("evil.com"),
+            get("/a").bearer(&token("us-east-1")),
+            get("/a"),
+        ] {
             assert_eq!(world.reason(&request), Reason::RegionUnknown, "{locality:?}");
         }
     }
@@ -117,8 +164,15 @@ fn a_requirement_is_for_those_who_are_let_in() {
     let valid = token("us-east-1");
     assert_eq!(world.reason(&get("/a")), Reason::IdentityMissing);
     assert_eq!(world.reason(&get("/a").bearer(&valid)), Reason::SourceRegionNotAllowed);
-    assert_eq!(world.reason(&get("/public")), Reason::SourceRegionNotAllowed, "public lifts no context");
-    assert_eq!(world.reason(&get("/ask").bearer(&valid)), Reason::SourceRegionNotAllowed);
+    assert_eq!(
+        world.reason(&get("/public")),
+        Reason::SourceRegionNotAllowed,
+        "public lifts no context"
+    );
+    assert_eq!(
+        world.reason(&get("/ask").bearer(&valid)),
+        Reason::SourceRegionNotAllowed
+    );
     assert_eq!(world.calls, [], "and nobody is asked");
 }
 
@@ -139,10 +193,17 @@ fn on_a_public_route_a_token_that_is_not_valid_is_removed() {
         assert_eq!(decision.reason, Reason::RulePublic, "{credential}");
         assert_eq!(forwarded(&decision).strip_authorization, stripped, "{credential}");
         assert_eq!(forwarded(&decision).headers, []);
-        let home = if credential.ends_with(&token("us-east-1")) { "us-east-1>->us-east-1" } else { "->->us-east-1" };
+        let home = if credential.ends_with(&token("us-east-1")) {
+            "us-east-1>->us-east-1"
+        } else {
+            "->->us-east-1"
+        };
         assert!(decision.line.ends_with(&format!(";{home}")), "{}", decision.line);
     }
-    assert!(!forwarded(&world.decide(&get("/public/a"))).strip_authorization, "there is nothing to remove");
+    assert!(
+        !forwarded(&world.decide(&get("/public/a"))).strip_authorization,
+        "there is nothing to remove"
+    );
 }
 
 /// A flood of forged tokens makes nobody's public request fail.
@@ -155,12 +216,27 @@ fn a_used_up_budget_makes_a_public_request_anonymous() {
         assert_eq!(decision.reason, Reason::RulePublic);
         assert!(forwarded(&decision).strip_authorization);
     }
-    assert_eq!(world.reason(&get("/profiles/7").bearer(&forged())), Reason::VerificationBudget);
-    assert_eq!(world.reason(&get("/profiles/7").bearer(&token("us-east-1"))), Reason::VerificationBudget, "not verified before");
+    assert_eq!(
+        world.reason(&get("/profiles/7").bearer(&forged())),
+        Reason::VerificationBudget
+    );
+    assert_eq!(
+        world.reason(&get("/profiles/7").bearer(&token("us-east-1"))),
+        Reason::VerificationBudget,
+        "not verified before"
+    );
     world.peer = Some(b"127.0.1.10".to_vec());
-    assert_eq!(world.reason(&get("/profiles/7").bearer(&token("us-east-1"))), Reason::RuleAllowed, "another peer");
+    assert_eq!(
+        world.reason(&get("/profiles/7").bearer(&token("us-east-1"))),
+        Reason::RuleAllowed,
+        "another peer"
+    );
     world.peer = Some(b"127.0.1.9".to_vec());
-    assert_eq!(world.reason(&get("/profiles/7").bearer(&token("us-east-1"))), Reason::RuleAllowed, "verified before");
+    assert_eq!(
+        world.reason(&get("/profiles/7").bearer(&token("us-east-1"))),
+        Reason::RuleAllowed,
+        "verified before"
+    );
 }
 
 #[test]
@@ -170,15 +246,19 @@ fn two_credentials_have_no_single_meaning() {
     for request in [
         get("/public/a").bearer(&valid).bearer(&valid),
         get("/public/a").header("authorization", "Basic YTpi").bearer(&valid),
-        get("/public/a").header("Authorization", "Basic YTpi").header("AUTHORIZATION", "Basic YTpi"),
+        get("/public/a")
+            .header("Authorization", "Basic YTpi")
+            .header("AUTHORIZATION", "Basic YTpi"),
         get("/public/a").header("authorization", format!("Bearer {valid},Bearer {valid}")),
-        get("/public/a").header("authorization", ""). header("authorization", ""),
+        get("/public/a").header("authorization", "").header("authorization", ""),
     ] {
         assert_eq!(world.reason(&request), Reason::TokenAmbiguous, "{request:?}");
     }
     for request in [
         get("/public/a").header("host", "other.us-east-1.com"),
-        get("/public/a").header("host", "api.us-east-1.com").header("host", "api.us-east-1.com"),
+        get("/public/a")
+            .header("host", "api.us-east-1.com")
+            .header("host", "api.us-east-1.com"),
         get("/public/a").header(":authority", "api.us-east-1.com"),
     ] {
         assert_eq!(world.reason(&request), Reason::AuthorityInvalid, "{request:?}");
@@ -189,7 +269,12 @@ fn two_credentials_have_no_single_meaning() {
 #[test]
 fn a_decided_request_reads_neither_peer_nor_second_clock() {
     let mut world = world();
-    for request in [get("/profiles/7").bearer(&token("us-east-1")), get("/public/a"), get("/public/blocked"), get("/nowhere")] {
+    for request in [
+        get("/profiles/7").bearer(&token("us-east-1")),
+        get("/public/a"),
+        get("/public/blocked"),
+        get("/nowhere"),
+    ] {
         world.decide(&request);
     }
     assert_eq!((world.peer_reads.get(), world.clock_reads.get()), (0, 0));
@@ -197,6 +282,9 @@ fn a_decided_request_reads_neither_peer_nor_second_clock() {
     assert_eq!(world.peer_reads.get(), 1);
     let near = json!([{"name": "near", "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"}]);
     let mut world = World::new(&rules(near));
-    assert_eq!(world.reason(&get("/a").bearer(&token("us-east-1"))), Reason::RuleAllowed);
+    assert_eq!(
+        world.reason(&get("/a").bearer(&token("us-east-1"))),
+        Reason::RuleAllowed
+    );
     assert_eq!((world.peer_reads.get(), world.clock_reads.get()), (1, 0));
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::super::exchange::WAITING_MAX;
-use super::host::{Reply, Request, World, answer, bundle, forwarded, get, header, policy};
+use super::documents::{bundle, policy};
+use super::host::{Reply, Request, World, answer, forwarded, get, header};
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
 use crate::reason::{Reason, Verdict};
@@ -15,7 +16,7 @@ const NOWHERE: &str = "->->us-east-1";
 const AT_HOME: &str = "us-east-1>->us-east-1";
 
 /// A bundle in which every reason of policy can arise.
-fn everything() -> Json {
+pub(super) fn everything() -> Json {
     let shop = json!({"rules": [
         {"name": "read-profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"], "permissions": {"anyOf": ["read:profile"]}, "effect": "allow"},
         {"name": "write-profile", "methods": ["PUT"], "paths": ["/v1/profiles/{id}"], "permissions": {"anyOf": ["write:profile"]}, "effect": "allow"},
@@ -34,7 +35,12 @@ fn everything() -> Json {
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow"});
-    bundle(&[policy("shop", shop), policy("geo", geo), policy("hours", hours), policy("any", any)])
+    bundle(&[
+        policy("shop", shop),
+        policy("geo", geo),
+        policy("hours", hours),
+        policy("any", any),
+    ])
 }
 
 /// A world whose requests are all of one kind: plain, or gRPC.
@@ -49,7 +55,11 @@ impl Table {
     }
 
     fn kind(&self, request: Request) -> Request {
-        if self.grpc { request.header("content-type", "application/grpc+proto") } else { request }
+        if self.grpc {
+            request.header("content-type", "application/grpc+proto")
+        } else {
+            request
+        }
     }
 
     /// A request that is decided at once.
@@ -78,7 +88,10 @@ impl Table {
     #[track_caller]
     fn expect(&mut self, world: &mut World, decision: &Decision, reason: Reason, by: &str, place: &str) {
         let row = reason.row();
-        assert_eq!(decision.line, format!("{};{};{by};{};{place}", row.verdict.as_str(), row.code, world.label));
+        assert_eq!(
+            decision.line,
+            format!("{};{};{by};{};{place}", row.verdict.as_str(), row.code, world.label)
+        );
         assert_eq!(decision.reason, reason);
         let (_, decisions) = world.counted();
         assert!(decisions.contains(&(reason, 1)), "it is counted once: {decisions:?}");
@@ -98,7 +111,10 @@ impl Table {
         assert_eq!(header(answer, "cache-control"), Some("no-store"));
         let challenge = header(answer, "www-authenticate");
         assert_eq!(challenge.is_some(), row.status == 401);
-        assert!(challenge.is_none_or(|challenge| challenge.starts_with("Bearer realm=\"us-east-1\"")), "{challenge:?}");
+        assert!(
+            challenge.is_none_or(|challenge| challenge.starts_with("Bearer realm=\"us-east-1\"")),
+            "{challenge:?}"
+        );
         assert_eq!(header(answer, "retry-after").is_some(), matches!(row.status, 429 | 503));
         // What cannot be read at all is not known to be gRPC either.
         if self.grpc && !matches!(decision.reason, Reason::RequestMalformed) {
@@ -118,19 +134,46 @@ impl Table {
         assert_eq!(answer.grpc_status, None);
         assert_eq!(header(answer, "content-type"), Some("application/problem+json"));
         let body: Json = serde_json::from_str(&answer.body).expect("JSON");
-        assert_eq!((&body["code"], &body["status"]), (&json!(row.public), &json!(row.status)));
+        assert_eq!(
+            (&body["code"], &body["status"]),
+            (&json!(row.public), &json!(row.status))
+        );
         assert_eq!(body["type"], format!("urn:regionguard:problem:{}", row.public));
-        assert!(!answer.body.contains(row.code), "the full reason is not the caller's to know: {}", answer.body);
+        assert!(
+            !answer.body.contains(row.code),
+            "the full reason is not the caller's to know: {}",
+            answer.body
+        );
     }
 }
 
 fn allowed(table: &mut Table) {
     let token = token("us-east-1");
-    table.row(Reason::RuleAllowed, "shop/read-profile;inline", AT_HOME, get("/v1/profiles/7").bearer(&token));
+    table.row(
+        Reason::RuleAllowed,
+        "shop/read-profile;inline",
+        AT_HOME,
+        get("/v1/profiles/7").bearer(&token),
+    );
     table.row(Reason::RulePublic, "shop/public;inline", NOWHERE, get("/public/a"));
-    table.row(Reason::DefaultAllowed, "any/-;default", AT_HOME, get("/x").host("any.us-east-1.com").bearer(&token));
-    table.asked(Reason::CenterAllowed, "shop/ask;center:us-east-1", "/ask/7", Reply::decision(true));
-    table.asked(Reason::CenterUnavailableAllowed, "shop/ask-open;center:us-east-1", "/open/7", Reply::status(503));
+    table.row(
+        Reason::DefaultAllowed,
+        "any/-;default",
+        AT_HOME,
+        get("/x").host("any.us-east-1.com").bearer(&token),
+    );
+    table.asked(
+        Reason::CenterAllowed,
+        "shop/ask;center:us-east-1",
+        "/ask/7",
+        Reply::decision(true),
+    );
+    table.asked(
+        Reason::CenterUnavailableAllowed,
+        "shop/ask-open;center:us-east-1",
+        "/open/7",
+        Reply::status(503),
+    );
 }
 
 fn malformed(table: &mut Table) {
@@ -149,20 +192,32 @@ fn malformed(table: &mut Table) {
         (Reason::AuthorityInvalid, get("/").host("a@api.us-east-1.com")),
         (Reason::TokenAmbiguous, get("/").bearer("a").bearer("a")),
         (Reason::AuthorityNotServed, get("/").host("api.eu-west-1.com")),
-        (Reason::UpgradeNotAllowed, get("/public/a").header("upgrade", "websocket")),
+        (
+            Reason::UpgradeNotAllowed,
+            get("/public/a").header("upgrade", "websocket"),
+        ),
     ] {
         table.row(reason, "-/-;inline", NOWHERE, request);
     }
     let mut strict = everything();
     strict["trust"]["paths"] = json!({"strict": true});
-    table.row_in(World::new(&strict), Reason::PathNotCanonical, "-/-;inline", NOWHERE, get("/./a"));
+    table.row_in(
+        World::new(&strict),
+        Reason::PathNotCanonical,
+        "-/-;inline",
+        NOWHERE,
+        get("/./a"),
+    );
 }
 
 fn unidentified(table: &mut Table) {
     let own = Signer::new("us-east-1", 1);
     let header = |changes: Json| {
         let mut header = json!({"alg": "EdDSA", "kid": "key-of-us-east-1"});
-        header.as_object_mut().expect("an object").append(changes.clone().as_object_mut().expect("an object"));
+        header
+            .as_object_mut()
+            .expect("an object")
+            .append(changes.clone().as_object_mut().expect("an object"));
         own.token_with(&header, &claims("us-east-1"))
     };
     let with = |changes: Json| own.token(&claims_with("us-east-1", &changes));
@@ -184,11 +239,24 @@ fn unidentified(table: &mut Table) {
         (Reason::TokenLifetime, with(json!({"exp": start + 86_400}))),
         (Reason::TokenAudience, with(json!({"aud": "api.eu-west-1.com"}))),
         (Reason::TokenBound, with(json!({"cnf": {"x5t#S256": "a"}}))),
-        (Reason::TokenSignature, Signer::new("us-east-1", 2).token(&claims("us-east-1"))),
+        (
+            Reason::TokenSignature,
+            Signer::new("us-east-1", 2).token(&claims("us-east-1")),
+        ),
     ] {
-        table.row(reason, "shop/read-profile;inline", NOWHERE, get("/v1/profiles/7").bearer(&token));
+        table.row(
+            reason,
+            "shop/read-profile;inline",
+            NOWHERE,
+            get("/v1/profiles/7").bearer(&token),
+        );
     }
-    table.row(Reason::IdentityMissing, "shop/read-profile;inline", NOWHERE, get("/v1/profiles/7"));
+    table.row(
+        Reason::IdentityMissing,
+        "shop/read-profile;inline",
+        NOWHERE,
+        get("/v1/profiles/7"),
+    );
     table.row(Reason::IdentityMissing, "-/-;inline", NOWHERE, get("/nowhere"));
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
@@ -197,7 +265,13 @@ fn unidentified(table: &mut Table) {
     for _ in 0..20 {
         assert_eq!(world.reason(&forged), Reason::TokenSignature);
     }
-    table.row_in(world, Reason::VerificationBudget, "shop/read-profile;inline", NOWHERE, forged);
+    table.row_in(
+        world,
+        Reason::VerificationBudget,
+        "shop/read-profile;inline",
+        NOWHERE,
+        forged,
+    );
 }
 
 fn forbidden(table: &mut Table) {
@@ -205,23 +279,60 @@ fn forbidden(table: &mut Table) {
     let poor = |permissions: Json| token_with("us-east-1", &json!({"permissions": permissions}));
     let profile = || get("/v1/profiles/7");
     table.row(Reason::RuleDenied, "shop/blocked;inline", NOWHERE, get("/blocked/a"));
-    table.row(Reason::PermissionMissing, "shop/read-profile;inline", AT_HOME, profile().bearer(&poor(json!([]))));
+    table.row(
+        Reason::PermissionMissing,
+        "shop/read-profile;inline",
+        AT_HOME,
+        profile().bearer(&poor(json!([]))),
+    );
     let elsewhere = poor(json!({"regional": {"eu-west-1": ["read:profile"]}}));
-    table.row(Reason::PermissionOtherRegion, "shop/read-profile;inline", AT_HOME, profile().bearer(&elsewhere));
+    table.row(
+        Reason::PermissionOtherRegion,
+        "shop/read-profile;inline",
+        AT_HOME,
+        profile().bearer(&elsewhere),
+    );
     let foreign = token_with("eu-west-1", &json!({"permissions": ["write:profile"]}));
     let write = profile().method("PUT").bearer(&foreign);
-    table.row(Reason::PermissionNotAccepted, "shop/write-profile;inline", "eu-west-1>->us-east-1", write);
-    table.row(Reason::RoleMissing, "shop/admin;inline", AT_HOME, get("/v1/admin").bearer(&ours));
-    table.row(Reason::HomeNotMatched, "shop/europeans;inline", AT_HOME, get("/v1/europe").bearer(&ours));
+    table.row(
+        Reason::PermissionNotAccepted,
+        "shop/write-profile;inline",
+        "eu-west-1>->us-east-1",
+        write,
+    );
+    table.row(
+        Reason::RoleMissing,
+        "shop/admin;inline",
+        AT_HOME,
+        get("/v1/admin").bearer(&ours),
+    );
+    table.row(
+        Reason::HomeNotMatched,
+        "shop/europeans;inline",
+        AT_HOME,
+        get("/v1/europe").bearer(&ours),
+    );
     table.row(Reason::NoRule, "-/-;default", AT_HOME, get("/nowhere").bearer(&ours));
 
     let mut unknown = table.world();
     unknown.peer = None;
-    table.row_in(unknown, Reason::ConditionUnknown, "shop/blocked-net;inline", "->?>us-east-1", get("/net/a").bearer(&ours));
+    table.row_in(
+        unknown,
+        Reason::ConditionUnknown,
+        "shop/blocked-net;inline",
+        "->?>us-east-1",
+        get("/net/a").bearer(&ours),
+    );
     let mut away = table.world();
     away.peer = Some(b"127.0.2.9".to_vec());
     let from_europe = "us-east-1>eu-west-1>us-east-1";
-    table.row_in(away, Reason::SourceNotMatched, "shop/near;inline", from_europe, get("/v1/near").bearer(&ours));
+    table.row_in(
+        away,
+        Reason::SourceNotMatched,
+        "shop/near;inline",
+        from_europe,
+        get("/v1/near").bearer(&ours),
+    );
 }
 
 fn requirements(table: &mut Table) {
@@ -229,29 +340,73 @@ fn requirements(table: &mut Table) {
     let geo = || get("/a").host("geo.us-east-1.com").bearer(&ours);
     let mut away = table.world();
     away.peer = Some(b"127.0.2.9".to_vec());
-    table.row_in(away, Reason::SourceRegionNotAllowed, "geo/-;inline", "us-east-1>eu-west-1>us-east-1", geo());
+    table.row_in(
+        away,
+        Reason::SourceRegionNotAllowed,
+        "geo/-;inline",
+        "us-east-1>eu-west-1>us-east-1",
+        geo(),
+    );
     let mut unknown = table.world();
     unknown.peer = Some(b"192.0.2.1".to_vec());
-    table.row_in(unknown, Reason::SourceUnknown, "geo/-;inline", "us-east-1>?>us-east-1", geo());
+    table.row_in(
+        unknown,
+        Reason::SourceUnknown,
+        "geo/-;inline",
+        "us-east-1>?>us-east-1",
+        geo(),
+    );
     let hours = |token: &str| get("/a").host("hours.us-east-1.com").bearer(token);
     let mut night = table.world();
     night.wall = 10 * 3_600 * 1_000_000_000;
     let late = token_with("us-east-1", &json!({"exp": super::tokens::START + 11 * 3_600}));
-    table.row_in(night, Reason::OutsideBusinessHours, "hours/-;inline", AT_HOME, hours(&late));
+    table.row_in(
+        night,
+        Reason::OutsideBusinessHours,
+        "hours/-;inline",
+        AT_HOME,
+        hours(&late),
+    );
     let foreign = hours(&token("eu-west-1"));
-    table.row(Reason::CalendarMissing, "hours/-;inline", "eu-west-1>->us-east-1", foreign);
+    table.row(
+        Reason::CalendarMissing,
+        "hours/-;inline",
+        "eu-west-1>->us-east-1",
+        foreign,
+    );
 }
 
 fn unavailable(table: &mut Table) {
-    table.asked(Reason::CenterDenied, "shop/ask;center:us-east-1", "/ask/7", Reply::decision(false));
-    table.asked(Reason::CenterUnavailable, "shop/ask;center:us-east-1", "/ask/7", Reply::status(503));
-    table.asked(Reason::CenterError, "shop/ask;center:us-east-1", "/ask/7", Reply::status(500));
+    table.asked(
+        Reason::CenterDenied,
+        "shop/ask;center:us-east-1",
+        "/ask/7",
+        Reply::decision(false),
+    );
+    table.asked(
+        Reason::CenterUnavailable,
+        "shop/ask;center:us-east-1",
+        "/ask/7",
+        Reply::status(503),
+    );
+    table.asked(
+        Reason::CenterError,
+        "shop/ask;center:us-east-1",
+        "/ask/7",
+        Reply::status(500),
+    );
     let ask = get("/ask/7").bearer(&token("us-east-1"));
     let mut full = table.world();
     for _ in 0..WAITING_MAX {
         full.wait(&ask);
     }
-    table.row_in(full, Reason::Overloaded, "shop/ask;inline", "us-east-1>us-east-1>us-east-1", ask);
+    table.row_in(
+        full,
+        Reason::Overloaded,
+        "shop/ask;inline",
+        "us-east-1>us-east-1>us-east-1",
+        ask,
+    );
 }
 
 fn misconfigured(table: &mut Table) {
@@ -273,8 +428,19 @@ fn misconfigured(table: &mut Table) {
 }
 
 fn table(grpc: bool) -> BTreeSet<Reason> {
-    let mut table = Table { grpc, seen: BTreeSet::new() };
-    for part in [allowed, malformed, unidentified, forbidden, requirements, unavailable, misconfigured] {
+    let mut table = Table {
+        grpc,
+        seen: BTreeSet::new(),
+    };
+    for part in [
+        allowed,
+        malformed,
+        unidentified,
+        forbidden,
+        requirements,
+        unavailable,
+        misconfigured,
+    ] {
         part(&mut table);
     }
     table.seen
@@ -291,34 +457,4 @@ fn every_reason_has_a_request_that_ends_so() {
 #[test]
 fn every_denial_of_a_grpc_request_is_a_grpc_status() {
     assert_eq!(table(true).len() + 1, Reason::ALL.len());
-}
-
-#[test]
-fn a_hidden_refusal_looks_as_if_nothing_were_there() {
-    let decision = World::new(&everything()).decide(&get("/hidden/a"));
-    assert_eq!(decision.reason, Reason::RuleDenied);
-    let answer = answer(&decision);
-    assert_eq!(answer.status, 404);
-    assert!(answer.body.contains("\"code\":\"not_found\""), "{}", answer.body);
-}
-
-#[test]
-fn a_challenge_names_an_error_only_where_a_token_came() {
-    let mut world = World::new(&everything());
-    let challenge = |decision: Decision| header(answer(&decision), "www-authenticate").expect("a challenge").to_owned();
-    let none = "Bearer realm=\"us-east-1\"";
-    let invalid = "Bearer realm=\"us-east-1\", error=\"invalid_token\"";
-    let profile = || get("/v1/profiles/7");
-    assert_eq!(challenge(world.decide(&profile())), none);
-    assert_eq!(challenge(world.decide(&profile().header("authorization", "Basic YTpi"))), none);
-    assert_eq!(challenge(world.decide(&profile().bearer("x.y.z"))), invalid);
-    assert_eq!(challenge(world.decide(&profile().header("authorization", "Bearer"))), invalid, "what came was no token");
-}
-
-/// The line of a denial before the token is read says nothing of who sent it.
-#[test]
-fn the_request_id_comes_back_in_the_answer() {
-    let decision = World::new(&everything()).decide(&get("/nowhere"));
-    let body: Json = serde_json::from_str(&answer(&decision).body).expect("JSON");
-    assert_eq!(body["request_id"], "r-1");
 }

@@ -5,7 +5,9 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use super::super::exchange::WAITING_MAX;
-use super::super::{CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Memory, Outcome, Outgoing, Owner, RequestId, Step, Wakeup};
+use super::super::{
+    CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Memory, Outcome, Outgoing, Owner, RequestId, Step, Wakeup,
+};
 use crate::audit::Counter;
 use crate::center::Response;
 use crate::decision::{Action, Decision, Forwarded};
@@ -83,7 +85,12 @@ impl Host {
     }
 
     fn reply(&mut self, call: CallId, status: u16) {
-        let response = Response { status, content_type: None, request_id: None, body: Some(b"") };
+        let response = Response {
+            status,
+            content_type: None,
+            request_id: None,
+            body: Some(b""),
+        };
         self.with(|engine, kit, now, fx| engine.reply(call, response, kit, now, fx));
     }
 
@@ -94,11 +101,20 @@ impl Host {
 }
 
 fn outgoing(cluster: &str) -> Outgoing {
-    Outgoing { cluster: cluster.to_owned(), headers: Vec::new(), body: Vec::new(), timeout: Duration::from_millis(100) }
+    Outgoing {
+        cluster: cluster.to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+        timeout: Duration::from_millis(100),
+    }
 }
 
 fn decision(reason: Reason) -> Decision {
-    Decision { reason, line: String::new(), action: Action::Continue(Forwarded::default()) }
+    Decision {
+        reason,
+        line: String::new(),
+        action: Action::Continue(Forwarded::default()),
+    }
 }
 
 fn after(milliseconds: u64) -> Monotonic {
@@ -135,7 +151,9 @@ fn a_hedged_call_takes_the_first_answer_and_cancels_the_other() {
     host.wake(1049);
     assert_eq!(host.calls.len(), 1, "not yet");
     host.wake(1050);
-    let [(first, owner, _), (second, ..)] = host.calls[..] else { panic!("{:?}", host.calls) };
+    let [(first, owner, _), (second, ..)] = host.calls[..] else {
+        panic!("{:?}", host.calls)
+    };
     assert_eq!(owner, Owner::Request(request));
     host.reply(second, 200);
     assert_eq!(host.done, [(request, Reason::CenterAllowed)]);
@@ -160,7 +178,8 @@ struct StoreKeys(Rc<Cell<u32>>);
 
 impl Errand for StoreKeys {
     fn finish(self: Box<Self>, response: Option<Response<'_>>, memory: &mut Memory, _: &Now<'_>) {
-        self.0.set(self.0.get() + u32::from(response.is_some_and(|response| response.status == 200)));
+        self.0
+            .set(self.0.get() + u32::from(response.is_some_and(|response| response.status == 200)));
         memory.tally.count(Counter::CalloutAnswered);
     }
 }
@@ -168,7 +187,9 @@ impl Errand for StoreKeys {
 fn await_keys(stored: &Rc<Cell<u32>>) -> impl FnOnce(&mut Cx<'_, '_>) -> Step {
     let stored = Rc::clone(stored);
     move |cx| {
-        cx.share("keys of us-east-1", || (outgoing("identity"), Box::new(StoreKeys(stored))));
+        cx.share("keys of us-east-1", || {
+            (outgoing("identity"), Box::new(StoreKeys(stored)))
+        });
         Step::Wait(Box::new(AwaitKeys))
     }
 }
@@ -220,7 +241,10 @@ struct Inspect;
 impl Flow for Inspect {
     fn resume(self: Box<Self>, wakeup: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
         match wakeup {
-            Wakeup::Body { bytes: b"ask", complete: true } => {
+            Wakeup::Body {
+                bytes: b"ask",
+                complete: true,
+            } => {
                 cx.call(outgoing("center"));
                 Step::Wait(self)
             }
@@ -232,13 +256,18 @@ impl Flow for Inspect {
 }
 
 fn inspect(_: &mut Cx<'_, '_>) -> Step {
-    Step::NeedBody { max: 64, then: Box::new(Inspect) }
+    Step::NeedBody {
+        max: 64,
+        then: Box::new(Inspect),
+    }
 }
 
 #[test]
 fn a_body_is_delivered_once_and_may_lead_to_a_call() {
     let mut host = Host::new();
-    let Outcome::NeedBody { request, max: 64 } = host.begin(inspect) else { panic!("no body wanted") };
+    let Outcome::NeedBody { request, max: 64 } = host.begin(inspect) else {
+        panic!("no body wanted")
+    };
     let outcome = host.with(|engine, kit, now, fx| engine.body(request, b"ask", true, kit, now, fx));
     assert!(matches!(outcome, Some(Outcome::Waiting(waiting)) if waiting == request));
     let again = host.with(|engine, kit, now, fx| engine.body(request, b"ask", true, kit, now, fx));
@@ -250,7 +279,9 @@ fn a_body_is_delivered_once_and_may_lead_to_a_call() {
 #[test]
 fn a_body_that_is_cut_off_is_told_so() {
     let mut host = Host::new();
-    let Outcome::NeedBody { request, .. } = host.begin(inspect) else { panic!("no body wanted") };
+    let Outcome::NeedBody { request, .. } = host.begin(inspect) else {
+        panic!("no body wanted")
+    };
     let outcome = host.with(|engine, kit, now, fx| engine.body(request, b"as", false, kit, now, fx));
     assert!(matches!(outcome, Some(Outcome::Done(decision)) if decision.reason == Reason::RequestMalformed));
 }

@@ -24,7 +24,10 @@ impl Signer {
             *byte ^= name;
         }
         let pair = Ed25519KeyPair::from_seed_unchecked(&secret).expect("a seed");
-        Self { kid: format!("key-of-{region}"), pair }
+        Self {
+            kid: format!("key-of-{region}"),
+            pair,
+        }
     }
 
     /// The public key (RFC 8037).
