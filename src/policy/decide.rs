@@ -200,7 +200,7 @@ impl PolicySet {
         Some(Outcome::Allow { reason, by })
     }
 
-    /// `default: allow` is for valid tokens.
+    /// `default: allow` is for valid tokens. No anonymous request comes as far as this; should the order above ever change, it is still not let in.
     fn default_allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         facts.subject?;
         let (reference, _) = self.governing(candidates).find(|(_, policy)| policy.default_allow)?;
