@@ -241,7 +241,14 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
                 pass_reason: false,
             },
         ),
-        (&["a defer cache=30", "b defer"], Defer::default()),
+        (&["a defer", "b defer"], Defer::default()),
+        (
+            &["a defer cache=30", "b defer"],
+            Defer {
+                cache: seconds(0),
+                ..Defer::default()
+            },
+        ),
         (
             &["a defer cache=30", "b defer perm=w"],
             Defer {
