@@ -1,6 +1,6 @@
 //! A table by bytes that is bounded by what its entries cost: what was not used for longest makes room.
 
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hasher as _};
 use std::sync::OnceLock;
 
 use foldhash::SharedSeed;
@@ -9,12 +9,15 @@ use lru::LruCache;
 
 /// A least-recently-used table, seeded with random bytes, so that nobody who chooses keys can choose slots. A look-up allocates nothing, and compares the whole key.
 pub(crate) struct Bounded<V> {
-    entries: LruCache<Box<[u8]>, Held<V>, Seeded>,
+    /// By the key's hash, so that keys are compared here and not by the table. Of two keys with one hash (one in 2^64) the later stays.
+    entries: LruCache<u64, Held<V>, Seeded>,
+    seeded: Seeded,
     cost: usize,
     bound: usize,
 }
 
 struct Held<V> {
+    key: Box<[u8]>,
     value: V,
     cost: usize,
 }
@@ -25,12 +28,19 @@ impl<V> Bounded<V> {
 
     /// An empty table whose entries may cost `bound` together; `seed` is random.
     pub(crate) fn new(bound: usize, seed: u64) -> Self {
-        Self { entries: LruCache::unbounded_with_hasher(Seeded::new(seed)), cost: 0, bound }
+        let seeded = Seeded::new(seed);
+        Self {
+            entries: LruCache::unbounded_with_hasher(seeded),
+            seeded,
+            cost: 0,
+            bound,
+        }
     }
 
     /// The value of `key`, which is now the one used last.
     pub(crate) fn get(&mut self, key: &[u8]) -> Option<&mut V> {
-        self.entries.get_mut(key).map(|held| &mut held.value)
+        let held = self.entries.get_mut(&self.seeded.hash(key))?;
+        same(&held.key, key).then_some(&mut held.value)
     }
 
     /// Puts `value` in, as the one used last; others go until all fit. One that costs more than the bound is not kept.
@@ -40,16 +50,29 @@ impl<V> Bounded<V> {
             return;
         }
         while self.cost > self.bound.saturating_sub(cost) {
-            let Some((_, oldest)) = self.entries.pop_lru() else { break };
+            let Some((_, oldest)) = self.entries.pop_lru() else {
+                break;
+            };
             self.cost = self.cost.saturating_sub(oldest.cost);
         }
-        self.entries.put(key.into(), Held { value, cost });
-        self.cost = self.cost.saturating_add(cost);
+        let held = Held {
+            key: key.into(),
+            value,
+            cost,
+        };
+        let replaced = self
+            .entries
+            .put(self.seeded.hash(key), held)
+            .map_or(0, |other| other.cost);
+        self.cost = self.cost.saturating_sub(replaced).saturating_add(cost);
     }
 
     /// Takes `key` out.
     pub(crate) fn remove(&mut self, key: &[u8]) {
-        if let Some(held) = self.entries.pop(key) {
+        let hash = self.seeded.hash(key);
+        if self.entries.peek(&hash).is_some_and(|held| same(&held.key, key))
+            && let Some(held) = self.entries.pop(&hash)
+        {
             self.cost = self.cost.saturating_sub(held.cost);
         }
     }
@@ -74,6 +97,7 @@ impl<V> Bounded<V> {
 }
 
 /// Makes hashers that begin with a secret.
+#[derive(Clone, Copy)]
 struct Seeded {
     own: u64,
     shared: &'static SharedSeed,
@@ -82,7 +106,16 @@ struct Seeded {
 impl Seeded {
     fn new(seed: u64) -> Self {
         static SHARED: OnceLock<SharedSeed> = OnceLock::new();
-        Self { own: seed, shared: SHARED.get_or_init(|| SharedSeed::from_u64(seed.rotate_left(32))) }
+        Self {
+            own: seed,
+            shared: SHARED.get_or_init(|| SharedSeed::from_u64(seed.rotate_left(32))),
+        }
+    }
+
+    fn hash(self, key: &[u8]) -> u64 {
+        let mut hasher = self.build_hasher();
+        hasher.write(key);
+        hasher.finish()
     }
 }
 
@@ -92,6 +125,13 @@ impl BuildHasher for Seeded {
     fn build_hasher(&self) -> Self::Hasher {
         FoldHasher::with_seed(self.own, self.shared)
     }
+}
+
+/// Whether both are the same bytes, eight at a time: `==` becomes a loop over single bytes on wasm32, which was two thirds of the cost of a token that is known.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    let ((left_words, left_rest), (right_words, right_rest)) = (left.as_chunks::<8>(), right.as_chunks::<8>());
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    left.len() == right.len() && left_rest == right_rest && left_words.iter().map(word).eq(right_words.iter().map(word))
 }
 
 #[cfg(test)]
@@ -144,6 +184,21 @@ mod tests {
             values(&mut lru, [b"a", b"b", b"", b"", b""]),
             [Some(1), None, None, None, None]
         );
+    }
+
+    #[test]
+    fn the_whole_key_is_compared() {
+        let key: Vec<u8> = (0..40).collect();
+        for length in 0..=40 {
+            let key = &key[..length];
+            assert!(super::same(key, &[key, &[]].concat()));
+            assert!(!super::same(key, &[key, &[0]].concat()) && !super::same(&[key, &[0]].concat(), key));
+            for at in 0..length {
+                let mut other = key.to_vec();
+                other[at] ^= 0x80;
+                assert!(!super::same(key, &other), "{length} {at}");
+            }
+        }
     }
 
     #[test]

@@ -106,7 +106,13 @@ impl Answer {
         let detail = detail.filter(|_| !hide).map(shorten);
         if asked.grpc {
             let body = detail.unwrap_or(title).to_owned();
-            return Self { status, grpc_status: Some(grpc_status(status)), headers, body, details };
+            return Self {
+                status,
+                grpc_status: Some(grpc_status(status)),
+                headers,
+                body,
+                details,
+            };
         }
         headers.push(("content-type", "application/problem+json".to_owned()));
         let problem = Problem {
@@ -119,7 +125,13 @@ impl Answer {
         };
         // A struct of strings and numbers always serialises.
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        Self { status, grpc_status: None, headers, body, details }
+        Self {
+            status,
+            grpc_status: None,
+            headers,
+            body,
+            details,
+        }
     }
 }
 
@@ -185,7 +197,10 @@ pub fn visible(text: &str) -> String {
 /// The beginning of `text`, cut at a character, in as many bytes as a caller is told.
 #[must_use]
 pub fn shorten(text: &str) -> &str {
-    let end = (0..=DETAIL_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let end = (0..=DETAIL_MAX.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
 
@@ -196,11 +211,20 @@ mod tests {
     use crate::reason::Reason;
 
     fn asked() -> Asked {
-        Asked { grpc: false, token: true, request_id: Some("r-1\r\nx: y".to_owned()), realm: "us-east-1".to_owned() }
+        Asked {
+            grpc: false,
+            token: true,
+            request_id: Some("r-1\r\nx: y".to_owned()),
+            realm: "us-east-1".to_owned(),
+        }
     }
 
     fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-        answer.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+        answer
+            .headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     #[test]
@@ -217,14 +241,28 @@ mod tests {
     #[test]
     fn a_challenge_names_an_error_only_where_a_token_was_given() {
         let with = Answer::new(Reason::TokenExpired, None, None, &asked());
-        assert_eq!(header(&with, "www-authenticate"), Some("Bearer realm=\"us-east-1\", error=\"invalid_token\""));
-        let without = Answer::new(Reason::IdentityMissing, None, None, &Asked { token: false, ..asked() });
+        assert_eq!(
+            header(&with, "www-authenticate"),
+            Some("Bearer realm=\"us-east-1\", error=\"invalid_token\"")
+        );
+        let without = Answer::new(
+            Reason::IdentityMissing,
+            None,
+            None,
+            &Asked {
+                token: false,
+                ..asked()
+            },
+        );
         assert_eq!(header(&without, "www-authenticate"), Some("Bearer realm=\"us-east-1\""));
     }
 
     #[test]
     fn hiding_looks_like_nothing_is_there() {
-        let refusal = Refusal { status: 404, hide: true };
+        let refusal = Refusal {
+            status: 404,
+            hide: true,
+        };
         let answer = Answer::new(Reason::RuleDenied, Some(refusal), Some("because"), &asked());
         assert_eq!(answer.status, 404);
         assert!(answer.body.contains("\"code\":\"not_found\""), "{}", answer.body);

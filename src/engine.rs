@@ -72,20 +72,34 @@ impl Engine {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            memory: Memory { scopes: Scopes::new(seed), budget: FailureBudget::new(seed), tally: Tally::default() },
+            memory: Memory {
+                scopes: Scopes::new(seed),
+                budget: FailureBudget::new(seed),
+                tally: Tally::default(),
+            },
             exchange: Exchange::default(),
         }
     }
 
     /// Puts a generation in force for the plugin `root`, unless a newer version of the same name serves already. `locality` is the region in which the node says
     /// that it stands, for a bundle without one. Each activation is released once.
-    pub fn activate(&mut self, root: &str, generation: Rc<Generation>, locality: Option<&str>, fx: &mut Effects) -> (ScopeId, Activation) {
+    pub fn activate(
+        &mut self,
+        root: &str,
+        generation: Rc<Generation>,
+        locality: Option<&str>,
+        fx: &mut Effects,
+    ) -> (ScopeId, Activation) {
         let label = generation.label.clone();
         let (scope, activation) = self.memory.scopes.activate(root, generation, locality);
         let (counter, level, what) = match activation {
             Activation::Applied => (Counter::BundleApplied, Level::Info, "in force"),
             Activation::Same => (Counter::BundleApplied, Level::Info, "in force already"),
-            Activation::Older => (Counter::BundleOlder, Level::Warn, "older than the one in force, which goes on serving"),
+            Activation::Older => (
+                Counter::BundleOlder,
+                Level::Warn,
+                "older than the one in force, which goes on serving",
+            ),
         };
         self.memory.tally.count(counter);
         fx.push(Effect::Log(level, format!("bundle {label}: {what}")));
@@ -103,31 +117,72 @@ impl Engine {
     }
 
     /// Decides a request, or begins to.
-    pub fn begin(&mut self, scope: Option<ScopeId>, input: Input<'_>, attrs: &dyn Attrs, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) -> Outcome {
+    pub fn begin(
+        &mut self,
+        scope: Option<ScopeId>,
+        input: Input<'_>,
+        attrs: &dyn Attrs,
+        kit: &dyn Kit,
+        now: &Now<'_>,
+        fx: &mut Effects,
+    ) -> Outcome {
         let judged = match scope.and_then(|id| Some((id, self.memory.scopes.get_mut(id)?))) {
             None => authorize::Judged::Decided(nobody_decides()),
             Some((id, scope)) => {
-                let mut bench = authorize::Bench { scope, budget: &mut self.memory.budget, tally: &mut self.memory.tally, attrs, kit, now };
+                let mut bench = authorize::Bench {
+                    scope,
+                    budget: &mut self.memory.budget,
+                    tally: &mut self.memory.tally,
+                    attrs,
+                    kit,
+                    now,
+                };
                 bench.judge(id, input, fx)
             }
         };
         match judged {
             authorize::Judged::Decided(decision) => Outcome::Done(self.counted(decision)),
-            authorize::Judged::Ask(deferred) if self.exchange.is_full() => Outcome::Done(self.counted(deferred.overloaded())),
+            authorize::Judged::Ask(deferred) if self.exchange.is_full() => {
+                Outcome::Done(self.counted(deferred.overloaded()))
+            }
             authorize::Judged::Ask(deferred) => self.begin_with(kit, now, fx, |cx| deferred.ask(cx)),
         }
     }
 
     /// Begins a request whose first step is `first`: how [`begin`](Self::begin) goes on where a call is due.
-    pub fn begin_with(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects, first: impl FnOnce(&mut Cx<'_, '_>) -> Step) -> Outcome {
-        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+    pub fn begin_with(
+        &mut self,
+        kit: &dyn Kit,
+        now: &Now<'_>,
+        fx: &mut Effects,
+        first: impl FnOnce(&mut Cx<'_, '_>) -> Step,
+    ) -> Outcome {
+        let mut entry = Entry {
+            memory: &mut self.memory,
+            kit,
+            now,
+            fx,
+        };
         let (request, progress) = self.exchange.begin(&mut entry, first);
         self.outcome(request, progress)
     }
 
     /// Goes on with a request that asked for its body. `None`: it did not, or is gone.
-    pub fn body(&mut self, request: RequestId, bytes: &[u8], complete: bool, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) -> Option<Outcome> {
-        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+    pub fn body(
+        &mut self,
+        request: RequestId,
+        bytes: &[u8],
+        complete: bool,
+        kit: &dyn Kit,
+        now: &Now<'_>,
+        fx: &mut Effects,
+    ) -> Option<Outcome> {
+        let mut entry = Entry {
+            memory: &mut self.memory,
+            kit,
+            now,
+            fx,
+        };
         let progress = self.exchange.body(request, bytes, complete, &mut entry)?;
         Some(self.outcome(request, progress))
     }
@@ -145,7 +200,12 @@ impl Engine {
     /// Wakes whose time has come. Early or late calls do no harm.
     pub fn wake(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
         let before = fx.list.len();
-        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        let mut entry = Entry {
+            memory: &mut self.memory,
+            kit,
+            now,
+            fx,
+        };
         self.exchange.wake(&mut entry);
         self.count_done(fx, before);
     }
@@ -168,7 +228,12 @@ impl Engine {
 
     fn settle(&mut self, call: CallId, response: Option<Response<'_>>, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
         let before = fx.list.len();
-        let mut entry = Entry { memory: &mut self.memory, kit, now, fx };
+        let mut entry = Entry {
+            memory: &mut self.memory,
+            kit,
+            now,
+            fx,
+        };
         self.exchange.settle(call, response, &mut entry);
         self.count_done(fx, before);
     }

@@ -50,7 +50,10 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { decisions: [0; Reason::ALL.len()], counters: [0; Counter::ALL.len()] }
+        Self {
+            decisions: [0; Reason::ALL.len()],
+            counters: [0; Counter::ALL.len()],
+        }
     }
 }
 
@@ -97,7 +100,10 @@ mod tests {
         tally.count(Counter::TokenCacheHit);
         let mut seen = Vec::new();
         let mut counted = Vec::new();
-        tally.drain(|reason, sum| seen.push((reason, sum)), |counter, sum| counted.push((counter, sum)));
+        tally.drain(
+            |reason, sum| seen.push((reason, sum)),
+            |counter, sum| counted.push((counter, sum)),
+        );
         assert_eq!(seen, [(Reason::NoRule, 2)]);
         assert_eq!(counted, [(Counter::TokenCacheHit, 1)]);
         tally.drain(|_, _| panic!("drained before"), |_, _| panic!("drained before"));

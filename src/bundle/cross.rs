@@ -14,24 +14,18 @@ use crate::identity::RegionClaim;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
-    let Documents {
-        region,
-        regions,
-        policies,
-    } = documents;
-    check_size(policies, sink);
-    check_keys(regions, sink);
-    check_issuers(regions, sink);
-    check_centers(region.as_deref(), regions, policies, sink);
-    check_forwarded(policies, sink);
-    warn_of_the_useless(regions, policies, sink);
-    networks(regions, sink)
+    check_size(&documents.policies, sink);
+    check_keys(&documents.regions, sink);
+    check_issuers(&documents.regions, sink);
+    check_centers(documents, sink);
+    check_forwarded(&documents.policies, sink);
+    networks(&documents.regions, sink)
 }
 
 /// Reports at `documents[index]`, `rest` behind it.
 fn error<T>(placed: &Placed<T>, label: String, rest: &str, message: String, sink: &mut Sink) -> Reported {
     sink.enter(Some(label));
-    let reported = sink.error_at(format!("documents[{}]{rest}", placed.index), message);
+    let reported = sink.error_at(&format!("documents[{}]{rest}", placed.index), message);
     sink.enter(None);
     reported
 }
@@ -113,41 +107,30 @@ fn check_issuers(regions: &[Placed<Region>], sink: &mut Sink) {
 }
 
 /// Whoever defers has somebody to ask: the center of the local Region.
-fn check_centers(local: Option<&str>, regions: &[Placed<Region>], policies: &[Placed<Policy>], sink: &mut Sink) {
-    let has_none = |region: &&Placed<Region>| region.document.center.is_none();
-    let Some(local) = local else {
-        if !rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_))) {
-            return;
-        }
-        for region in regions.iter().filter(has_none) {
-            sink.enter(Some(format!("Region {}", region.document.name)));
-            let message =
-                "has no `center`: where this Region is the local one, rules that defer deny with `center.error`";
-            sink.warn(
-                &Path::Item(&Path::Member(&Path::Root, "documents"), region.index),
-                message,
-            );
-        }
-        sink.enter(None);
+fn check_centers(documents: &Documents, sink: &mut Sink) {
+    let local = documents
+        .regions
+        .iter()
+        .map(|region| &region.document)
+        .find(|region| is_local(region, documents));
+    let Some(local) = local.filter(|local| local.center.is_none()) else {
         return;
     };
-    if !regions
-        .iter()
-        .filter(has_none)
-        .any(|region| region.document.name == local)
-    {
-        return;
-    }
-    for policy in policies {
+    for policy in &documents.policies {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if matches!(rule.effect, Effect::Defer(_)) {
                 let message = format!(
-                    "the local Region `{local}` has no `center` that could be asked: add one, or take another effect"
+                    "the local Region `{}` has no `center` that could be asked: add one, or take another effect",
+                    local.name
                 );
                 policy_error(policy, &format!(".spec.rules[{index}].effect"), message, sink);
             }
         }
     }
+}
+
+fn is_local(region: &Region, documents: &Documents) -> bool {
+    documents.region.as_deref() == Some(region.name.as_str())
 }
 
 /// A header means one claim, whichever policy governs.
@@ -168,43 +151,57 @@ fn check_forwarded(policies: &[Placed<Policy>], sink: &mut Sink) {
     }
 }
 
-/// What loads, and surely is not what was meant.
-fn warn_of_the_useless(regions: &[Placed<Region>], policies: &[Placed<Policy>], sink: &mut Sink) {
-    let documents = Path::Member(&Path::Root, "documents");
+/// Warns of what loads, and surely is not what was meant. `documents` are all that the bundle has.
+pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
+    let Documents {
+        region,
+        regions,
+        policies,
+    } = documents;
+    let list = Path::Member(&Path::Root, "documents");
     if regions.is_empty() {
         sink.warn(
-            &documents,
+            &list,
             "there is no Region: no token can be verified, and every request is denied",
         );
     }
-    let can_allow = policies.iter().any(|policy| policy.document.default_allow)
-        || rules(policies).any(|rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_)));
-    if !can_allow {
+    let can_allow = |rule: &Rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_));
+    if !policies.iter().any(|policy| policy.document.default_allow) && !rules(policies).any(can_allow) {
         let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
-        sink.warn(&documents, message);
+        sink.warn(&list, message);
     }
-    let needs_hours = |policy: &Placed<Policy>| policy.document.requirements.contains(&Requirement::BusinessHours);
-    if policies.iter().any(needs_hours) {
-        for region in regions.iter().filter(|region| region.document.calendar.is_none()) {
-            sink.enter(Some(format!("Region {}", region.document.name)));
-            let message =
-                "has no `timezone` and `businessHours`, so `business_hours: true` is never met for its tokens";
-            sink.warn(&Path::Item(&documents, region.index), message);
-        }
-        sink.enter(None);
-    }
-    let needs_source = |policy: &Placed<Policy>| {
-        policy
-            .document
-            .requirements
-            .iter()
-            .any(|one| matches!(one, Requirement::SourceRegions(_)))
-    };
-    if policies.iter().any(needs_source) && regions.iter().all(|region| region.document.networks.is_empty()) {
+    if requires(policies, |one| matches!(one, Requirement::SourceRegions(_)))
+        && regions.iter().all(|region| region.document.networks.is_empty())
+    {
         let message =
             "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
-        sink.warn(&documents, message);
+        sink.warn(&list, message);
     }
+    let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
+    let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
+    for region in regions {
+        sink.enter(Some(format!("Region {}", region.document.name)));
+        let path = Path::Item(&list, region.index);
+        if needs_hours && region.document.calendar.is_none() {
+            let message =
+                "has no `timezone` and `businessHours`, so `business_hours: true` is never met for its tokens";
+            sink.warn(&path, message);
+        }
+        if needs_center && region.document.center.is_none() {
+            sink.warn(
+                &path,
+                "has no `center`: where this Region is the local one, rules that defer have nobody to ask",
+            );
+        }
+    }
+    sink.enter(None);
+}
+
+fn requires(policies: &[Placed<Policy>], is_meant: impl Fn(&Requirement) -> bool) -> bool {
+    policies
+        .iter()
+        .flat_map(|policy| &policy.document.requirements)
+        .any(is_meant)
 }
 
 /// Which Region each network is in; a network in two is an error.

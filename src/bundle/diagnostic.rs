@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::limits;
 use super::path::Path;
+use super::suggest::nearest;
 use super::value::Value;
 
 /// How bad it is.
@@ -112,6 +113,7 @@ pub(super) struct Sink {
     document: Option<String>,
     errors: Kept,
     warnings: Kept,
+    suggestions: usize,
 }
 
 #[derive(Default)]
@@ -121,26 +123,34 @@ struct Kept {
 }
 
 impl Sink {
+    /// The one of `known` that was probably meant by `given`. Comparing costs more than reading, so only the first errors get a suggestion.
+    pub(super) fn nearest<'k>(&mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+        self.suggestions = self.suggestions.saturating_add(1);
+        if self.suggestions > limits::SUGGESTIONS {
+            return None;
+        }
+        nearest(given, known)
+    }
+
     /// What follows is about this document, or the bundle itself.
     pub(super) fn enter(&mut self, document: Option<String>) {
         self.document = document;
     }
 
     pub(super) fn error(&mut self, path: &Path<'_>, problem: impl Into<Problem>) -> Reported {
-        self.error_at(path.to_string(), problem)
+        self.errors.put(Severity::Error, self.document.as_ref(), path, problem);
+        Reported(())
     }
 
     /// As [`Sink::error`], for a place that was written down before.
-    pub(super) fn error_at(&mut self, path: String, problem: impl Into<Problem>) -> Reported {
-        let document = self.document.clone();
-        self.errors.put(Severity::Error, document, path, problem.into());
+    pub(super) fn error_at(&mut self, path: &str, problem: impl Into<Problem>) -> Reported {
+        self.errors.put(Severity::Error, self.document.as_ref(), &path, problem);
         Reported(())
     }
 
     pub(super) fn warn(&mut self, path: &Path<'_>, problem: impl Into<Problem>) {
-        let document = self.document.clone();
         self.warnings
-            .put(Severity::Warning, document, path.to_string(), problem.into());
+            .put(Severity::Warning, self.document.as_ref(), path, problem);
     }
 
     /// `value`, if there was no error at all, and the warnings; else the errors, then the warnings.
@@ -159,16 +169,28 @@ impl Sink {
 }
 
 impl Kept {
-    fn put(&mut self, severity: Severity, document: Option<String>, path: String, problem: Problem) {
+    fn put(
+        &mut self,
+        severity: Severity,
+        document: Option<&String>,
+        path: &impl fmt::Display,
+        problem: impl Into<Problem>,
+    ) {
         if self.kept.len() >= limits::DIAGNOSTICS {
             self.more = self.more.saturating_add(1);
             return;
         }
+        let problem = problem.into();
+        // Messages of the parsers below repeat what they read.
+        let message = match secret(&problem.message) {
+            None => problem.message,
+            Some(what) => format!("not valid here: {what}"),
+        };
         self.kept.push(Diagnostic {
             severity,
-            document,
-            path,
-            message: problem.message,
+            document: document.cloned(),
+            path: path.to_string(),
+            message,
             found: problem.found,
             suggestion: problem.suggestion,
         });
@@ -202,25 +224,35 @@ fn shown(value: &Value) -> String {
 }
 
 /// `text` in backticks, shortened and printable; of what looks like a secret only that it does.
-pub(super) fn quoted(text: &str) -> String {
-    if text.contains("eyJ") {
-        return "what looks like a token".to_owned();
+fn quoted(text: &str) -> String {
+    match secret(text) {
+        Some(what) => what.to_owned(),
+        None => format!("`{}`", short(text)),
     }
-    if text.contains("-----BEGIN") {
-        return "what looks like a key".to_owned();
-    }
-    format!("`{}`", short(text))
 }
 
-/// The first characters of `text`, printable.
+/// The first characters of `text`, printable; of what looks like a secret only that it does.
 pub(super) fn short(text: &str) -> String {
     const KEPT: usize = 48;
+    if let Some(what) = secret(text) {
+        return format!("({what})");
+    }
     let mut characters = text.chars();
     let mut short: String = characters.by_ref().take(KEPT).flat_map(char::escape_debug).collect();
     if characters.next().is_some() {
         short.push('…');
     }
     short
+}
+
+/// What `text` seems to hold that nobody should see: a JWT (base64url of `{"`), or a key in PEM.
+pub(super) fn secret(text: &str) -> Option<&'static str> {
+    const SHORTEST: usize = 16;
+    let mut words = text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_'));
+    if words.any(|word| word.starts_with("eyJ") && word.len() >= SHORTEST) {
+        return Some("what looks like a token");
+    }
+    text.contains("-----BEGIN").then_some("what looks like a key")
 }
 
 #[cfg(test)]
@@ -265,5 +297,14 @@ mod tests {
         assert_eq!(all.len(), 202);
         assert_eq!(all[100].to_string(), "error: and 150 more");
         assert_eq!(all[201].to_string(), "warning: and 150 more");
+    }
+
+    #[test]
+    fn only_so_many_names_are_compared() {
+        let mut sink = Sink::default();
+        for _ in 0..limits::SUGGESTIONS {
+            assert_eq!(sink.nearest("form", ["from"]), Some("from"));
+        }
+        assert_eq!(sink.nearest("form", ["from"]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! `forward`: what the upstream gets of those whom a policy governs.
 
-use super::diagnostic::{Problem, Read, Sink};
+use super::diagnostic::{Problem, Read, Sink, secret};
 use super::document::Forward;
 use super::limits;
 use super::path::Path;
@@ -94,7 +94,8 @@ fn check_header(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
         return Err(sink.error(path, "not a header name: lower-case letters, digits and `-`"));
     }
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let problem = Problem::new("header names are lower case here").suggest(Some(name.to_ascii_lowercase()));
+        let problem = Problem::new("header names are lower case here")
+            .suggest(secret(name).is_none().then(|| name.to_ascii_lowercase()));
         return Err(sink.error(path, problem));
     }
     let folded = folded(name);

@@ -1,9 +1,8 @@
 //! `keys` of a Region: the public keys that sign its tokens, inline.
 
-use super::diagnostic::{Problem, Read, Sink};
+use super::diagnostic::{Problem, Read, Sink, short};
 use super::limits;
 use super::reader::{At, Shape, one_of};
-use super::suggest::nearest;
 use super::value::Value;
 use crate::bundle::path::Path;
 use crate::identity::{Algorithm, Jwk, KeyProblem, KeyRing};
@@ -53,7 +52,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<KeyRing> {
 /// The problem with the key's own name, which says more than its place.
 fn spoken(problem: &KeyProblem) -> String {
     match &problem.kid {
-        Some(kid) => format!("key `{}`: {}", super::diagnostic::short(kid), problem.message),
+        Some(kid) => format!("key `{}`: {}", short(kid), problem.message),
         None => problem.message.clone(),
     }
 }
@@ -64,12 +63,14 @@ fn algorithm(at: &At<'_>, sink: &mut Sink) -> Read<Algorithm> {
         return Ok(algorithm);
     }
     if name.eq_ignore_ascii_case("none") || name.to_ascii_uppercase().starts_with("HS") {
+        let name = short(name);
         let message = format!("`{name}` is never allowed: a token must be signed with a key that only its issuer has");
         return Err(sink.error(&at.path, message));
     }
     let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
     let problem = Problem::new(format!("must be {}", one_of(&known))).found(at.value);
-    Err(sink.error(&at.path, problem.suggest(nearest(name, known.iter().copied()))))
+    let meant = sink.nearest(name, known.iter().copied());
+    Err(sink.error(&at.path, problem.suggest(meant)))
 }
 
 /// A JWK (RFC 7517 §4). Members that are not known are left aside, as the RFC demands; those of private keys are refused. Nothing of a value is ever shown.

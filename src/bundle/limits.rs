@@ -12,6 +12,8 @@ pub const MEMBERS: usize = 256;
 pub const INTEGER: u64 = 1 << 53;
 /// Diagnostics of one severity that are kept; of the others there is the count.
 pub const DIAGNOSTICS: usize = 100;
+/// Names for which the nearest known one is looked up.
+pub const SUGGESTIONS: usize = 200;
 
 /// Bytes of a name of a document or a rule.
 pub const NAME: usize = 253;

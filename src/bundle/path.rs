@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::diagnostic::short;
+use super::diagnostic::{secret, short};
 
 /// A place in the bundle, like `documents[2].spec.rules[0].paths[1]`.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl fmt::Display for Path<'_> {
 /// A member's name as it is, or quoted where it would not read as one.
 fn plain(name: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !name.is_empty() && name.len() <= 48 && name.bytes().all(is_plain) {
+    if !name.is_empty() && name.len() <= 48 && secret(name).is_none() && name.bytes().all(is_plain) {
         return out.write_str(name);
     }
     write!(out, "\"{}\"", short(name))

@@ -5,7 +5,6 @@ use super::document::{Policy, Requirement};
 use super::limits;
 use super::reader::{At, Shape, one_of};
 use super::root::Known;
-use super::suggest::nearest;
 use super::{forward, rule, trust};
 use crate::request::HostPattern;
 
@@ -99,7 +98,7 @@ fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<
             let problem =
                 Problem::new("the bundle has no Region with this name: no request is known to come from there")
                     .found(at.value)
-                    .suggest(nearest(name, known.regions.iter().copied()));
+                    .suggest(sink.nearest(name, known.regions.iter().copied()));
             sink.warn(&at.path, problem);
         }
         Ok(name.to_owned())
@@ -121,7 +120,7 @@ fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<super::doc
         {
             let path = format!("{}[{later}].name", at.path);
             wrong = Some(sink.error_at(
-                path,
+                &path,
                 format!("rule {earlier} of this policy has the name `{first}` already"),
             ));
         }
@@ -142,6 +141,6 @@ pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Re
     };
     let problem = Problem::new(message)
         .found(at.value)
-        .suggest(nearest(name, known.regions.iter().copied()));
+        .suggest(sink.nearest(name, known.regions.iter().copied()));
     Err(sink.error(&at.path, problem))
 }

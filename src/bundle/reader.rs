@@ -5,7 +5,6 @@ use core::time::Duration;
 use super::diagnostic::{Problem, Read, Reported, Sink};
 use super::limits;
 use super::path::Path;
-use super::suggest::nearest;
 use super::value::Value;
 
 /// The fields of one kind of object, in camelCase.
@@ -66,7 +65,8 @@ impl<'v> At<'v> {
             return;
         }
         let problem = Problem::new(format!("no such field: {}", one_of(shape.fields)));
-        sink.error(&path, problem.suggest(nearest(given, shape.fields.iter().copied())));
+        let meant = sink.nearest(given, shape.fields.iter().copied());
+        sink.error(&path, problem.suggest(meant));
     }
 
     /// The members of an object that has some.
@@ -203,7 +203,8 @@ impl<'v> At<'v> {
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let problem = Problem::new(format!("must be {}", one_of(&known))).found(self.value);
-        Err(sink.error(&self.path, problem.suggest(nearest(text, known.iter().copied()))))
+        let meant = sink.nearest(text, known.iter().copied());
+        Err(sink.error(&self.path, problem.suggest(meant)))
     }
 
     /// A duration like `250ms`, `30s`, `5m` or `24h`, from `least` to `most`.

@@ -215,7 +215,7 @@ fn hours(at: &At<'_>, sink: &mut Sink) -> Read<BusinessHours> {
         let mut wrong = None;
         for error in errors {
             let path = format!("{}.{}", at.path, error.field());
-            wrong = Some(sink.error_at(path, error.to_string()));
+            wrong = Some(sink.error_at(&path, error.to_string()));
         }
         wrong.unwrap_or_else(|| sink.error(&at.path, "not business hours"))
     })

@@ -101,6 +101,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
     complete?;
+    cross::warn_of_the_useless(&documents, sink);
     let bundle = Bundle {
         region: documents.region,
         name,

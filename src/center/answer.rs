@@ -131,7 +131,11 @@ fn is_json(content_type: &[u8]) -> bool {
 fn text(reason: &Value) -> Option<String> {
     match reason {
         Value::String(text) => Some(text.clone()),
-        Value::Object(texts) => texts.get("en").or_else(|| texts.values().next())?.as_str().map(str::to_owned),
+        Value::Object(texts) => texts
+            .get("en")
+            .or_else(|| texts.values().next())?
+            .as_str()
+            .map(str::to_owned),
         _ => None,
     }
 }
@@ -182,7 +186,9 @@ mod tests {
         for status in [502, 503, 504] {
             assert_eq!(read(response(status, "")), Err(Failure::Away));
         }
-        for status in [0, 100, 201, 204, 301, 302, 400, 401, 403, 404, 413, 429, 431, 500, 501, 505] {
+        for status in [
+            0, 100, 201, 204, 301, 302, 400, 401, 403, 404, 413, 429, 431, 500, 501, 505,
+        ] {
             assert!(
                 matches!(read(response(status, r#"{"decision":true}"#)), Err(Failure::Wrong(_))),
                 "{status}"
@@ -219,17 +225,29 @@ mod tests {
 
     #[test]
     fn an_answer_to_another_question_is_wrong() {
-        let other = Response { request_id: Some(b"r-2"), ..response(200, r#"{"decision":true}"#) };
+        let other = Response {
+            request_id: Some(b"r-2"),
+            ..response(200, r#"{"decision":true}"#)
+        };
         assert!(matches!(read(other), Err(Failure::Wrong(_))));
-        let silent = Response { request_id: None, ..response(200, r#"{"decision":true}"#) };
+        let silent = Response {
+            request_id: None,
+            ..response(200, r#"{"decision":true}"#)
+        };
         assert!(read(silent).is_ok());
     }
 
     #[test]
     fn a_page_of_html_or_too_much_is_wrong() {
-        let html = Response { content_type: Some(b"text/html"), ..response(200, r#"{"decision":true}"#) };
+        let html = Response {
+            content_type: Some(b"text/html"),
+            ..response(200, r#"{"decision":true}"#)
+        };
         assert!(matches!(read(html), Err(Failure::Wrong(_))));
-        let large = Response { body: None, ..response(200, "") };
+        let large = Response {
+            body: None,
+            ..response(200, "")
+        };
         assert!(matches!(read(large), Err(Failure::Wrong(_))));
     }
 

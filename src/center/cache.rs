@@ -34,7 +34,9 @@ impl DecisionCache {
     /// An empty cache; `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { entries: Bounded::new(BYTES_MAX, seed) }
+        Self {
+            entries: Bounded::new(BYTES_MAX, seed),
+        }
     }
 
     /// The answer to the question `key`, if it is fresh by both clocks.
@@ -54,8 +56,14 @@ impl DecisionCache {
             return;
         }
         let reason = kept.reason_user.as_ref().map_or(0, String::len);
-        let cost = Bounded::<Entry>::SLOT_BYTES.saturating_add(KEY_BYTES).saturating_add(reason);
-        let entry = Entry { kept, wall_end: now.wall.after(ttl), monotonic_end: now.monotonic().after(ttl) };
+        let cost = Bounded::<Entry>::SLOT_BYTES
+            .saturating_add(KEY_BYTES)
+            .saturating_add(reason);
+        let entry = Entry {
+            kept,
+            wall_end: now.wall.after(ttl),
+            monotonic_end: now.monotonic().after(ttl),
+        };
         self.entries.insert(&key, entry, cost);
     }
 }
@@ -70,7 +78,10 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn kept() -> Kept {
-        Kept { allow: true, reason_user: None }
+        Kept {
+            allow: true,
+            reason_user: None,
+        }
     }
 
     #[test]
@@ -95,7 +106,15 @@ mod tests {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&number.to_le_bytes());
             let reason_user = Some("x".repeat(500));
-            cache.keep(key, Kept { allow: false, reason_user }, Duration::from_secs(60), &now);
+            cache.keep(
+                key,
+                Kept {
+                    allow: false,
+                    reason_user,
+                },
+                Duration::from_secs(60),
+                &now,
+            );
             assert!(cache.entries.cost() <= BYTES_MAX);
         }
         assert!(cache.entries.len() > 1000);

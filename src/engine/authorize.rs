@@ -1,5 +1,6 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -17,7 +18,9 @@ use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{Authenticated, Credential, FailureBudget, TrustView, credential};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
-use crate::request::{Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise};
+use crate::request::{
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+};
 use crate::time::Now;
 
 /// What a request is at once.
@@ -39,8 +42,7 @@ pub(super) struct Bench<'a, 'h> {
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
-#[derive(Clone)]
-pub(super) struct Case {
+pub(super) struct Case<'r> {
     pub(super) generation: Rc<Generation>,
     pub(super) local: Option<RegionId>,
     pub(super) home: Option<RegionId>,
@@ -48,12 +50,23 @@ pub(super) struct Case {
     pub(super) source: Option<Source>,
     pub(super) grpc: bool,
     pub(super) token: bool,
-    pub(super) request_id: Option<String>,
+    /// Borrowed until the request waits: most never need it.
+    pub(super) request_id: Option<Cow<'r, str>>,
 }
 
-impl Case {
+impl Case<'_> {
+    /// The same, for as long as the request waits.
+    pub(super) fn to_owned(&self) -> Case<'static> {
+        Case {
+            generation: Rc::clone(&self.generation),
+            request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
+            ..*self
+        }
+    }
+
     fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
-        id.and_then(|id| self.generation.regions.get(id.index())).map_or(otherwise, |region| region.name.as_str())
+        id.and_then(|id| self.generation.regions.get(id.index()))
+            .map_or(otherwise, |region| region.name.as_str())
     }
 
     pub(super) fn name_of(&self, region: RegionId) -> &str {
@@ -82,7 +95,11 @@ impl Case {
     }
 
     pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
-        Decision { reason, line: self.line(reason, by, decided_by), action: Action::Continue(forwarded) }
+        Decision {
+            reason,
+            line: self.line(reason, by, decided_by),
+            action: Action::Continue(forwarded),
+        }
     }
 
     /// A denial by a part of the filter itself, or by nothing at all.
@@ -90,15 +107,26 @@ impl Case {
         self.deny(reason, "-/-", DecidedBy::Inline, None, None)
     }
 
-    pub(super) fn deny(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, refusal: Option<Refusal>, detail: Option<&str>) -> Decision {
+    pub(super) fn deny(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        refusal: Option<Refusal>,
+        detail: Option<&str>,
+    ) -> Decision {
         let asked = Asked {
             grpc: self.grpc,
             token: self.token,
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.as_deref().map(str::to_owned),
             realm: self.local_name().to_owned(),
         };
         let answer = Answer::new(reason, refusal, detail, &asked);
-        Decision { reason, line: self.line(reason, by, decided_by), action: Action::Answer(answer) }
+        Decision {
+            reason,
+            line: self.line(reason, by, decided_by),
+            action: Action::Answer(answer),
+        }
     }
 }
 
@@ -126,25 +154,39 @@ impl Bench<'_, '_> {
             source: None,
             grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
             token: false,
-            request_id: head.ok().and_then(|head| head.request_id).map(str::to_owned),
+            request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
         }
-        let Some(local) = case.local else { return Judged::Decided(case.refuse(Reason::RegionUnknown)) };
-        let request = match head.map_err(HeadError::reason).and_then(|head| understand(head, &generation)) {
+        let Some(local) = case.local else {
+            return Judged::Decided(case.refuse(Reason::RegionUnknown));
+        };
+        let request = match head
+            .map_err(HeadError::reason)
+            .and_then(|head| understand(head, &generation))
+        {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
         };
         let mut candidates = core::mem::take(&mut self.scope.candidates);
-        generation.policies.candidates(&request.authority, request.head.method, &request.path, &mut candidates);
+        generation
+            .policies
+            .candidates(&request.authority, request.head.method, &request.path, &mut candidates);
         let judged = self.rule(id, local, &request, &candidates, &mut case);
         self.scope.candidates = candidates;
         judged
     }
 
     /// What the policies say, and who asks as far as they want to know.
-    fn rule(&mut self, id: ScopeId, local: RegionId, request: &Understood<'_>, candidates: &Candidates, case: &mut Case) -> Judged {
+    fn rule<'r>(
+        &mut self,
+        id: ScopeId,
+        local: RegionId,
+        request: &Understood<'r>,
+        candidates: &Candidates,
+        case: &mut Case<'r>,
+    ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         if policies.needs_source(candidates) {
@@ -166,13 +208,31 @@ impl Bench<'_, '_> {
         };
         case.token = matches!(request.credential, Credential::Token(_) | Credential::Malformed);
         case.home = who.as_ref().map(|who| who.identity.home);
-        let facts = Facts { subject: who.as_deref().map(|who| &who.subject), ..anonymous };
+        let facts = Facts {
+            subject: who.as_deref().map(|who| &who.subject),
+            ..anonymous
+        };
         let ruling = policies.decide(candidates, &facts);
-        self.enact(id, ruling, missing, Ruled { request, candidates, case, who: who.as_deref() })
+        self.enact(
+            id,
+            ruling,
+            missing,
+            Ruled {
+                request,
+                candidates,
+                case,
+                who: who.as_deref(),
+            },
+        )
     }
 
     /// Who asks; `None` for an anonymous request.
-    fn identify(&mut self, credential: Credential<'_>, generation: &Generation, local: RegionId) -> Result<Option<Rc<Authenticated>>, Reason> {
+    fn identify(
+        &mut self,
+        credential: Credential<'_>,
+        generation: &Generation,
+        local: RegionId,
+    ) -> Result<Option<Rc<Authenticated>>, Reason> {
         let token = match credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme),
@@ -189,13 +249,20 @@ impl Bench<'_, '_> {
         let peer = || direct_peer(attrs);
         let authenticator = &mut self.scope.authenticator;
         let (found, known) = authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
-        self.tally.count(if known { Counter::TokenCacheHit } else { Counter::TokenCacheMiss });
+        self.tally.count(if known {
+            Counter::TokenCacheHit
+        } else {
+            Counter::TokenCacheMiss
+        });
         found.map(Some)
     }
 
     fn source(&self, generation: &Generation) -> Source {
         let address = direct_peer(self.attrs);
-        Source { address, region: address.and_then(|address| generation.networks.find(address)) }
+        Source {
+            address,
+            region: address.and_then(|address| generation.networks.find(address)),
+        }
     }
 
     /// Turns a ruling into a decision, or into a question.
@@ -203,27 +270,45 @@ impl Bench<'_, '_> {
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
-                let decided_by = if by == By::Nothing { DecidedBy::Default } else { DecidedBy::Inline };
+                let decided_by = if by == By::Nothing {
+                    DecidedBy::Default
+                } else {
+                    DecidedBy::Inline
+                };
                 ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
             }
-            Ruling::NeedsIdentity { by } => ruled.case.deny(missing, policies.label(by), DecidedBy::Inline, None, None),
+            Ruling::NeedsIdentity { by } => ruled
+                .case
+                .deny(missing, policies.label(by), DecidedBy::Inline, None, None),
             Ruling::Allow { reason, by } => {
-                let decided_by = if matches!(by, By::Policy(_)) { DecidedBy::Default } else { DecidedBy::Inline };
-                ruled.case.allow(reason, policies.label(by), decided_by, ruled.forwarded())
+                let decided_by = if matches!(by, By::Policy(_)) {
+                    DecidedBy::Default
+                } else {
+                    DecidedBy::Inline
+                };
+                ruled
+                    .case
+                    .allow(reason, policies.label(by), decided_by, ruled.forwarded())
             }
             Ruling::Defer { by, options, .. } => {
                 let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
                 ruled.case.source = Some(source);
                 let forwarded = ruled.forwarded();
-                let asking = Asking { request: ruled.request, who: ruled.who, case: ruled.case, by, at: self.now.wall };
-                return self.ask(id, Deferred::new(id, &asking, options, forwarded));
+                let asking = Asking {
+                    request: ruled.request,
+                    who: ruled.who,
+                    case: ruled.case,
+                    by,
+                    at: self.now.wall,
+                };
+                return self.ask(Deferred::new(id, &asking, options, forwarded));
             }
         };
         Judged::Decided(decision)
     }
 
     /// The answer that is kept, or the question for the center.
-    fn ask(&mut self, _id: ScopeId, deferred: Result<Deferred, Box<Decision>>) -> Judged {
+    fn ask(&mut self, deferred: Result<Deferred, Box<Decision>>) -> Judged {
         let deferred = match deferred {
             Ok(deferred) => deferred,
             Err(decision) => return Judged::Decided(*decision),
@@ -241,20 +326,26 @@ impl Bench<'_, '_> {
 struct Ruled<'a, 'r> {
     request: &'a Understood<'r>,
     candidates: &'a Candidates,
-    case: &'a mut Case,
+    case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
 }
 
 impl Ruled<'_, '_> {
     /// What the upstream gets.
     fn forwarded(&self) -> Forwarded {
-        let claims = self.who.map(|who| Claims { identity: &who.identity });
+        let claims = self.who.map(|who| Claims {
+            identity: &who.identity,
+        });
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let ours = matches!(self.request.credential, Credential::Token(_) | Credential::Malformed);
         forwarded.strip_authorization |= ours && self.who.is_none();
-        forwarded.path = self.request.path.changed().then(|| self.request.path.forward().to_owned());
+        forwarded.path = self
+            .request
+            .path
+            .changed()
+            .then(|| self.request.path.forward().to_owned());
         forwarded
     }
 }
@@ -279,7 +370,12 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
     if tunnel {
         return Err(Reason::UpgradeNotAllowed);
     }
-    Ok(Understood { head, authority, path, credential })
+    Ok(Understood {
+        head,
+        authority,
+        path,
+        credential,
+    })
 }
 
 fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {

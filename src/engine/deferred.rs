@@ -12,7 +12,9 @@ use super::forward::REASON;
 use super::scope::ScopeId;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer};
-use crate::center::{self, ActionPart, ContextPart, Failure, Kept, Question, Response, ResourcePart, SourcePart, SubjectPart};
+use crate::center::{
+    self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
+};
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
@@ -27,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
-    pub(super) case: &'a Case,
+    pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
     pub(super) at: WallTime,
 }
@@ -35,7 +37,7 @@ pub(super) struct Asking<'a, 'r> {
 /// A request on its way to the center.
 pub(super) struct Deferred {
     scope: ScopeId,
-    case: Case,
+    case: Case<'static>,
     by: RuleRef,
     options: Defer,
     forwarded: Forwarded,
@@ -49,16 +51,36 @@ impl Deferred {
     ///
     /// # Errors
     /// The denial of a request whose region has no center.
-    pub(super) fn new(scope: ScopeId, asking: &Asking<'_, '_>, options: Defer, forwarded: Forwarded) -> Result<Self, Box<Decision>> {
+    pub(super) fn new(
+        scope: ScopeId,
+        asking: &Asking<'_, '_>,
+        options: Defer,
+        forwarded: Forwarded,
+    ) -> Result<Self, Box<Decision>> {
         let case = asking.case;
         let region = case.local.and_then(|local| case.generation.regions.get(local.index()));
         let Some(center) = region.and_then(|region| region.center.clone()) else {
             let by = case.generation.policies.label(By::Rule(asking.by));
-            return Err(Box::new(case.deny(Reason::CenterError, by, DecidedBy::Center(case.local_name()), None, None)));
+            return Err(Box::new(case.deny(
+                Reason::CenterError,
+                by,
+                DecidedBy::Center(case.local_name()),
+                None,
+                None,
+            )));
         };
         let question = question(asking, &options);
         let key = question.key(&center_identity(&center), &case.generation.digest);
-        Ok(Self { scope, case: case.clone(), by: asking.by, options, forwarded, center, question, key })
+        Ok(Self {
+            scope,
+            case: case.to_owned(),
+            by: asking.by,
+            options,
+            forwarded,
+            center,
+            question,
+            key,
+        })
     }
 
     /// Under which its answer is kept.
@@ -73,7 +95,8 @@ impl Deferred {
 
     /// The decision where too many wait already.
     pub(super) fn overloaded(self) -> Decision {
-        self.case.deny(Reason::Overloaded, self.label(), DecidedBy::Inline, None, None)
+        self.case
+            .deny(Reason::Overloaded, self.label(), DecidedBy::Inline, None, None)
     }
 
     /// Asks.
@@ -86,8 +109,8 @@ impl Deferred {
             ("content-type", "application/json".to_owned()),
             ("accept", "application/json".to_owned()),
         ];
-        if let Some(id) = &self.case.request_id {
-            headers.push(("x-request-id", id.clone()));
+        if let Some(id) = self.case.request_id.as_deref() {
+            headers.push(("x-request-id", id.to_owned()));
         }
         let outgoing = Outgoing {
             cluster: self.center.cluster.clone(),
@@ -107,10 +130,13 @@ impl Deferred {
     fn decided(self, allow: bool, reason_user: Option<&str>, decided_by: DecidedBy<'_>) -> Decision {
         if !allow {
             let detail = reason_user.filter(|_| self.options.pass_reason);
-            return self.case.deny(Reason::CenterDenied, self.label(), decided_by, None, detail);
+            return self
+                .case
+                .deny(Reason::CenterDenied, self.label(), decided_by, None, detail);
         }
         let label = self.label().to_owned();
-        self.case.allow(Reason::CenterAllowed, &label, decided_by, self.forwarded)
+        self.case
+            .allow(Reason::CenterAllowed, &label, decided_by, self.forwarded)
     }
 
     /// The decision where nobody was there to decide.
@@ -119,18 +145,26 @@ impl Deferred {
         let decided_by = DecidedBy::Center(&local);
         let label = self.label().to_owned();
         if !self.options.allow_when_unavailable {
-            return self.case.deny(Reason::CenterUnavailable, &label, decided_by, None, None);
+            return self
+                .case
+                .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
         }
         let reason = Reason::CenterUnavailableAllowed;
-        self.forwarded.headers.push((REASON.to_owned(), reason.code().to_owned()));
+        self.forwarded
+            .headers
+            .push((REASON.to_owned(), reason.code().to_owned()));
         self.case.allow(reason, &label, decided_by, self.forwarded)
     }
 
     /// The decision where somebody answered and it is no answer.
     fn wrong(self, what: &str, cx: &mut Cx<'_, '_>) -> Decision {
         let local = self.case.local_name().to_owned();
-        cx.fx.push(Effect::Log(Level::Warn, format!("center of {local}, asked by {}: {what}", self.label())));
-        self.case.deny(Reason::CenterError, self.label(), DecidedBy::Center(&local), None, None)
+        cx.fx.push(Effect::Log(
+            Level::Warn,
+            format!("center of {local}, asked by {}: {what}", self.label()),
+        ));
+        self.case
+            .deny(Reason::CenterError, self.label(), DecidedBy::Center(&local), None, None)
     }
 }
 
@@ -175,13 +209,19 @@ fn answered(deferred: Deferred, response: Response<'_>, cx: &mut Cx<'_, '_>) -> 
     if let Some(ttl) = shorter(deferred.options.cache, answer.ttl)
         && let Some(scope) = cx.memory.scopes.get_mut(deferred.scope)
     {
-        let kept = Kept { allow: answer.allow, reason_user: reason_user.clone() };
+        let kept = Kept {
+            allow: answer.allow,
+            reason_user: reason_user.clone(),
+        };
         scope.decisions.keep(deferred.key, kept, ttl, cx.now);
     }
     if let (false, Some(reason)) = (answer.allow, &answer.reason_admin) {
         let id = deferred.case.request_id.as_deref().unwrap_or("-");
         let reason = visible(shorten(reason));
-        cx.fx.push(Effect::Log(Level::Info, format!("center denies {} (request {id}): {reason}", deferred.label())));
+        cx.fx.push(Effect::Log(
+            Level::Info,
+            format!("center denies {} (request {id}): {reason}", deferred.label()),
+        ));
     }
     let local = deferred.case.local_name().to_owned();
     deferred.decided(answer.allow, reason_user.as_deref(), DecidedBy::Center(&local))
@@ -214,14 +254,25 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
             properties: resource_properties(request, template),
         },
         context: ContextPart {
-            time: Timestamp::from_second(asking.at.unix_seconds()).ok().map(|time| time.to_string()),
+            time: Timestamp::from_second(asking.at.unix_seconds())
+                .ok()
+                .map(|time| time.to_string()),
             local: case.local_name().to_owned(),
             source: SourcePart {
-                address: case.source.and_then(|source| source.address).map(|address| address.to_string()),
-                region: case.source.and_then(|source| source.region).map(|region| case.name_of(region).to_owned()),
+                address: case
+                    .source
+                    .and_then(|source| source.address)
+                    .map(|address| address.to_string()),
+                region: case
+                    .source
+                    .and_then(|source| source.region)
+                    .map(|region| case.name_of(region).to_owned()),
             },
-            request_id: case.request_id.clone(),
-            policy: rule.and_then(|rule| policies.policy_name(rule.policy())).unwrap_or_default().to_owned(),
+            request_id: case.request_id.as_deref().map(str::to_owned),
+            policy: rule
+                .and_then(|rule| policies.policy_name(rule.policy()))
+                .unwrap_or_default()
+                .to_owned(),
             rule: rule.map(|rule| rule.name().to_owned()).unwrap_or_default(),
             bundle: case.generation.label.clone(),
         },
@@ -229,7 +280,11 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
 }
 
 fn anonymous() -> SubjectPart {
-    SubjectPart { kind: "anonymous", id: "anonymous".to_owned(), properties: Map::new() }
+    SubjectPart {
+        kind: "anonymous",
+        id: "anonymous".to_owned(),
+        properties: Map::new(),
+    }
 }
 
 fn subject(who: &Authenticated, options: &Defer) -> SubjectPart {
@@ -239,25 +294,32 @@ fn subject(who: &Authenticated, options: &Defer) -> SubjectPart {
     properties.insert("iss".to_owned(), identity.issuer.clone().into());
     properties.insert("roles".to_owned(), who.subject.roles.clone().into());
     properties.insert("permissions".to_owned(), who.subject.permissions.clone().into());
-    let named = ["acr", "amr", "auth_time"].into_iter().chain(options.claims.iter().map(String::as_str));
+    let named = ["acr", "amr", "auth_time"]
+        .into_iter()
+        .chain(options.claims.iter().map(String::as_str));
     for claim in named {
         if let Some(value) = identity.claims.get(claim) {
             properties.insert(claim.to_owned(), value.clone());
         }
     }
-    SubjectPart { kind: "identity", id: identity.subject.clone(), properties }
+    SubjectPart {
+        kind: "identity",
+        id: identity.subject.clone(),
+        properties,
+    }
 }
 
 /// For gRPC, the path is `/service/method` (gRPC over HTTP/2).
 fn action(request: &Understood<'_>, grpc: bool) -> ActionPart {
     let mut properties = Map::new();
-    if grpc
-        && let Some((service, method)) = request.path.path().trim_start_matches('/').split_once('/')
-    {
+    if grpc && let Some((service, method)) = request.path.path().trim_start_matches('/').split_once('/') {
         properties.insert("service".to_owned(), service.into());
         properties.insert("method".to_owned(), method.into());
     }
-    ActionPart { name: request.head.method.to_owned(), properties }
+    ActionPart {
+        name: request.head.method.to_owned(),
+        properties,
+    }
 }
 
 fn resource_properties(request: &Understood<'_>, template: Option<&PathTemplate>) -> Map<String, Value> {

@@ -38,7 +38,7 @@ pub struct Outgoing {
 /// A call with its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Under which its fate is reported: [`sent`](super::Engine::sent), [`reply`](super::Engine::reply).
+    /// Under which its fate is reported: [`reply`](super::Engine::reply), or [`refuse`](super::Engine::refuse).
     pub id: CallId,
     /// Whose it is: the host makes a request's call in that stream's context where it can.
     pub owner: Owner,
@@ -60,7 +60,7 @@ pub enum Level {
 pub enum Effect {
     /// Remove this header from the request that is beginning: only the filter may write it.
     RemoveHeader(Vec<u8>),
-    /// Make a call, and report at once by [`sent`](super::Engine::sent) whether the host took it.
+    /// Make a call, and report at once by [`refuse`](super::Engine::refuse) if the host does not take it.
     Call(Call),
     /// Forget a call: its reply is no longer of interest.
     Cancel(CallId),

@@ -81,9 +81,18 @@ pub struct Cx<'a, 'h> {
 impl Cx<'_, '_> {
     /// Makes a call of this request's own.
     pub fn call(&mut self, outgoing: Outgoing) -> CallId {
-        let id = self.exchange.new_call(Fate { errand: None, key: None, waiters: vec![self.request], sent_at: self.now.monotonic() });
+        let id = self.exchange.new_call(Fate {
+            errand: None,
+            key: None,
+            waiters: vec![self.request],
+            sent_at: self.now.monotonic(),
+        });
         self.exchange.waits_for(self.request, id);
-        self.fx.push(Effect::Call(Call { id, owner: Owner::Request(self.request), outgoing }));
+        self.fx.push(Effect::Call(Call {
+            id,
+            owner: Owner::Request(self.request),
+            outgoing,
+        }));
         id
     }
 
@@ -97,11 +106,20 @@ impl Cx<'_, '_> {
             return id;
         }
         let (outgoing, errand) = errand();
-        let fate = Fate { errand: Some(errand), key: Some(key.to_owned()), waiters: vec![self.request], sent_at: self.now.monotonic() };
+        let fate = Fate {
+            errand: Some(errand),
+            key: Some(key.to_owned()),
+            waiters: vec![self.request],
+            sent_at: self.now.monotonic(),
+        };
         let id = self.exchange.new_call(fate);
         self.exchange.shared.insert(key.to_owned(), id);
         self.exchange.waits_for(self.request, id);
-        self.fx.push(Effect::Call(Call { id, owner: Owner::Engine, outgoing }));
+        self.fx.push(Effect::Call(Call {
+            id,
+            owner: Owner::Engine,
+            outgoing,
+        }));
         id
     }
 
@@ -171,7 +189,11 @@ impl Exchange {
     }
 
     /// Lets a new request take its first step.
-    pub(super) fn begin(&mut self, entry: &mut Entry<'_, '_>, first: impl FnOnce(&mut Cx<'_, '_>) -> Step) -> (RequestId, Progress) {
+    pub(super) fn begin(
+        &mut self,
+        entry: &mut Entry<'_, '_>,
+        first: impl FnOnce(&mut Cx<'_, '_>) -> Step,
+    ) -> (RequestId, Progress) {
         let request = RequestId(self.next());
         self.requests.insert(request, Waiting::default());
         let step = first(&mut self.cx(request, entry));
@@ -179,7 +201,13 @@ impl Exchange {
     }
 
     /// Hands a request the body that it asked for; `None`: it did not, or is gone.
-    pub(super) fn body(&mut self, request: RequestId, bytes: &[u8], complete: bool, entry: &mut Entry<'_, '_>) -> Option<Progress> {
+    pub(super) fn body(
+        &mut self,
+        request: RequestId,
+        bytes: &[u8],
+        complete: bool,
+        entry: &mut Entry<'_, '_>,
+    ) -> Option<Progress> {
         if !self.requests.get(&request)?.body {
             return None;
         }
@@ -193,7 +221,9 @@ impl Exchange {
             self.shared.remove(key);
         }
         if response.is_some() {
-            entry.fx.push(Effect::Answered(entry.now.monotonic().since(fate.sent_at)));
+            entry
+                .fx
+                .push(Effect::Answered(entry.now.monotonic().since(fate.sent_at)));
         }
         if let Some(errand) = fate.errand {
             errand.finish(response, entry.memory, entry.now);
@@ -210,8 +240,12 @@ impl Exchange {
     /// Wakes whose time has come, and says when the next one's does.
     pub(super) fn wake(&mut self, entry: &mut Entry<'_, '_>) {
         let now = entry.now.monotonic();
-        let due: Vec<RequestId> =
-            self.timers.iter().take_while(|(at, _)| *at <= now).map(|(_, request)| *request).collect();
+        let due: Vec<RequestId> = self
+            .timers
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, request)| *request)
+            .collect();
         for request in due {
             self.clear_timer(request);
             self.resume_and_report(request, Wakeup::Timer, entry);
@@ -232,7 +266,11 @@ impl Exchange {
     /// The request that alone waits for a call, if there is one.
     pub(super) fn owner(&self, call: CallId) -> Option<RequestId> {
         let fate = self.calls.get(&call)?;
-        if fate.errand.is_some() { None } else { fate.waiters.first().copied() }
+        if fate.errand.is_some() {
+            None
+        } else {
+            fate.waiters.first().copied()
+        }
     }
 
     fn resume_and_report(&mut self, request: RequestId, wakeup: Wakeup<'_>, entry: &mut Entry<'_, '_>) {
@@ -268,7 +306,14 @@ impl Exchange {
     }
 
     fn cx<'a, 'h>(&'a mut self, request: RequestId, entry: &'a mut Entry<'_, 'h>) -> Cx<'a, 'h> {
-        Cx { memory: entry.memory, kit: entry.kit, now: entry.now, fx: entry.fx, exchange: self, request }
+        Cx {
+            memory: entry.memory,
+            kit: entry.kit,
+            now: entry.now,
+            fx: entry.fx,
+            exchange: self,
+            request,
+        }
     }
 
     fn new_call(&mut self, fate: Fate) -> CallId {
@@ -301,7 +346,9 @@ impl Exchange {
     }
 
     fn set_timer(&mut self, request: RequestId, at: Monotonic) {
-        let Some(waiting) = self.requests.get_mut(&request) else { return };
+        let Some(waiting) = self.requests.get_mut(&request) else {
+            return;
+        };
         match waiting.timer {
             Some(earlier) if earlier <= at => return,
             Some(later) => {

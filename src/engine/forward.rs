@@ -22,10 +22,19 @@ pub(super) struct Claims<'a> {
 
 /// What a request carries on. An anonymous one carries nothing of the kind.
 pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>) -> Forwarded {
-    let mut forwarded = Forwarded { strip_authorization: forwarding.strip_token && claims.is_some(), ..Forwarded::default() };
-    let (Some(claims), true) = (claims, forwarding.identity) else { return forwarded };
-    forwarded.headers.push((SUBJECT.to_owned(), value_text(&claims.identity.subject)));
-    forwarded.headers.push((REGION.to_owned(), claims.identity.home_name.clone()));
+    let mut forwarded = Forwarded {
+        strip_authorization: forwarding.strip_token && claims.is_some(),
+        ..Forwarded::default()
+    };
+    let (Some(claims), true) = (claims, forwarding.identity) else {
+        return forwarded;
+    };
+    forwarded
+        .headers
+        .push((SUBJECT.to_owned(), value_text(&claims.identity.subject)));
+    forwarded
+        .headers
+        .push((REGION.to_owned(), claims.identity.home_name.clone()));
     for (header, claim) in &forwarding.claims {
         if let Some(value) = claims.identity.claims.get(*claim).and_then(header_value) {
             forwarded.headers.push(((*header).to_owned(), value));

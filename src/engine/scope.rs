@@ -44,16 +44,29 @@ pub(super) struct Scopes {
 
 impl Scopes {
     pub(super) fn new(seed: u64) -> Self {
-        Self { list: Vec::new(), last: 0, seed }
+        Self {
+            list: Vec::new(),
+            last: 0,
+            seed,
+        }
     }
 
     pub(super) fn get_mut(&mut self, id: ScopeId) -> Option<&mut Scope> {
         self.list.iter_mut().find(|scope| scope.id == id)
     }
 
-    pub(super) fn activate(&mut self, root: &str, generation: Rc<Generation>, locality: Option<&str>) -> (ScopeId, Activation) {
+    pub(super) fn activate(
+        &mut self,
+        root: &str,
+        generation: Rc<Generation>,
+        locality: Option<&str>,
+    ) -> (ScopeId, Activation) {
         let local = generation.local.or_else(|| generation.region_named(locality?));
-        if let Some(scope) = self.list.iter_mut().find(|scope| scope.root == root && scope.generation.name == generation.name) {
+        if let Some(scope) = self
+            .list
+            .iter_mut()
+            .find(|scope| scope.root == root && scope.generation.name == generation.name)
+        {
             scope.holders = scope.holders.saturating_add(1);
             return (scope.id, scope.replace(generation, local));
         }

@@ -7,7 +7,7 @@ use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
-use crate::bundle::document::IdentityNeed;
+use crate::bundle::document::{Effect, IdentityNeed};
 use crate::bundle::{RegionId, document};
 use crate::request::{Authority, CanonicalPath, PathTemplate};
 
@@ -26,7 +26,6 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
-    forwarded_headers: Vec<String>,
 }
 
 /// A policy, without its rules.
@@ -63,7 +62,7 @@ pub struct Rule {
     /// `identity: none` of an allow or a defer.
     pub(super) is_public: bool,
     pub(super) conditions: Conditions,
-    pub(super) effect: document::Effect,
+    pub(super) effect: Effect,
 }
 
 impl Rule {
@@ -115,12 +114,10 @@ impl PolicySet {
             }
             policies.push(Policy::compile(document, &names));
         }
-        let forwarded_headers = forwarded_headers(&policies);
         Self {
             policies,
             rules,
             index: index.build(),
-            forwarded_headers,
         }
     }
 
@@ -159,10 +156,10 @@ impl PolicySet {
         label.map_or(NOTHING, |label| label)
     }
 
-    /// All headers that any policy fills with a claim, lower case, sorted: a client's own are to be removed, whatever governs its request.
-    #[must_use]
-    pub fn forwarded_headers(&self) -> &[String] {
-        &self.forwarded_headers
+    /// How many nodes the index has.
+    #[cfg(test)]
+    pub(super) fn index_nodes(&self) -> usize {
+        self.index.nodes()
     }
 
     /// The rules found, by policy and rule name.
@@ -214,7 +211,7 @@ impl Policy {
 
 impl Rule {
     fn compile(document: document::Rule, policy: PolicyRef, policy_name: &str, regions: &RegionNames<'_>) -> Self {
-        let is_deny = matches!(document.effect, document::Effect::Deny(_));
+        let is_deny = matches!(document.effect, Effect::Deny(_));
         let is_public = !is_deny && document.identity == IdentityNeed::None;
         // Who is not let in by a public rule needs a token; who is refused needs one only where the rule says so.
         let token = if is_deny {
@@ -225,6 +222,11 @@ impl Rule {
         let mut paths = document.paths;
         if let Some(paths) = &mut paths {
             paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        }
+        let mut effect = document.effect;
+        if let Effect::Defer(options) = &mut effect {
+            options.claims.sort_unstable();
+            options.claims.dedup();
         }
         Self {
             label: label(policy_name, Some(&document.name)),
@@ -241,7 +243,7 @@ impl Rule {
                 permissions: document.permissions,
                 roles: document.roles,
             },
-            effect: document.effect,
+            effect,
         }
     }
 }
@@ -262,13 +264,4 @@ impl<'r> RegionNames<'r> {
             .filter_map(|name| self.0.get(name.as_str()).copied())
             .collect()
     }
-}
-
-fn forwarded_headers(policies: &[Policy]) -> Vec<String> {
-    let forwards = policies.iter().filter_map(|policy| policy.forward.as_ref());
-    let headers = forwards.flat_map(|forward| forward.claims.iter().map(|(header, _)| header));
-    let mut headers: Vec<_> = headers.cloned().collect();
-    headers.sort_unstable();
-    headers.dedup();
-    headers
 }

@@ -89,6 +89,12 @@ impl Index {
         sort_once(rules);
         rules.retain(|rule| governs(*rule));
     }
+
+    /// How many nodes it has.
+    #[cfg(test)]
+    pub(super) fn nodes(&self) -> usize {
+        self.tries.nodes()
+    }
 }
 
 fn sort_once<T: Ord>(list: &mut Vec<T>) {
@@ -177,3 +183,6 @@ impl IndexBuilder {
         root
     }
 }
+
+#[cfg(test)]
+mod tests;

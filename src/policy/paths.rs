@@ -113,6 +113,12 @@ impl PathTries {
         self.collect(walk, method, rules, |node| &node.here);
     }
 
+    /// How many nodes there are.
+    #[cfg(test)]
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     fn collect(&self, walk: &mut Walk, method: usize, rules: &mut Vec<RuleRef>, leaf: impl Fn(&Node) -> &Leaf) {
         walk.steps = walk.steps.saturating_add(walk.reached.len());
         for node in walk.reached.iter().filter_map(|id| self.nodes.get(*id)) {

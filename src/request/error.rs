@@ -118,10 +118,22 @@ mod tests {
     #[test]
     fn each_is_answered_400_and_says_why_without_a_capital_or_a_full_stop() {
         let all = [
-            HeadersError::ALL.iter().map(|error| (error.reason(), error.to_string())).collect::<Vec<_>>(),
-            HeadError::ALL.iter().map(|error| (error.reason(), error.to_string())).collect(),
-            AuthorityError::ALL.iter().map(|error| (error.reason(), error.to_string())).collect(),
-            PathError::ALL.iter().map(|error| (error.reason(), error.to_string())).collect(),
+            HeadersError::ALL
+                .iter()
+                .map(|error| (error.reason(), error.to_string()))
+                .collect::<Vec<_>>(),
+            HeadError::ALL
+                .iter()
+                .map(|error| (error.reason(), error.to_string()))
+                .collect(),
+            AuthorityError::ALL
+                .iter()
+                .map(|error| (error.reason(), error.to_string()))
+                .collect(),
+            PathError::ALL
+                .iter()
+                .map(|error| (error.reason(), error.to_string()))
+                .collect(),
         ]
         .concat();
         for (reason, text) in all {

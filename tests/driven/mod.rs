@@ -12,10 +12,10 @@ use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::{Value as Json, json};
 
 /// Friday, 15 January 2027, 08:00 UTC, in seconds since the Unix epoch.
-const START: u64 = 1_800_000_000;
+pub(crate) const START: u64 = 1_800_000_000;
 
 /// Finds every signature good: what is looked at here is what stands around it.
-struct Yes(Rc<dyn SignatureVerifier>);
+pub(crate) struct Yes(Rc<dyn SignatureVerifier>);
 
 struct Always;
 
@@ -45,9 +45,9 @@ impl Attrs for Stream {
 
 /// An engine with a bundle in force.
 pub(crate) struct Driven {
-    engine: Engine,
+    pub(crate) engine: Engine,
     scope: ScopeId,
-    kit: Yes,
+    pub(crate) kit: Yes,
 }
 
 impl Driven {

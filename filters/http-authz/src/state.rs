@@ -3,13 +3,14 @@
 use core::cell::RefCell;
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 use std::rc::Rc;
 use std::time::Instant;
 
 use regionguard::bundle::{self, Encoding};
 use regionguard::center::{RESPONSE_MAX, Response};
+use regionguard::decision::Decision;
 use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, RequestId, ScopeId};
 use regionguard::request::Headers;
 use regionguard::time::{Monotonic, Now, WallTime};
@@ -51,6 +52,14 @@ struct Root {
 struct Paused {
     context: u32,
     root: u32,
+}
+
+/// What became of a request in its headers callback, beside its own outcome.
+struct Begun {
+    /// Every header that only this filter may write was removed.
+    clean: bool,
+    /// It waited, and is decided already: the host made no call.
+    decision: Option<Decision>,
 }
 
 /// All that one VM holds.
@@ -167,29 +176,34 @@ impl State {
             }
             Err(_) => return FilterAction::Pause,
         };
-        if let Outcome::Waiting(request) = outcome {
+        let waiting = match outcome {
+            Outcome::Waiting(request) | Outcome::NeedBody { request, .. } => Some(request),
+            Outcome::Done(_) => None,
+        };
+        if let Some(request) = waiting {
             self.paused.insert(request, Paused { context: stream, root });
         }
-        if !self.carry_for(root, fx) {
-            return self.give_up(&outcome);
+        let carried = self.carry_for(root, waiting, fx);
+        if !carried.clean {
+            return self.give_up(waiting);
         }
-        match outcome {
-            Outcome::Done(decision) => match carry_out(decision) {
+        match (outcome, carried.decision) {
+            (Outcome::Done(decision), _) | (_, Some(decision)) => match carry_out(decision) {
                 Carried::GoesOn => FilterAction::Continue,
                 Carried::Answered => FilterAction::Pause,
             },
-            Outcome::Waiting(_) => FilterAction::Pause,
+            (Outcome::Waiting(_), None) => FilterAction::Pause,
             // No body callback is exported as long as no rule can ask for a body.
-            Outcome::NeedBody { .. } => self.give_up(&outcome),
+            (Outcome::NeedBody { .. }, None) => self.give_up(waiting),
         }
     }
 
     /// Answers a request that the filter cannot carry as decided.
-    fn give_up(&mut self, outcome: &Outcome) -> FilterAction {
-        if let Outcome::Waiting(request) | Outcome::NeedBody { request, .. } = outcome {
-            self.paused.remove(request);
+    fn give_up(&mut self, waiting: Option<RequestId>) -> FilterAction {
+        if let Some(request) = waiting {
+            self.paused.remove(&request);
             let mut fx = Effects::default();
-            self.engine.close(*request, &mut fx);
+            self.engine.close(request, &mut fx);
             self.carry(fx);
         }
         refuse();
@@ -198,11 +212,7 @@ impl State {
 
     /// A call was answered. `context` is the root's, or the stream's on hosts that tie calls to streams.
     pub(crate) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
-        let root = self
-            .paused
-            .values()
-            .find(|paused| paused.context == context)
-            .map_or(context, |paused| paused.root);
+        let root = self.root_of(context);
         let Some(call) = self.calls.remove(&(root, token)) else {
             return;
         };
@@ -225,7 +235,15 @@ impl State {
         let (wall, read) = host_now(self.start);
         let now = Now::new(wall, &read);
         self.engine.reply(call, response, &self.kit, &now, &mut fx);
-        self.carry_for(root, fx);
+        self.carry_for(root, None, fx);
+    }
+
+    fn root_of(&self, context: u32) -> u32 {
+        if self.roots.iter().any(|root| root.context == context) {
+            return context;
+        }
+        let stream = self.paused.values().find(|paused| paused.context == context);
+        stream.map_or(context, |paused| paused.root)
     }
 
     fn is_gone(&self, request: RequestId) -> bool {
@@ -235,25 +253,32 @@ impl State {
     }
 
     fn carry(&mut self, fx: Effects) {
-        self.carry_for(0, fx);
+        self.carry_for(0, None, fx);
     }
 
-    /// Carries out effects in order; those that arise on the way follow. Whether the request that begins may go on: not with a header on it that only this filter
-    /// may write.
-    fn carry_for(&mut self, root: u32, fx: Effects) -> bool {
-        let mut clean = true;
-        let mut due = std::collections::VecDeque::from(fx.list);
+    /// Carries out effects in order; those that arise on the way follow. `beginning` is the request in whose headers callback this happens, if it waits: the host
+    /// cannot be told to let it go on before that callback has returned, so its decision comes back.
+    fn carry_for(&mut self, root: u32, beginning: Option<RequestId>, fx: Effects) -> Begun {
+        let mut begun = Begun {
+            clean: true,
+            decision: None,
+        };
+        let mut due = VecDeque::from(fx.list);
         while let Some(effect) = due.pop_front() {
             match effect {
-                Effect::RemoveHeader(name) => clean &= abi::remove_request_header(&name).is_ok(),
+                Effect::RemoveHeader(name) => begun.clean &= abi::remove_request_header(&name).is_ok(),
                 Effect::Call(call) => due.extend(self.make(root, call).list),
                 Effect::Cancel(call) => self.calls.retain(|_, known| *known != call),
+                Effect::Done(request, decision) if Some(request) == beginning => {
+                    self.paused.remove(&request);
+                    begun.decision = Some(decision);
+                }
                 Effect::Done(request, decision) => self.finish(request, decision),
                 Effect::Answered(time) => self.metrics.callout_took(milliseconds(time)),
                 Effect::Log(level, message) => log(level, &message),
             }
         }
-        clean
+        begun
     }
 
     /// Makes a call, and tells the engine at once if the host does not.
@@ -288,7 +313,7 @@ impl State {
     }
 
     /// Ends a stream's wait.
-    fn finish(&mut self, request: RequestId, decision: regionguard::decision::Decision) {
+    fn finish(&mut self, request: RequestId, decision: Decision) {
         let Some(paused) = self.paused.remove(&request) else {
             return;
         };
@@ -340,18 +365,21 @@ fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
     };
     for (name, value) in &headers {
         match name {
-            b":status" => {
-                response.status = core::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(0)
-            }
+            b":status" => response.status = status(value),
             b"content-type" => response.content_type = Some(value),
             b"x-request-id" => response.request_id = Some(value),
             _ => {}
         }
     }
     response
+}
+
+/// A status that cannot be read is 0: no status that means anything.
+fn status(value: &[u8]) -> u16 {
+    core::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -97,7 +97,9 @@ pub(crate) struct HostKit {
 
 impl Default for HostKit {
     fn default() -> Self {
-        Self { verifier: Rc::new(HostVerifier::default()) }
+        Self {
+            verifier: Rc::new(HostVerifier::default()),
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use prost::Message as _;
 use serde_json::json;
 
 use super::*;
 use crate::bundle::RegionId;
-use crate::bundle::document::Wildcard;
+use crate::bundle::document::{Defer, Effect, Forward, From, IdentityNeed, Refusal, Requirement, Wildcard, Words};
+use crate::request::{HostPattern, PathTemplate};
 
 #[test]
 fn the_full_form_loads_as_it_stands() {
@@ -68,6 +68,196 @@ fn a_region_is_what_it_says() {
     assert_eq!(acceptance.home, "eu-west-1");
     assert_eq!(acceptance.permissions, [Wildcard::Prefix("read:".to_owned())]);
     assert_eq!(acceptance.roles, [Wildcard::Exact("viewer".to_owned())]);
+}
+
+fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn hosts(all: &[&str]) -> Option<Vec<HostPattern>> {
+    Some(
+        all.iter()
+            .map(|text| HostPattern::parse(text).expect("a pattern"))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_policy_is_what_it_says() {
+    let bundle = parsed(&sample());
+    let [policy] = bundle.policies.as_slice() else {
+        panic!("one policy")
+    };
+    assert_eq!(policy.name, "shop");
+    assert_eq!(policy.hosts, hosts(&["api.us-east-1.com", "*.internal:8443"]));
+    assert!(policy.default_allow);
+    let requirements = [
+        Requirement::SourceRegions(texts(&["us-east-1", "eu-west-1"])),
+        Requirement::BusinessHours,
+    ];
+    assert_eq!(policy.requirements, requirements);
+    let claims = [("x-department", "department"), ("x-user", "sub")].map(|(h, c)| (h.to_owned(), c.to_owned()));
+    let forward = Forward {
+        strip_token: true,
+        claims: claims.to_vec(),
+    };
+    assert_eq!(policy.forward, Some(forward));
+}
+
+#[test]
+fn a_rule_is_what_it_says() {
+    let bundle = parsed(&sample());
+    let [allow, deny, defer] = bundle.policies[0].rules.as_slice() else {
+        panic!("three rules")
+    };
+    assert_eq!(allow.name, "read-own-profile");
+    assert_eq!(allow.hosts, hosts(&["api.us-east-1.com", "*.internal"]));
+    assert_eq!(allow.methods, Some(texts(&["GET", "HEAD"])));
+    assert_eq!(
+        allow.paths,
+        Some(vec![PathTemplate::parse("/v1/profiles/{id}").expect("a template")])
+    );
+    let from = From {
+        source_regions: Some(texts(&["us-east-1"])),
+        home_regions: Some(texts(&["us-east-1", "eu-west-1"])),
+        networks: Some(vec!["10.0.0.0/8".parse().expect("a network")]),
+    };
+    assert_eq!(allow.from, from);
+    let permissions = Words {
+        any_of: Some(texts(&["read:profile"])),
+        all_of: Some(texts(&["read:any"])),
+    };
+    assert_eq!(allow.permissions, permissions);
+    let roles = Words {
+        any_of: Some(texts(&["viewer", "admin"])),
+        all_of: None,
+    };
+    assert_eq!(allow.roles, roles);
+    assert_eq!(
+        (&allow.effect, allow.identity),
+        (&Effect::Allow, IdentityNeed::Required)
+    );
+    let refusal = Refusal {
+        status: 404,
+        hide: true,
+    };
+    assert_eq!(
+        (&deny.effect, deny.identity),
+        (&Effect::Deny(refusal), IdentityNeed::Anybody)
+    );
+    assert_eq!(
+        (&deny.hosts, &deny.methods, &deny.from),
+        (&None, &None, &From::default())
+    );
+    let asked = Defer {
+        cache: Some(Duration::from_secs(30)),
+        allow_when_unavailable: true,
+        claims: texts(&["department"]),
+        pass_reason: true,
+    };
+    assert_eq!(
+        (&defer.effect, defer.identity),
+        (&Effect::Defer(asked), IdentityNeed::Required)
+    );
+}
+
+#[test]
+fn what_a_rule_leaves_out_has_its_usual_value() {
+    let deny = |status, hide| Effect::Deny(Refusal { status, hide });
+    let careful = Defer::default();
+    assert!(careful.cache.is_none() && !careful.allow_when_unavailable && !careful.pass_reason);
+    for (rule, effect, identity) in [
+        (json!({"effect": "allow"}), Effect::Allow, IdentityNeed::Required),
+        (
+            json!({"effect": "allow", "identity": "none"}),
+            Effect::Allow,
+            IdentityNeed::None,
+        ),
+        (json!({"effect": "deny"}), deny(403, false), IdentityNeed::Anybody),
+        (
+            json!({"effect": "deny", "identity": "required"}),
+            deny(403, false),
+            IdentityNeed::Required,
+        ),
+        (
+            json!({"effect": "deny", "response": {"hide": true}}),
+            deny(404, true),
+            IdentityNeed::Anybody,
+        ),
+        (
+            json!({"effect": "deny", "response": {"hide": false}}),
+            deny(403, false),
+            IdentityNeed::Anybody,
+        ),
+        (
+            json!({"effect": "deny", "response": {"status": 404}}),
+            deny(404, false),
+            IdentityNeed::Anybody,
+        ),
+        (
+            json!({"effect": "deny", "response": {"status": 410}}),
+            deny(410, false),
+            IdentityNeed::Anybody,
+        ),
+        (
+            json!({"effect": "deny", "response": {"status": 451}}),
+            deny(451, false),
+            IdentityNeed::Anybody,
+        ),
+        (
+            json!({"effect": "defer"}),
+            Effect::Defer(careful.clone()),
+            IdentityNeed::Required,
+        ),
+        (
+            json!({"effect": "defer", "identity": "none"}),
+            Effect::Defer(careful.clone()),
+            IdentityNeed::None,
+        ),
+        (
+            json!({"effect": "defer", "defer": {"onUnavailable": "deny", "reasonUser": "drop"}}),
+            Effect::Defer(careful.clone()),
+            IdentityNeed::Required,
+        ),
+    ] {
+        let mut bundle = sample();
+        let mut named = rule.clone();
+        named["name"] = json!("rule");
+        set(&mut bundle, "documents[2].spec", json!({"rules": [named]}));
+        let bundle = parsed(&bundle);
+        let found = &bundle.policies[0].rules[0];
+        assert_eq!((&found.effect, found.identity), (&effect, identity), "{rule}");
+    }
+}
+
+#[test]
+fn what_a_policy_leaves_out_has_its_usual_value() {
+    let of = |spec: Json| {
+        let mut bundle = sample();
+        set(&mut bundle, "documents[2].spec", spec);
+        parsed(&bundle).policies.remove(0)
+    };
+    let policy = of(json!({"mode": "enforce"}));
+    assert!(policy.hosts.is_none() && !policy.default_allow && policy.forward.is_none());
+    assert!(policy.requirements.is_empty() && policy.rules.is_empty());
+    let forward = |spec: Json| of(json!({"forward": spec})).forward.expect("forward").strip_token;
+    assert!(!forward(json!({"claims": {"x-user": "sub"}})));
+    assert!(!forward(json!({"token": "pass"})));
+    assert!(forward(json!({"token": "strip"})));
+}
+
+#[test]
+fn a_region_that_has_its_issuer_for_itself_may_be_told_by_it() {
+    let mut bundle = sample();
+    set(&mut bundle, "documents[1].spec.issuer", json!("identity.eu.com"));
+    set(
+        &mut bundle,
+        "documents[1].spec.claims",
+        json!({"region": {"from_issuer": true}, "permissions": "scope"}),
+    );
+    let claims = &parsed(&bundle).regions[0].claims;
+    assert_eq!(claims.region, crate::identity::RegionClaim::FromIssuer);
+    assert_eq!((claims.permissions.as_str(), claims.roles.as_str()), ("scope", "roles"));
 }
 
 #[test]
@@ -178,127 +368,6 @@ fn snake_case_is_read_as_camel_case() {
     let generation = compiled(&bundle);
     let region = generation.region(RegionId(1)).expect("there");
     assert!(region.calendar.is_some() && region.max_token_lifetime.is_some());
-}
-
-#[test]
-fn a_generation_has_one_digest_however_it_was_written() {
-    let bundle = sample();
-    let (json, of_struct) = (compiled(&bundle), compile_struct(&bundle).expect("compiles"));
-    assert_eq!(json.digest, of_struct.digest);
-    assert_eq!(json.label, of_struct.label);
-    // serde_json sorts members: the other way round is another order.
-    let reversed = backwards(&bundle);
-    assert_ne!(reversed, bundle.to_string());
-    let reversed = compile(reversed.as_bytes(), Encoding::Json).expect("compiles");
-    assert_eq!(json.digest, reversed.digest);
-    let digits: String = json.digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(json.label, format!("shop@41+{digits}"));
-}
-
-/// The same JSON with the members of each object in reverse order, and white space before it.
-fn backwards(json: &Json) -> String {
-    fn write(json: &Json) -> String {
-        match json {
-            Json::Array(items) => format!("[{}]", items.iter().map(write).collect::<Vec<_>>().join(", ")),
-            Json::Object(members) => {
-                let written: Vec<_> = members
-                    .iter()
-                    .rev()
-                    .map(|(name, value)| format!("{}: {}", json!(name), write(value)))
-                    .collect();
-                format!("{{{}}}", written.join(",\n"))
-            }
-            scalar => scalar.to_string(),
-        }
-    }
-    format!("\n\t {}", write(json))
-}
-
-#[test]
-fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
-    let before = compiled(&sample());
-    for (place, value, trusted) in [
-        ("metadata.version", json!(42), false),
-        ("documents[2].spec.rules[0].effect", json!("deny"), false),
-        ("documents[0].spec.audiences[0]", json!("other"), false),
-        ("documents[0].spec.accepts[0].roles[0]", json!("other"), false),
-        ("documents[0].spec.issuer", json!("other"), true),
-        ("documents[0].spec.claims.region", json!("home"), true),
-        ("documents[0].spec.claims.roles", json!("groups"), true),
-        ("documents[0].spec.claims.permissions", json!("scope"), true),
-        ("documents[0].spec.keys.algorithms", json!(["ES256"]), false),
-        ("documents[0].spec.keys.jwks.keys[0]", key("two", 1), true),
-        ("documents[0].spec.keys.jwks.keys[0]", key("one", 9), true),
-        ("documents[0].spec.keys.jwks.keys[0]", rsa_key("one", 256), true),
-    ] {
-        let mut bundle = sample();
-        set(&mut bundle, place, value);
-        if place.ends_with("effect") {
-            remove(&mut bundle, "documents[2].spec.rules[0].identity");
-        }
-        let after = compiled(&bundle);
-        assert_ne!(before.digest, after.digest, "{place}");
-        assert_eq!(before.trust_digest != after.trust_digest, trusted, "{place}");
-    }
-}
-
-#[test]
-fn the_allow_list_of_algorithms_is_part_of_the_trust() {
-    let with = |algorithms: Json| {
-        let mut bundle = sample();
-        set(
-            &mut bundle,
-            "documents[0].spec.keys",
-            json!({"algorithms": algorithms, "jwks": {"keys": [rsa_key("one", 256)]}}),
-        );
-        compiled(&bundle).trust_digest
-    };
-    assert_ne!(with(json!(["RS256", "PS256"])), with(json!(["RS256"])));
-}
-
-#[test]
-fn encodings_are_told_apart() {
-    let bundle = sample();
-    let json = bundle.to_string();
-    let bytes = to_struct(&bundle).encode_to_vec();
-    for (bytes, encoding, loads) in [
-        (json.as_bytes(), Encoding::Json, true),
-        (json.as_bytes(), Encoding::Struct, false),
-        (bytes.as_slice(), Encoding::Struct, true),
-        (bytes.as_slice(), Encoding::Json, false),
-        (bytes.as_slice(), Encoding::Detect, true),
-        (format!("\n\n {json}").as_bytes(), Encoding::Detect, true),
-        (format!("\n{json}\n").as_bytes(), Encoding::Detect, true),
-    ] {
-        assert_eq!(compile(bytes, encoding).is_ok(), loads, "{encoding:?}");
-    }
-}
-
-/// The first byte of a Struct is a line feed, and the length that follows may be a brace or white space.
-#[test]
-fn a_struct_that_begins_like_json_is_still_a_struct() {
-    for wanted in [b'{', b' ', b'\n', b'\r', b'\t'] {
-        let entry = (1..200).find_map(|length| {
-            let bytes = to_struct(&json!({"region": "r".repeat(length)})).encode_to_vec();
-            (bytes.get(1) == Some(&wanted)).then_some(bytes)
-        });
-        let Some(bytes) = entry else {
-            // So short an entry has no room for this key: a shorter one does.
-            let bytes = (0..30).find_map(|length| {
-                let bytes = to_struct(&json!({"": "r".repeat(length)})).encode_to_vec();
-                (bytes.get(1) == Some(&wanted)).then_some(bytes)
-            });
-            let errors = compile(&bytes.expect("a length"), Encoding::Detect).expect_err("no bundle");
-            assert!(lines(&errors).contains("no such field"), "{wanted}: {}", lines(&errors));
-            continue;
-        };
-        let errors = compile(&bytes, Encoding::Detect).expect_err("no bundle");
-        assert!(
-            lines(&errors).contains("`metadata` is missing"),
-            "{wanted}: {}",
-            lines(&errors)
-        );
-    }
 }
 
 #[test]

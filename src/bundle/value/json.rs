@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8], sink: &mut Sink) -> Read<Value> {
         .and_then(|value| deserializer.end().map(|()| value));
     let refused = reading.refused.take();
     outcome.map_err(|error| match refused {
-        Some(path) => sink.error_at(path, Problem::new(error.to_string())),
+        Some(path) => sink.error_at(&path, Problem::new(error.to_string())),
         None => sink.error(&Path::Root, format!("not valid JSON: {error}")),
     })
 }

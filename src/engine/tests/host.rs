@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::super::{
     Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId,

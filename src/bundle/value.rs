@@ -165,3 +165,56 @@ fn report_duplicates(members: &[(String, Value)], path: &Path<'_>, sink: &mut Si
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_of(json: &str) -> [u8; 32] {
+        let mut sink = Sink::default();
+        let value = read(json.as_bytes(), Encoding::Json, &mut sink);
+        digest(&value.expect("a value"))
+    }
+
+    #[test]
+    fn a_number_has_one_digest_however_it_is_written() {
+        for (left, right) in [
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("41.0", "41"),
+            ("4.1e1", "41"),
+            (r#""\u0061""#, r#""a""#),
+        ] {
+            assert_eq!(digest_of(left), digest_of(right), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn other_values_have_other_digests() {
+        let all = [
+            "null",
+            "false",
+            "true",
+            "0",
+            "1",
+            "\"\"",
+            "\"1\"",
+            "[]",
+            "{}",
+            "[[]]",
+            "[[],[]]",
+            "[[[]]]",
+            "[{}]",
+            "[null]",
+            "[\"ab\"]",
+            "[\"a\",\"b\"]",
+            "{\"a\":\"b\"}",
+            "{\"a\":\"\",\"b\":\"\"}",
+            "{\"ab\":\"\"}",
+            "[\"a\",[\"b\"]]",
+            "[[\"a\"],\"b\"]",
+        ];
+        let digests: std::collections::BTreeSet<_> = all.iter().map(|json| digest_of(json)).collect();
+        assert_eq!(digests.len(), all.len());
+    }
+}

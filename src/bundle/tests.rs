@@ -5,8 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
 use serde_json::{Value as Json, json};
 
-use super::{Diagnostic, Encoding, Generation, Severity, compile};
+use super::diagnostic::Sink;
+use super::document::Bundle;
+use super::{Diagnostic, Encoding, Generation, Severity, compile, root, value};
 
+mod digests;
 mod documents;
 mod hostile;
 mod mistakes;
@@ -108,6 +111,18 @@ fn compile_struct(bundle: &Json) -> Result<Generation, Vec<Diagnostic>> {
 #[track_caller]
 fn compiled(bundle: &Json) -> Generation {
     compile_json(bundle).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+}
+
+/// The documents as they were read, before they are compiled.
+#[track_caller]
+fn parsed(bundle: &Json) -> Bundle {
+    let mut sink = Sink::default();
+    let read = value::read(bundle.to_string().as_bytes(), Encoding::Json, &mut sink)
+        .and_then(|value| root::read(&value, &mut sink));
+    match sink.judge(read) {
+        Ok(((bundle, _), _)) => bundle,
+        Err(errors) => panic!("{}", lines(&errors)),
+    }
 }
 
 /// The errors of a bundle that is refused.

@@ -13,6 +13,8 @@ mod hosts;
 mod index;
 mod label;
 mod paths;
+#[cfg(test)]
+mod testing;
 
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};

@@ -1,0 +1,67 @@
+# The single entry. `make` alone lists what there is.
+
+TOOLS := $(abspath $(or $(REGIONGUARD_TOOLS),.tools))
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+MODULE := $(TARGET)/wasm32-wasip1/release/regionguard_http_authz.wasm
+MODULE_MAX := 2097152
+
+# ring's C files, compiled for WebAssembly.
+export CC_wasm32_wasip1 := $(TOOLS)/bin/wasm32-cc
+export AR_wasm32_wasip1 := $(TOOLS)/bin/wasm32-ar
+export CARGO_TARGET_WASM32_WASIP1_RUNNER := $(TOOLS)/bin/node --no-warnings $(CURDIR)/tests/runners/wasi.mjs
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-test-runner
+
+# What is tested and linted natively: all but the filter, which is a WebAssembly module only.
+NATIVE := --workspace --exclude regionguard-http-authz
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo up test test-unit test-wasm test-browser test-envoy bench lint fmt clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
+
+setup: ## install what build, demo and bench need, into .tools/
+	@scripts/setup toolchain envoy wasm-cc
+
+build: setup ## build the WebAssembly module
+	cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
+	@size=$$(wc -c <$(MODULE)); echo "module: $$size bytes, $(MODULE)"; test $$size -le $(MODULE_MAX) || { echo "the module is larger than $(MODULE_MAX) bytes" >&2; exit 1; }
+
+demo: build ## two regions with real Envoys: walk through the requests and print what was decided
+	cargo run --quiet --profile tools -p two-regions -- demo
+
+up: build ## the same two regions, kept running, with curl commands to try
+	cargo run --quiet --profile tools -p two-regions -- up
+
+test: build test-unit test-wasm test-browser test-envoy ## everything
+
+test-unit: setup ## unit, property and vector tests, natively
+	cargo test $(NATIVE) --exclude regionguard-harness
+
+test-wasm: setup ## the kernel's unit tests on wasm32-wasip1, under node:wasi
+	@scripts/setup node
+	cargo test -p regionguard --lib --target wasm32-wasip1
+
+test-browser: setup ## the kernel's pure parts on wasm32-unknown-unknown
+	@scripts/setup node wasm-bindgen
+	PATH="$(TOOLS)/bin:$$PATH" cargo test -p regionguard --test browser --no-default-features --target wasm32-unknown-unknown
+
+test-envoy: build ## end to end, on a real Envoy
+	cargo test -p regionguard-harness -p two-regions
+
+bench: build ## side by side with Envoy's own filters
+	cargo run --quiet --profile tools -p side-by-side
+
+lint: setup ## format, clippy with denied warnings, licences
+	@scripts/setup cargo-deny
+	cargo fmt --all -- --check
+	cargo clippy $(NATIVE) --all-targets -- -D warnings
+	cargo clippy --target wasm32-wasip1 -p regionguard -p regionguard-http-authz -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown -p regionguard --no-default-features -- -D warnings
+	PATH="$(TOOLS)/bin:$$PATH" cargo deny --workspace check licenses bans sources
+
+fmt: setup ## format the sources
+	cargo fmt --all
+
+clean: ## remove what was built; installed tools stay in .tools/
+	cargo clean

@@ -1,0 +1,206 @@
+//! Of ZeroTrustPolicy documents, but for their rules.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn of_a_policy() {
+    let spec = "documents[2].spec";
+    for later in [
+        "identity",
+        "device",
+        "osVersions",
+        "os_versions",
+        "preflight",
+        "probes",
+        "streams",
+    ] {
+        refuses(
+            &format!("{spec}.{later}"),
+            json!({}),
+            "",
+            &format!("`{later}` is not supported yet"),
+        );
+    }
+    refuses(
+        "documents[2].spec.mode",
+        json!("shadow"),
+        "",
+        "`shadow` is not supported yet",
+    );
+    refuses(
+        "documents[2].spec.mode",
+        json!("enforced"),
+        "",
+        "did you mean `enforce`?",
+    );
+    refuses("documents[2].spec.default", json!("deny"), "", "must be `allow`");
+    refuses("documents[2].spec", json!({}), "", "an empty object");
+    refuses("documents[2].spec.rule", json!([]), "", "did you mean `rules`?");
+    refuses("documents[2].spec.rules", json!([]), "", "an empty list");
+    refuses(
+        "documents[2].spec.rules",
+        json!(null),
+        "",
+        "not null: only absence means not restricted",
+    );
+    for later in ["localRegions", "workloads", "local_regions"] {
+        refuses(
+            &format!("{spec}.selector.{later}"),
+            json!(["x"]),
+            "",
+            &format!("`{later}` is not supported yet"),
+        );
+    }
+    refuses("documents[2].spec.selector", json!({}), "", "an empty object");
+    refuses("documents[2].spec.selector.hosts", json!([]), "", "an empty list");
+}
+
+#[test]
+fn of_context() {
+    let context = "documents[2].spec.context";
+    refuses(context, json!({}), "", "an empty object");
+    refuses(
+        context,
+        json!({"geo_restrictions": []}),
+        &format!("{context}.geo_restrictions"),
+        "an empty list",
+    );
+    refuses(
+        context,
+        json!({"geo_restrictions": [{}]}),
+        &format!("{context}.geo_restrictions[0]"),
+        "an empty object",
+    );
+    refuses(
+        context,
+        json!({"geo_restrictions": [{"allowed_regions": []}]}),
+        &format!("{context}.geo_restrictions[0].allowed_regions"),
+        "an empty list",
+    );
+    refuses(
+        context,
+        json!({"geo_restrictions": [{"allowed_region": ["a"]}]}),
+        &format!("{context}.geo_restrictions[0].allowed_region"),
+        "did you mean `allowedRegions`?",
+    );
+    refuses(
+        context,
+        json!({"time_restrictions": [{"business_hours": false}]}),
+        &format!("{context}.time_restrictions[0].business_hours"),
+        "leave it out",
+    );
+    refuses(
+        context,
+        json!({"time_restrictions": [{"business_hours": "true"}]}),
+        &format!("{context}.time_restrictions[0].business_hours"),
+        "must be `true` or `false`; found `true`",
+    );
+    refuses(
+        context,
+        json!({"network_restrictions": []}),
+        &format!("{context}.network_restrictions"),
+        "no such field",
+    );
+    let both = json!({"geo_restrictions": [{"allowed_regions": ["us-east-1"]}], "geoRestrictions": [{"allowedRegions": ["us-east-1"]}]});
+    let mut bundle = sample();
+    set(&mut bundle, context, both);
+    let errors = lines(&refused(&bundle));
+    assert!(
+        errors.contains("given twice, as `geoRestrictions` and as `geo_restrictions`"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn of_forwarding() {
+    let claims = "documents[2].spec.forward.claims";
+    refuses("documents[2].spec.forward", json!({}), "", "an empty object");
+    refuses(
+        "documents[2].spec.forward.token",
+        json!("keep"),
+        "",
+        "must be `strip` or `pass`",
+    );
+    refuses(claims, json!({}), "", "an empty object");
+    refuses(claims, json!({"x-user": 5}), &format!("{claims}.x-user"), "quote it");
+    refuses(
+        claims,
+        json!({"X-User": "sub"}),
+        &format!("{claims}.X-User"),
+        "did you mean `x-user`?",
+    );
+    for header in [
+        "host",
+        "authorization",
+        "cookie",
+        "content-length",
+        "content_length",
+        "x-forwarded-for",
+        "x_forwarded_for",
+        "x-regionguard-subject",
+        "x_regionguard_anything",
+        "x-request-id",
+        "te",
+        "upgrade",
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+        "transfer_encoding",
+        "trailer",
+        "proxy-authorization",
+        "forwarded",
+        "x-envoy-original-path",
+        "via",
+    ] {
+        refuses(
+            claims,
+            json!({header: "sub"}),
+            &format!("{claims}.{header}"),
+            "no claim may fill",
+        );
+    }
+    refuses(
+        claims,
+        json!({":path": "sub"}),
+        &format!("{claims}.\":path\""),
+        "not a header name",
+    );
+    refuses(
+        claims,
+        json!({"x user": "sub"}),
+        &format!("{claims}.\"x user\""),
+        "not a header name",
+    );
+    refuses(
+        claims,
+        json!({"x-user": "sub", "x_user": "sub"}),
+        &format!("{claims}.x_user"),
+        "are one header",
+    );
+    let many: serde_json::Map<String, Json> = (0..33).map(|number| (format!("x-{number}"), json!("sub"))).collect();
+    refuses(claims, Json::Object(many), "", "too many: 33, 32 at most");
+    for header in ["x-user", "x_user"] {
+        let mut bundle = sample();
+        set(
+            &mut bundle,
+            "documents[3]",
+            policy("zoo", json!({"forward": {"claims": {header: "email"}}})),
+        );
+        expect(
+            &bundle,
+            &format!("documents[3].spec.forward.claims.{header}"),
+            "policy `shop` fills this header with the claim `sub`, policy `zoo` with `email`",
+        );
+        set(
+            &mut bundle,
+            "documents[3]",
+            policy("zoo", json!({"forward": {"claims": {header: "sub"}}})),
+        );
+        assert!(
+            compile_json(&bundle).is_ok(),
+            "the same claim in the same header is no clash"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! Of rules.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn of_a_rule() {
+    refuses_without(&of_rule("name"), RULE, "`name` is missing");
+    refuses_without(&of_rule("effect"), RULE, "`effect` is missing");
+    refuses(&of_rule("name"), json!("No Admin"), "", "not a name");
+    refuses(
+        "documents[2].spec.rules[1].name",
+        json!("read-own-profile"),
+        "",
+        "rule 0 of this policy has the name `read-own-profile` already",
+    );
+    refuses(&of_rule("permisions"), json!({}), "", "did you mean `permissions`?");
+    refuses(&of_rule("path"), json!("/"), "", "did you mean `paths`?");
+    for later in ["when", "stepUp", "step_up", "upgrades", "streams", "body"] {
+        refuses(
+            &of_rule(later),
+            json!("x"),
+            "",
+            &format!("`{later}` is not supported yet"),
+        );
+    }
+    refuses(&of_rule("mode"), json!("shadow"), "", "`shadow` is not supported yet");
+    refuses(&of_rule("effect"), json!("stepUp"), "", "`stepUp` is not supported yet");
+    refuses(
+        &of_rule("effect"),
+        json!("permit"),
+        "",
+        "must be `allow`, `deny` or `defer`",
+    );
+    refuses(&of_rule("hosts"), json!([]), "", "an empty list");
+    refuses(&of_rule("hosts[0]"), json!("api.*.com"), "", "api.*.com");
+    refuses(
+        &of_rule("methods[0]"),
+        json!("get"),
+        "",
+        "methods are upper case; found `get`; did you mean `GET`?",
+    );
+    refuses(&of_rule("methods[0]"), json!("*"), "", "leave `methods` out");
+    refuses(&of_rule("methods[0]"), json!("GET POST"), "", "not a method");
+    refuses(
+        &of_rule("methods[0]"),
+        json!("CONNECT"),
+        "",
+        "`CONNECT` is not supported yet",
+    );
+    refuses(&of_rule("methods"), json!([]), "", "an empty list");
+    refuses(
+        &of_rule("paths"),
+        json!(vec!["/a"; 257]),
+        "",
+        "too many: 257, 256 at most",
+    );
+    for (template, fragment) in [
+        ("v1/x", "v1/x"),
+        ("/v{n}", "v{n}"),
+        ("/*.png", "*.png"),
+        ("/**/x", "**"),
+        ("/{id}/{id}", "{id}"),
+        ("/{}", "{}"),
+        ("/{a-b}", "a-b"),
+        ("/a?b", "/a"),
+        ("/a//b", "/a//b"),
+        ("/a/../b", ".."),
+    ] {
+        refuses(&of_rule("paths[0]"), json!(template), "", fragment);
+    }
+    refuses(&of_rule("from"), json!({}), "", "an empty object");
+    refuses(
+        &of_rule("from.workloads"),
+        json!(["spiffe://x"]),
+        "",
+        "`workloads` is not supported yet",
+    );
+    refuses(
+        &of_rule("from.sourceRegions[0]"),
+        json!("us_east_1"),
+        "",
+        "did you mean `us-east-1`?",
+    );
+    refuses(
+        &of_rule("from.homeRegions[0]"),
+        json!("mars"),
+        "",
+        "no such Region in the bundle",
+    );
+    refuses(&of_rule("from.networks[0]"), json!("10.0.0.1/8"), "", "10.0.0.0/8");
+    refuses(&of_rule("from.networks"), json!([]), "", "an empty list");
+    refuses(&of_rule("permissions"), json!({}), "", "an empty object");
+    refuses(
+        &of_rule("permissions"),
+        json!(["read"]),
+        "",
+        "must be an object; found a list of 1",
+    );
+    refuses(&of_rule("permissions.anyOf"), json!([]), "", "an empty list");
+    refuses(
+        &of_rule("permissions.oneOf"),
+        json!(["x"]),
+        "",
+        "no such field: `anyOf` or `allOf`",
+    );
+    refuses(&of_rule("roles.anyOf[0]"), json!(false), "", "quote it");
+    refuses(
+        &of_rule("roles.allOf"),
+        json!(vec!["x"; 257]),
+        "",
+        "too many: 257, 256 at most",
+    );
+}
+
+#[test]
+fn of_identity_on_a_rule() {
+    refuses(
+        &of_rule("identity"),
+        json!("optional"),
+        "",
+        "must be `required` or `none`",
+    );
+    refuses(
+        &of_rule("identity"),
+        json!("none"),
+        "",
+        "nobody without a token has `permissions` or `roles`",
+    );
+    refuses(
+        "documents[2].spec.rules[1].identity",
+        json!("none"),
+        "",
+        "leave `identity` out",
+    );
+    refuses("documents[2].spec.rules[0].identity", json!(null), "", "not null");
+}
+
+#[test]
+fn of_what_goes_with_an_effect() {
+    let defer = "documents[2].spec.rules[2].defer";
+    refuses(
+        &of_rule("defer"),
+        json!({"cache": "30s"}),
+        "",
+        "`defer` goes with `effect: defer` only",
+    );
+    refuses(
+        &of_rule("response"),
+        json!({"status": 404}),
+        "",
+        "`response` goes with `effect: deny` only",
+    );
+    refuses(
+        "documents[2].spec.rules[1].response.status",
+        json!(302),
+        "",
+        "must be 403, 404, 410 or 451; found `302`",
+    );
+    refuses(
+        "documents[2].spec.rules[1].response.status",
+        json!("404"),
+        "",
+        "must be 403, 404, 410 or 451",
+    );
+    refuses(
+        "documents[2].spec.rules[1].response.status",
+        json!(403),
+        "documents[2].spec.rules[1].response",
+        "`hide: true` needs status 404",
+    );
+    refuses(defer, json!({}), "", "an empty object");
+    refuses(&format!("{defer}.cache"), json!("0s"), "", "must be from 100ms to 24h");
+    refuses(&format!("{defer}.cache"), json!("25h"), "", "must be from 100ms to 24h");
+    refuses(
+        &format!("{defer}.onUnavailable"),
+        json!("lastDecision"),
+        "",
+        "`lastDecision` is not supported yet",
+    );
+    refuses(
+        &format!("{defer}.onUnavailable"),
+        json!("alow"),
+        "",
+        "did you mean `allow`?",
+    );
+    refuses(
+        &format!("{defer}.lastDecisionFor"),
+        json!("10m"),
+        "",
+        "`lastDecisionFor` is not supported yet",
+    );
+    refuses(
+        &format!("{defer}.unless"),
+        json!("allowed"),
+        "",
+        "`unless` is not supported yet",
+    );
+    refuses(
+        &format!("{defer}.reasonUser"),
+        json!("yes"),
+        "",
+        "must be `pass` or `drop`",
+    );
+    refuses(&format!("{defer}.claims"), json!([]), "", "an empty list");
+    for claim in [
+        "home",
+        "iss",
+        "roles",
+        "permissions",
+        "acr",
+        "amr",
+        "auth_time",
+        "workload",
+    ] {
+        refuses(
+            &format!("{defer}.claims[0]"),
+            json!(claim),
+            "",
+            "is a property of the question anyway",
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! Policies and requests in one line each, for the tables of the tests.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
+use crate::bundle::RegionId;
+use crate::bundle::document::{
+    Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+};
+use crate::context::{BusinessHours, Calendar, Zone, parse_network};
+use crate::identity::{ClaimMapping, KeyRing, Subject};
+use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
+use crate::time::WallTime;
+
+/// A Tuesday, 12:00 UTC: business hours in `eu`, not in `us`; `xx` has none.
+const NOON: WallTime = WallTime(1_763_467_200 * 1_000_000_000);
+const REGIONS: [(&str, Option<&str>); 3] = [
+    ("eu", Some("Europe/Dublin")),
+    ("us", Some("America/New_York")),
+    ("xx", None),
+];
+
+/// The Regions of the tables; `us` is the local one.
+pub(super) fn regions() -> Vec<Region> {
+    let hours = BusinessHours::parse(&["mon", "tue", "wed", "thu", "fri"], "09:00", "17:30").unwrap();
+    let region = |(name, zone): (&str, Option<&str>)| Region {
+        name: name.to_owned(),
+        issuer: "identity.global.com".to_owned(),
+        audiences: Vec::new(),
+        keys: KeyRing::default(),
+        claims: ClaimMapping::default(),
+        accepts: Vec::new(),
+        center: None,
+        networks: Vec::new(),
+        calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
+        max_token_lifetime: None,
+    };
+    REGIONS.into_iter().map(region).collect()
+}
+
+/// `NAME default geo=us,eu hours sel=HOST,… strip x-user=sub`, and its rules.
+pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
+    let (name, fields) = words(head);
+    let mut policy = Policy {
+        name,
+        hosts: None,
+        default_allow: false,
+        forward: None,
+        requirements: Vec::new(),
+        rules: rules.iter().map(|text| rule(text)).collect(),
+    };
+    let mut forward = Forward {
+        strip_token: false,
+        claims: Vec::new(),
+    };
+    for (key, value) in fields {
+        match key {
+            "default" => policy.default_allow = true,
+            "geo" => policy.requirements.push(Requirement::SourceRegions(list(value))),
+            "hours" => policy.requirements.push(Requirement::BusinessHours),
+            "sel" => policy.hosts = Some(hosts(value)),
+            "strip" => forward.strip_token = true,
+            header => forward.claims.push((header.to_owned(), value.to_owned())),
+        }
+    }
+    policy.forward = Some(forward).filter(|forward| forward.strip_token || !forward.claims.is_empty());
+    policy
+}
+
+/// `NAME allow|deny|defer public token host=… method=… path=… home=… src=… net=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+pub(super) fn rule(text: &str) -> Rule {
+    let (name, fields) = words(text);
+    let mut rule = Rule {
+        name,
+        hosts: None,
+        methods: None,
+        paths: None,
+        from: From::default(),
+        identity: IdentityNeed::Required,
+        permissions: Words::default(),
+        roles: Words::default(),
+        effect: Effect::Allow,
+    };
+    let mut options = Defer::default();
+    let mut needs_token = false;
+    for (key, value) in fields {
+        match key {
+            "allow" => rule.effect = Effect::Allow,
+            "deny" => {
+                rule.effect = Effect::Deny(Refusal {
+                    status: 404,
+                    hide: true,
+                });
+                rule.identity = IdentityNeed::Anybody;
+            }
+            "defer" => rule.effect = Effect::Defer(Defer::default()),
+            "public" => rule.identity = IdentityNeed::None,
+            "token" => needs_token = true,
+            "host" => rule.hosts = Some(hosts(value)),
+            "method" => rule.methods = Some(list(value)),
+            "path" => rule.paths = Some(value.split(',').map(template).collect()),
+            "home" => rule.from.home_regions = Some(list(value)),
+            "src" => rule.from.source_regions = Some(list(value)),
+            "net" => rule.from.networks = Some(value.split(',').map(network).collect()),
+            "perm" => rule.permissions.any_of = Some(list(value)),
+            "perms" => rule.permissions.all_of = Some(list(value)),
+            "role" => rule.roles.any_of = Some(list(value)),
+            "roles" => rule.roles.all_of = Some(list(value)),
+            "cache" => options.cache = Some(Duration::from_secs(value.parse().unwrap())),
+            "ask" => options.claims = list(value),
+            "lenient" => options.allow_when_unavailable = true,
+            "pass" => options.pass_reason = true,
+            other => panic!("{other}"),
+        }
+    }
+    if needs_token {
+        rule.identity = IdentityNeed::Required;
+    }
+    if let Effect::Defer(defer) = &mut rule.effect {
+        *defer = options;
+    }
+    rule
+}
+
+/// `-` for an anonymous request, or `HOME PERMISSION… role:R… elsewhere:P… refused:P…`.
+pub(super) fn subject(text: &str) -> Option<Subject> {
+    let mut words = text.split(' ');
+    let home = words.next().filter(|home| *home != "-")?;
+    let mut subject = Subject {
+        home: region(home).unwrap(),
+        permissions: Vec::new(),
+        roles: Vec::new(),
+        elsewhere: Vec::new(),
+        refused: Vec::new(),
+    };
+    for word in words {
+        let (list, word) = match word.split_once(':') {
+            Some(("role", word)) => (&mut subject.roles, word),
+            Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
+            Some(("refused", word)) => (&mut subject.refused, word),
+            _ => (&mut subject.permissions, word),
+        };
+        list.push(word.to_owned());
+        list.sort();
+    }
+    Some(subject)
+}
+
+/// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`.
+pub(super) fn source(text: &str) -> Source {
+    let address = text.split(' ').find_map(|word| word.parse().ok());
+    let region = text.split(' ').find_map(region);
+    Source { address, region }
+}
+
+/// What is found for `METHOD HOST PATH`.
+pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
+    let [method, host, path] = request.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{request}");
+    };
+    let authority = Authority::parse(host.as_bytes(), None).unwrap();
+    let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
+    let mut candidates = Candidates::default();
+    set.candidates(&authority, method, &path, &mut candidates);
+    candidates
+}
+
+/// The labels of the rules that are found for `METHOD HOST PATH`.
+pub(super) fn found(set: &PolicySet, request: &str) -> Vec<String> {
+    let candidates = candidates(set, request);
+    candidates
+        .rules()
+        .iter()
+        .map(|rule| set.label(By::Rule(*rule)).to_owned())
+        .collect()
+}
+
+/// The outcome for `METHOD HOST PATH` by this subject from this source, as `allow|deny REASON LABEL`, `401 LABEL` or `defer LABEL`.
+pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) -> String {
+    match outcome(set, request, who, whence) {
+        Outcome::Allow { reason, by } => format!("allow {} {}", reason.code(), set.label(by)),
+        Outcome::Deny { reason, by, .. } => format!("deny {} {}", reason.code(), set.label(by)),
+        Outcome::NeedsIdentity { by } => format!("401 {}", set.label(by)),
+        Outcome::Defer { by, .. } => format!("defer {}", set.label(By::Rule(by))),
+    }
+}
+
+/// The outcome itself.
+pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -> Outcome {
+    let regions = regions();
+    let subject = subject(who);
+    let facts = Facts {
+        subject: subject.as_ref(),
+        source: source(whence),
+        local: region("us").unwrap(),
+        at: NOON,
+        regions: &regions,
+    };
+    set.decide(&candidates(set, request), &facts)
+}
+
+fn region(name: &str) -> Option<RegionId> {
+    let at = REGIONS.iter().position(|(known, _)| *known == name)?;
+    Some(RegionId(u16::try_from(at).unwrap()))
+}
+
+fn words(text: &str) -> (String, Vec<(&str, &str)>) {
+    let mut words = text.split_whitespace();
+    let name = words.next().unwrap().to_owned();
+    (
+        name,
+        words.map(|word| word.split_once('=').unwrap_or((word, ""))).collect(),
+    )
+}
+
+fn list(value: &str) -> Vec<String> {
+    value.split(',').map(str::to_owned).collect()
+}
+
+fn hosts(value: &str) -> Vec<HostPattern> {
+    value.split(',').map(|host| HostPattern::parse(host).unwrap()).collect()
+}
+
+fn template(text: &str) -> PathTemplate {
+    PathTemplate::parse(text).unwrap()
+}
+
+fn network(text: &str) -> IpNet {
+    parse_network(text).unwrap()
+}

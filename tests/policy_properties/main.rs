@@ -1,0 +1,190 @@
+//! The indexed policy says what the documents say: on random policies and requests it equals an oracle that reads them one by one.
+//!
+//! `REGIONGUARD_POLICY_CASES` sets the number of cases (4,000 by default).
+
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod random;
+
+#[cfg(test)]
+mod properties {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::{Config, TestRunner};
+    use regionguard::bundle::document::Policy;
+    use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
+    use regionguard::request::{Authority, PathOptions, canonicalise};
+
+    use super::naive::{self, Asked, Verdict};
+    use super::random::{self, RequestPlan};
+
+    fn config() -> Config {
+        let cases = std::env::var("REGIONGUARD_POLICY_CASES").ok();
+        let cases = cases.map_or(4_000, |cases| cases.parse().expect("a number of cases"));
+        Config {
+            failure_persistence: None,
+            ..Config::with_cases(cases)
+        }
+    }
+
+    /// Judges a request with `judge`, unless its path has no single meaning with these options.
+    fn with_request<R>(plan: &RequestPlan, options: &PathOptions, judge: impl FnOnce(&Asked<'_>) -> R) -> Option<R> {
+        let regions = random::regions();
+        let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
+        let path = canonicalise(plan.path.as_bytes(), options).ok()?;
+        let facts = Facts {
+            subject: plan.subject.as_ref(),
+            source: plan.source,
+            local: plan.local,
+            at: plan.at,
+            regions: &regions,
+        };
+        Some(judge(&Asked {
+            authority: &authority,
+            method: plan.method,
+            path: &path,
+            facts,
+        }))
+    }
+
+    fn indexed(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
+        set.candidates(asked.authority, asked.method, asked.path, candidates);
+        named(set, set.decide(candidates, &asked.facts))
+    }
+
+    fn compile(documents: Vec<Policy>) -> PolicySet {
+        PolicySet::compile(documents, &random::regions())
+    }
+
+    fn named(set: &PolicySet, outcome: Outcome) -> Verdict {
+        let label = |by| set.label(by).to_owned();
+        match outcome {
+            Outcome::Deny { reason, by, refusal } => Verdict::Deny {
+                reason,
+                by: label(by),
+                refusal,
+            },
+            Outcome::NeedsIdentity { by } => Verdict::NeedsIdentity { by: label(by) },
+            Outcome::Allow { reason, by } => Verdict::Allow { reason, by: label(by) },
+            Outcome::Defer { by, options, public } => Verdict::Defer {
+                by: label(By::Rule(by)),
+                options,
+                public,
+            },
+        }
+    }
+
+    /// What no random case reaches is not tested by the properties.
+    #[test]
+    fn the_random_cases_reach_every_outcome() {
+        let mut runner = TestRunner::deterministic();
+        let mut reached = BTreeSet::new();
+        for _ in 0..4_000 {
+            let drawn = (random::policies(), random::options(), random::request())
+                .new_tree(&mut runner)
+                .unwrap();
+            let (plans, options, request) = drawn.current();
+            let set = compile(random::documents(&plans, &options));
+            let verdict = with_request(&request, &options, |asked| {
+                indexed(&set, asked, &mut Candidates::default())
+            });
+            reached.extend(verdict.map(|verdict| match verdict {
+                Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
+                Verdict::NeedsIdentity { .. } => "identity",
+                Verdict::Defer { .. } => "defer",
+            }));
+        }
+        let expected = [
+            "context.business_hours",
+            "context.calendar_missing",
+            "context.source_region",
+            "context.source_unknown",
+            "defer",
+            "identity",
+            "permission.missing",
+            "permission.not_accepted",
+            "permission.other_region",
+            "policy.default_allow",
+            "policy.no_rule",
+            "role.missing",
+            "rule.allowed",
+            "rule.condition_unknown",
+            "rule.denied",
+            "rule.home_region",
+            "rule.public",
+            "rule.source",
+        ];
+        assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn the_index_says_what_the_documents_say(
+            plans in random::policies(),
+            options in random::options(),
+            requests in proptest::collection::vec(random::request(), 1..6),
+        ) {
+            let documents = random::documents(&plans, &options);
+            let set = compile(random::documents(&plans, &options));
+            let mut candidates = Candidates::default();
+            for request in &requests {
+                let verdicts = with_request(request, &options, |asked| {
+                    let found = indexed(&set, asked, &mut candidates);
+                    let forwarding = set.forwarding(&candidates);
+                    let claims = forwarding.claims.iter().map(|(header, claim)| ((*header).to_owned(), (*claim).to_owned()));
+                    let forwarded = (forwarding.strip_token, claims.collect::<Vec<_>>());
+                    ((found, forwarded), (naive::decide(&documents, asked), naive::forwarding(&documents, asked)))
+                });
+                if let Some((found, expected)) = verdicts {
+                    prop_assert_eq!(found, expected, "{:?}", request);
+                }
+            }
+        }
+
+        #[test]
+        fn order_never_matters(plans in random::policies(), options in random::options(), request in random::request(), by in 1_usize..20) {
+            let set = compile(random::documents(&plans, &options));
+            let shuffled = compile(random::documents(&random::shuffled(&plans, by), &options));
+            let verdicts = with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                (indexed(&set, asked, &mut candidates), indexed(&shuffled, asked, &mut candidates))
+            });
+            if let Some((first, second)) = verdicts {
+                prop_assert_eq!(first, second);
+            }
+        }
+
+        #[test]
+        fn what_is_refused_to_everybody_is_refused_to_each(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                let nobody = Facts { subject: None, ..asked.facts };
+                let refusal = set.refusal_for_everybody(&candidates, &nobody);
+                assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
+                if let Some(refusal) = refusal {
+                    assert_eq!(set.decide(&candidates, &asked.facts), refusal);
+                }
+            });
+        }
+
+        #[test]
+        fn the_source_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                if !set.needs_source(&candidates) {
+                    let unknown = Facts { source: Default::default(), ..asked.facts };
+                    assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
+                }
+            });
+        }
+    }
+}

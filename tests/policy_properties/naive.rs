@@ -1,0 +1,385 @@
+//! The oracle: what the design says of rules, requirements and defaults, read rule by rule from the documents, with no index and nothing compiled.
+//!
+//! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
+
+use core::time::Duration;
+
+use std::net::IpAddr;
+
+use regionguard::bundle::document::{Defer, Effect, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words};
+use regionguard::identity::Subject;
+use regionguard::policy::Facts;
+use regionguard::reason::Reason;
+use regionguard::request::{Authority, CanonicalPath};
+
+/// An outcome with names in place of references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Deny {
+        reason: Reason,
+        by: String,
+        refusal: Option<Refusal>,
+    },
+    NeedsIdentity {
+        by: String,
+    },
+    Allow {
+        reason: Reason,
+        by: String,
+    },
+    Defer {
+        by: String,
+        options: Defer,
+        public: bool,
+    },
+}
+
+/// One request.
+pub(crate) struct Asked<'a> {
+    pub(crate) authority: &'a Authority<'a>,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a CanonicalPath<'a>,
+    pub(crate) facts: Facts<'a>,
+}
+
+/// A rule that is about the host, method and path.
+struct Judged<'a> {
+    policy: &'a str,
+    rule: &'a Rule,
+    holds: Option<bool>,
+}
+
+impl Judged<'_> {
+    fn label(&self) -> String {
+        format!("{}/{}", self.policy, self.rule.name)
+    }
+
+    fn is_deny(&self) -> bool {
+        matches!(self.rule.effect, Effect::Deny(_))
+    }
+
+    fn is_public(&self) -> bool {
+        !self.is_deny() && self.rule.identity == IdentityNeed::None
+    }
+}
+
+/// What policy says to this request.
+pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
+    let mut governing: Vec<&Policy> = policies.iter().filter(|policy| governs(policy, asked)).collect();
+    governing.sort_by_key(|policy| policy.name.clone());
+    let mut judged = Vec::new();
+    for policy in &governing {
+        for rule in &policy.rules {
+            if is_about(rule, asked) {
+                let holds = holds(rule, asked);
+                let policy = policy.name.as_str();
+                judged.push(Judged { policy, rule, holds });
+            }
+        }
+    }
+    judged.sort_by_key(|judged| (judged.policy.to_owned(), judged.rule.name.clone()));
+
+    // "403 where a deny matches whoever asks".
+    let denies = judged
+        .iter()
+        .filter(|judged| judged.is_deny() && judged.holds != Some(false));
+    let denies: Vec<&Judged<'_>> = denies.collect();
+    if let Some(deny) = denies.iter().find(|deny| matches_whoever_asks(deny.rule)) {
+        return denied_by(deny);
+    }
+    // "401 for a token that is not there where nothing public lets the request in".
+    let anonymous = asked.facts.subject.is_none();
+    let public_lets_in = judged.iter().any(|judged| {
+        judged.is_public()
+            && (judged.holds == Some(true) || judged.holds.is_none() && judged.rule.effect != Effect::Allow)
+    });
+    if anonymous && !public_lets_in {
+        let demanding = judged.iter().find(|judged| !judged.is_deny() && !judged.is_public());
+        let by = demanding.map_or("-/-".to_owned(), Judged::label);
+        return Verdict::NeedsIdentity { by };
+    }
+    // "A deny wins."
+    if let Some(deny) = denies.first() {
+        return denied_by(deny);
+    }
+    // "A request must meet those of every policy that governs it, before any defer, allow."
+    for policy in &governing {
+        for requirement in &policy.requirements {
+            if let Some(reason) = unmet(requirement, asked) {
+                let by = format!("{}/-", policy.name);
+                return Verdict::Deny {
+                    reason,
+                    by,
+                    refusal: None,
+                };
+            }
+        }
+    }
+    // "Else a defer", and "matching defers are one question with the strictest options".
+    let defers: Vec<(&Judged<'_>, &Defer)> = judged
+        .iter()
+        .filter(|judged| judged.holds != Some(false))
+        .filter_map(|judged| match &judged.rule.effect {
+            Effect::Defer(defer) => Some((judged, defer)),
+            _ => None,
+        })
+        .collect();
+    if let Some((first, _)) = defers.first() {
+        let mut claims: Vec<String> = defers.iter().flat_map(|(_, defer)| defer.claims.clone()).collect();
+        claims.sort();
+        claims.dedup();
+        let open = defers.iter().filter(|(_, defer)| defer.cache.is_none()).count();
+        let shortest = defers.iter().filter_map(|(_, defer)| defer.cache).min();
+        let options = Defer {
+            cache: if open == 0 || open == defers.len() {
+                shortest
+            } else {
+                Some(Duration::ZERO)
+            },
+            allow_when_unavailable: defers.iter().all(|(_, defer)| defer.allow_when_unavailable),
+            claims,
+            pass_reason: defers.iter().all(|(_, defer)| defer.pass_reason),
+        };
+        return Verdict::Defer {
+            by: first.label(),
+            options,
+            public: defers.iter().all(|(judged, _)| judged.is_public()),
+        };
+    }
+    // "Else an allow."
+    if let Some(allow) = judged
+        .iter()
+        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true))
+    {
+        let reason = if allow.is_public() {
+            Reason::RulePublic
+        } else {
+            Reason::RuleAllowed
+        };
+        return Verdict::Allow {
+            reason,
+            by: allow.label(),
+        };
+    }
+    // "Else a `default: allow`", which is for valid tokens.
+    if let Some(policy) = governing.iter().find(|policy| policy.default_allow && !anonymous) {
+        return Verdict::Allow {
+            reason: Reason::DefaultAllowed,
+            by: format!("{}/-", policy.name),
+        };
+    }
+    // "Else deny", with the rule that the request came furthest with.
+    let mut misses: Vec<(u8, Reason, String)> = judged
+        .iter()
+        .filter(|judged| !judged.is_deny())
+        .map(|judged| {
+            let (stage, reason) = miss(judged.rule, asked);
+            (stage, reason, judged.label())
+        })
+        .collect();
+    misses.sort_by_key(|(stage, ..)| std::cmp::Reverse(*stage));
+    match misses.into_iter().next() {
+        Some((_, reason, by)) => Verdict::Deny {
+            reason,
+            by,
+            refusal: None,
+        },
+        None => Verdict::Deny {
+            reason: Reason::NoRule,
+            by: "-/-".to_owned(),
+            refusal: None,
+        },
+    }
+}
+
+/// The claims that the upstream gets and whether it gets the token.
+pub(crate) fn forwarding(policies: &[Policy], asked: &Asked<'_>) -> (bool, Vec<(String, String)>) {
+    let mut governing: Vec<&Policy> = policies.iter().filter(|policy| governs(policy, asked)).collect();
+    governing.sort_by_key(|policy| policy.name.clone());
+    let forwards: Vec<_> = governing.iter().filter_map(|policy| policy.forward.as_ref()).collect();
+    let mut claims: Vec<(String, String)> = Vec::new();
+    for (header, claim) in forwards.iter().flat_map(|forward| &forward.claims) {
+        if !claims.iter().any(|(known, _)| known == header) {
+            claims.push((header.clone(), claim.clone()));
+        }
+    }
+    claims.sort();
+    (forwards.iter().any(|forward| forward.strip_token), claims)
+}
+
+fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
+    match &policy.hosts {
+        None => true,
+        Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
+    }
+}
+
+fn is_about(rule: &Rule, asked: &Asked<'_>) -> bool {
+    let host = match &rule.hosts {
+        None => true,
+        Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
+    };
+    let method = match &rule.methods {
+        None => true,
+        Some(methods) => methods
+            .iter()
+            .any(|method| method == asked.method || method == "GET" && asked.method == "HEAD"),
+    };
+    let path = match &rule.paths {
+        None => true,
+        Some(paths) => paths.iter().any(|path| path.matches(asked.path).is_some()),
+    };
+    host && method && path
+}
+
+fn home(asked: &Asked<'_>) -> usize {
+    match asked.facts.subject {
+        Some(subject) => subject.home.index(),
+        None => asked.facts.local.index(),
+    }
+}
+
+fn name_of<'a>(asked: &Asked<'a>, region: usize) -> &'a str {
+    asked.facts.regions[region].name.as_str()
+}
+
+fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
+    let demands_token = match rule.effect {
+        Effect::Deny(_) => rule.identity == IdentityNeed::Required,
+        _ => rule.identity != IdentityNeed::None,
+    };
+    all(&[
+        Some(!demands_token || asked.facts.subject.is_some()),
+        Some(home_holds(rule, asked)),
+        source_holds(rule, asked),
+        Some(has_words(
+            &rule.permissions,
+            &granted(asked, |subject| &subject.permissions),
+        )),
+        Some(has_words(&rule.roles, &granted(asked, |subject| &subject.roles))),
+    ])
+}
+
+fn all(values: &[Option<bool>]) -> Option<bool> {
+    if values.contains(&Some(false)) {
+        Some(false)
+    } else if values.contains(&None) {
+        None
+    } else {
+        Some(true)
+    }
+}
+
+fn home_holds(rule: &Rule, asked: &Asked<'_>) -> bool {
+    let home = name_of(asked, home(asked));
+    rule.from
+        .home_regions
+        .as_ref()
+        .is_none_or(|names| names.iter().any(|name| name == home))
+}
+
+fn source_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
+    let source = asked.facts.source;
+    let region = match (&rule.from.source_regions, source.region) {
+        (None, _) => Some(true),
+        (Some(_), None) => None,
+        (Some(names), Some(region)) => Some(names.contains(&name_of(asked, region.index()).to_owned())),
+    };
+    let network = match (&rule.from.networks, source.address) {
+        (None, _) => Some(true),
+        (Some(_), None) => None,
+        (Some(networks), Some(address)) => Some(networks.iter().any(|network| network.contains(&plain(address)))),
+    };
+    all(&[region, network])
+}
+
+/// `::ffff:10.0.0.1` is 10.0.0.1.
+fn plain(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+fn granted(asked: &Asked<'_>, list: fn(&Subject) -> &Vec<String>) -> Vec<String> {
+    asked.facts.subject.map(list).cloned().unwrap_or_default()
+}
+
+fn has_words(words: &Words, granted: &[String]) -> bool {
+    let any = words
+        .any_of
+        .as_ref()
+        .is_none_or(|wanted| wanted.iter().any(|word| granted.contains(word)));
+    let all = words
+        .all_of
+        .as_ref()
+        .is_none_or(|wanted| wanted.iter().all(|word| granted.contains(word)));
+    any && all
+}
+
+/// Nothing in it hangs on who asks.
+fn matches_whoever_asks(rule: &Rule) -> bool {
+    rule.identity != IdentityNeed::Required
+        && rule.from.home_regions.is_none()
+        && rule.permissions == Words::default()
+        && rule.roles == Words::default()
+}
+
+fn denied_by(deny: &Judged<'_>) -> Verdict {
+    let Effect::Deny(refusal) = deny.rule.effect else {
+        panic!("not a deny");
+    };
+    let reason = if deny.holds.is_none() {
+        Reason::ConditionUnknown
+    } else {
+        Reason::RuleDenied
+    };
+    Verdict::Deny {
+        reason,
+        by: deny.label(),
+        refusal: Some(refusal),
+    }
+}
+
+fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reason> {
+    match requirement {
+        Requirement::SourceRegions(names) => {
+            let Some(region) = asked.facts.source.region else {
+                return Some(Reason::SourceUnknown);
+            };
+            let allowed = names.contains(&name_of(asked, region.index()).to_owned());
+            (!allowed).then_some(Reason::SourceRegionNotAllowed)
+        }
+        Requirement::BusinessHours => {
+            let regions: &[Region] = asked.facts.regions;
+            let Some(calendar) = &regions[home(asked)].calendar else {
+                return Some(Reason::CalendarMissing);
+            };
+            let open = calendar.is_open(asked.facts.at.unix_seconds());
+            (!open).then_some(Reason::OutsideBusinessHours)
+        }
+    }
+}
+
+/// The first condition that is not met, and how far down the list it stands.
+fn miss(rule: &Rule, asked: &Asked<'_>) -> (u8, Reason) {
+    if !home_holds(rule, asked) {
+        return (0, Reason::HomeNotMatched);
+    }
+    if source_holds(rule, asked) != Some(true) {
+        return (1, Reason::SourceNotMatched);
+    }
+    let permissions = granted(asked, |subject| &subject.permissions);
+    if !has_words(&rule.permissions, &permissions) {
+        let elsewhere = granted(asked, |subject| &subject.elsewhere);
+        let refused = granted(asked, |subject| &subject.refused);
+        return if has_words(&rule.permissions, &[permissions.clone(), elsewhere].concat()) {
+            (2, Reason::PermissionOtherRegion)
+        } else if has_words(&rule.permissions, &[permissions, refused].concat()) {
+            (2, Reason::PermissionNotAccepted)
+        } else {
+            (2, Reason::PermissionMissing)
+        };
+    }
+    (3, Reason::RoleMissing)
+}

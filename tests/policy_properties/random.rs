@@ -1,0 +1,385 @@
+//! Random policies and requests over small alphabets, so that things collide.
+//!
+//! A policy is drawn as a plain description, because documents cannot be copied and a property needs the same ones twice.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use regionguard::bundle::RegionId;
+use regionguard::bundle::document::{
+    Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+};
+use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
+use regionguard::identity::{ClaimMapping, KeyRing, Subject};
+use regionguard::policy::Source;
+use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
+use regionguard::time::WallTime;
+
+/// The Regions, sorted by name; the last has no calendar.
+pub(crate) const REGIONS: [&str; 3] = ["ap-southeast-1", "eu-west-1", "us-east-1"];
+const HOSTS: &[&str] = &[
+    "com",
+    "a.com",
+    "b.a.com",
+    "c.b.a.com",
+    "b.com",
+    "*.com",
+    "*.a.com",
+    "*.b.a.com",
+    "a.com:80",
+    "a.com:8080",
+    "*.com:443",
+    "*.a.com:8080",
+    "[::1]",
+    "10.0.0.1",
+];
+const AUTHORITIES: &[&str] = &[
+    "com",
+    "a.com",
+    "b.a.com",
+    "c.b.a.com",
+    "d.c.b.a.com",
+    "b.com",
+    "x.org",
+    "a.com:8080",
+    "b.a.com:8080",
+    "a.com:80",
+    "A.COM.",
+    "[::1]",
+    "10.0.0.1",
+];
+const TEMPLATES: &[&str] = &[
+    "/", "/x", "/x/", "/y", "/x/y", "/x/y/y", "/%C3%89", "/{a}", "/*", "/{a}/y", "/x/{a}", "/x/*/y", "/{a}/{b}",
+    "/*/*/y", "/**", "/x/**", "/x/y/**", "/{a}/**", "/x/*/**", "/X",
+];
+const PATHS: &[&str] = &[
+    "/",
+    "/x",
+    "/x/",
+    "/y",
+    "/X",
+    "/z",
+    "/x/y",
+    "/x/y/",
+    "/x/z",
+    "/x/y/y",
+    "/x//y",
+    "/z/y",
+    "/y/z/y",
+    "/z/z/z/z",
+    "/%c3%89",
+    "/%C3%A9",
+    "/x/y?x=/z",
+];
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT"];
+const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
+const WORDS: &[&str] = &["p", "q", "r"];
+const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
+const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
+const CLAIMS: &[&str] = &["email", "groups", "tenant"];
+const HEADERS: &[&str] = &["x-tenant", "x-user"];
+
+/// A policy, described.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyPlan {
+    hosts: Option<Vec<&'static str>>,
+    default_allow: bool,
+    forward: Option<Forward>,
+    requirements: Vec<Requirement>,
+    rules: Vec<(String, RulePlan)>,
+}
+
+#[derive(Debug, Clone)]
+struct RulePlan {
+    hosts: Option<Vec<&'static str>>,
+    methods: Option<Vec<String>>,
+    paths: Option<Vec<&'static str>>,
+    from: From,
+    identity: IdentityNeed,
+    permissions: Words,
+    roles: Words,
+    effect: Effect,
+}
+
+/// A request, described.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestPlan {
+    pub(crate) authority: &'static str,
+    pub(crate) scheme: Option<Scheme>,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) source: Source,
+    pub(crate) local: RegionId,
+    pub(crate) at: WallTime,
+}
+
+/// Policies, each with the name that it is to have.
+pub(crate) fn policies() -> impl Strategy<Value = Vec<(String, PolicyPlan)>> {
+    vec(policy(), 0..5).prop_map(|plans| named("policy", plans))
+}
+
+/// How paths are read.
+pub(crate) fn options() -> impl Strategy<Value = PathOptions> {
+    (any::<bool>(), any::<bool>()).prop_map(|(empty_segments, case_insensitive)| PathOptions {
+        empty_segments,
+        case_insensitive,
+        ..PathOptions::default()
+    })
+}
+
+pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
+    let asked = (
+        select(AUTHORITIES),
+        option::of(select(&[Scheme::Http, Scheme::Https][..])),
+        select(ASKED_METHODS),
+        select(PATHS),
+    );
+    // A Tuesday at noon, and a Sunday, UTC.
+    let at = select(&[1_763_467_200_u64, 1_763_294_400][..])
+        .prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds)));
+    (asked, option::weighted(0.7, subject()), source(), region(), at).prop_map(|(asked, subject, source, local, at)| {
+        RequestPlan {
+            authority: asked.0,
+            scheme: asked.1,
+            method: asked.2,
+            path: asked.3,
+            subject,
+            source,
+            local,
+            at,
+        }
+    })
+}
+
+/// The Regions, of which two have calendars.
+pub(crate) fn regions() -> Vec<Region> {
+    let zones = [Some("Asia/Singapore"), Some("Europe/Dublin"), None];
+    REGIONS
+        .iter()
+        .zip(zones)
+        .map(|(name, zone)| region_document(name, zone))
+        .collect()
+}
+
+/// The documents that the plans describe, in their order.
+pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -> Vec<Policy> {
+    let of_plan = |(name, plan): &(String, PolicyPlan)| Policy {
+        name: name.clone(),
+        hosts: plan.hosts.as_deref().map(patterns),
+        default_allow: plan.default_allow,
+        forward: plan.forward.clone(),
+        requirements: plan.requirements.clone(),
+        rules: plan
+            .rules
+            .iter()
+            .map(|(name, rule)| rule_document(name, rule, options))
+            .collect(),
+    };
+    plans.iter().map(of_plan).collect()
+}
+
+/// The same policies in another order, in which their rules stand in another order too.
+pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String, PolicyPlan)> {
+    let mut plans = plans.to_vec();
+    for (_, plan) in &mut plans {
+        turn(&mut plan.rules, by);
+        for (_, rule) in &mut plan.rules {
+            rule.hosts.iter_mut().for_each(|hosts| turn(hosts, by));
+            rule.paths.iter_mut().for_each(|paths| turn(paths, by));
+            rule.methods.iter_mut().for_each(|methods| turn(methods, by));
+            if let Effect::Defer(options) = &mut rule.effect {
+                turn(&mut options.claims, by);
+            }
+        }
+    }
+    turn(&mut plans, by);
+    plans
+}
+
+fn turn<T>(list: &mut [T], by: usize) {
+    list.rotate_left(by.checked_rem(list.len()).unwrap_or(0));
+    if by % 2 == 1 {
+        list.reverse();
+    }
+}
+
+fn named<T>(prefix: &str, items: Vec<T>) -> Vec<(String, T)> {
+    // Letters that sort otherwise than they stand.
+    let letters = "dbaecgf".chars().map(|letter| format!("{prefix}-{letter}"));
+    letters.zip(items).collect()
+}
+
+fn policy() -> impl Strategy<Value = PolicyPlan> {
+    let rules = vec(rule(), 0..7).prop_map(|rules| named("rule", rules));
+    let requirement = prop_oneof![
+        2 => some_of(&REGIONS).prop_map(Requirement::SourceRegions),
+        1 => Just(Requirement::BusinessHours),
+    ];
+    let requirements = prop_oneof![3 => Just(Vec::new()), 1 => vec(requirement, 1..3)];
+    let forward =
+        (any::<bool>(), vec((words_of(HEADERS), words_of(CLAIMS)), 0..3)).prop_map(|(strip_token, mut claims)| {
+            claims.sort();
+            claims.dedup_by_key(|(header, _)| header.clone());
+            Forward { strip_token, claims }
+        });
+    let hosts = option::weighted(0.5, subsequence(HOSTS, 1..8));
+    (
+        hosts,
+        prop::bool::weighted(0.2),
+        option::of(forward),
+        requirements,
+        rules,
+    )
+        .prop_map(|(hosts, default_allow, forward, requirements, rules)| PolicyPlan {
+            hosts,
+            default_allow,
+            forward,
+            requirements,
+            rules,
+        })
+}
+
+fn rule() -> impl Strategy<Value = RulePlan> {
+    let hosts = option::weighted(0.4, subsequence(HOSTS, 1..8));
+    let methods = option::of(some_of(METHODS));
+    let paths = option::weighted(0.7, subsequence(TEMPLATES, 1..5));
+    let effect = prop_oneof![
+        4 => Just(Effect::Allow),
+        1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide })),
+        2 => defer().prop_map(Effect::Defer),
+    ];
+    let identity = select(
+        &[
+            IdentityNeed::Required,
+            IdentityNeed::Required,
+            IdentityNeed::None,
+            IdentityNeed::Anybody,
+        ][..],
+    );
+    (hosts, methods, paths, from(), identity, words(), words(), effect).prop_map(
+        |(hosts, methods, paths, from, identity, permissions, roles, effect)| {
+            let is_deny = matches!(effect, Effect::Deny(_));
+            let identity = if !is_deny && identity == IdentityNeed::Anybody {
+                IdentityNeed::Required
+            } else {
+                identity
+            };
+            // A public rule with permissions or roles is an error of the bundle.
+            let (permissions, roles) = match identity {
+                IdentityNeed::None => Default::default(),
+                _ => (permissions, roles),
+            };
+            RulePlan {
+                hosts,
+                methods,
+                paths,
+                from,
+                identity,
+                permissions,
+                roles,
+                effect,
+            }
+        },
+    )
+}
+
+fn defer() -> impl Strategy<Value = Defer> {
+    let cache = option::of(select(&[5_u64, 30][..]).prop_map(Duration::from_secs));
+    (cache, any::<bool>(), subsequence(CLAIMS, 0..=3), any::<bool>()).prop_map(
+        |(cache, allow_when_unavailable, claims, pass_reason)| Defer {
+            cache,
+            allow_when_unavailable,
+            claims: owned(claims),
+            pass_reason,
+        },
+    )
+}
+
+fn from() -> impl Strategy<Value = From> {
+    let networks = subsequence(NETWORKS, 1..3)
+        .prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
+    let regions = || option::weighted(0.2, some_of(&REGIONS));
+    (regions(), regions(), option::weighted(0.2, networks)).prop_map(|(source_regions, home_regions, networks)| From {
+        source_regions,
+        home_regions,
+        networks,
+    })
+}
+
+fn words() -> impl Strategy<Value = Words> {
+    let list = || option::weighted(0.2, some_of(WORDS));
+    (list(), list()).prop_map(|(any_of, all_of)| Words { any_of, all_of })
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    let list = || subsequence(WORDS, 0..=3).prop_map(owned);
+    (region(), list(), list(), list(), list()).prop_map(|(home, permissions, roles, elsewhere, refused)| Subject {
+        home,
+        permissions,
+        roles,
+        elsewhere,
+        refused,
+    })
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    let address = select(ADDRESSES).prop_map(|text| text.parse::<IpAddr>().unwrap());
+    (option::weighted(0.8, address), option::of(region())).prop_map(|(address, region)| Source { address, region })
+}
+
+fn region() -> impl Strategy<Value = RegionId> {
+    (0_u16..3).prop_map(RegionId)
+}
+
+/// At least one of a list.
+fn some_of(list: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    subsequence(list, 1..=list.len()).prop_map(owned)
+}
+
+fn words_of(list: &'static [&'static str]) -> impl Strategy<Value = String> {
+    select(list).prop_map(str::to_owned)
+}
+
+fn owned(list: Vec<&str>) -> Vec<String> {
+    list.into_iter().map(str::to_owned).collect()
+}
+
+fn patterns(texts: &[&str]) -> Vec<HostPattern> {
+    texts.iter().map(|text| HostPattern::parse(text).unwrap()).collect()
+}
+
+fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
+    let template = |text: &&str| PathTemplate::parse_with(text, options).unwrap();
+    Rule {
+        name: name.to_owned(),
+        hosts: plan.hosts.as_deref().map(patterns),
+        methods: plan.methods.clone(),
+        paths: plan.paths.as_ref().map(|texts| texts.iter().map(template).collect()),
+        from: plan.from.clone(),
+        identity: plan.identity,
+        permissions: plan.permissions.clone(),
+        roles: plan.roles.clone(),
+        effect: plan.effect.clone(),
+    }
+}
+
+fn region_document(name: &str, zone: Option<&str>) -> Region {
+    let hours = BusinessHours::parse(&["mon", "tue", "wed", "thu", "fri"], "09:00", "17:30").unwrap();
+    Region {
+        name: name.to_owned(),
+        issuer: "identity.global.com".to_owned(),
+        audiences: Vec::new(),
+        keys: KeyRing::default(),
+        claims: ClaimMapping::default(),
+        accepts: Vec::new(),
+        center: None,
+        networks: Vec::new(),
+        calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
+        max_token_lifetime: None,
+    }
+}
