@@ -24,6 +24,8 @@ pub const US: &str = "127.0.1.1";
 pub const EU: &str = "127.0.2.1";
 pub const AP: &str = "127.0.3.1";
 pub const NOWHERE: &str = "127.0.0.1";
+/// Envoy's counters of pushes.
+pub const DISCOVERY: &str = "extension_config_discovery.http_filter.regionguard";
 
 /// Who signs the tokens of each region.
 #[derive(Debug)]
@@ -136,7 +138,10 @@ impl Site {
         let run = RunDir::new(name).unwrap();
         let folder = PolicyFolder::create(run.path().join("policy"), module).unwrap();
         folder.write(bundle).unwrap();
-        Self::start_in(run, folder, name, base, edit).await
+        let site = Self::start_in(run, folder, name, base, edit).await;
+        let refused = site.envoy.stat(&format!("{DISCOVERY}.config_fail")).await.unwrap();
+        assert_eq!(refused, 0, "the bundle is refused:\n{}", site.module_log().join("\n"));
+        site
     }
 
     /// A proxy whose policy folder is there already.
@@ -192,6 +197,14 @@ impl Site {
             upstream: self.upstream.seen().split_off(reached),
             asked: self.center.count() - calls,
         }
+    }
+
+    /// What the filter has logged so far.
+    pub fn module_log(&self) -> Vec<String> {
+        let log = self.envoy.log();
+        log.lines()
+            .filter_map(|line| Some(line.split_once("wasm log ")?.1.to_owned()))
+            .collect()
     }
 
     /// One of the filter's own counters, after it has been flushed.
