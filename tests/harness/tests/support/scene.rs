@@ -1,4 +1,5 @@
 //! One Envoy with the shipped sidecar bootstrap, two upstreams behind it, and what each request became.
+#![allow(dead_code, reason = "each file of tests takes what it needs")]
 
 use regionguard_harness::RunDir;
 use regionguard_harness::access_log::Entry;
@@ -21,7 +22,7 @@ pub struct Scene {
     pub upstream: Upstream,
     /// Behind the route for `/second/`.
     pub second: Upstream,
-    _folder: PolicyFolder,
+    pub folder: PolicyFolder,
     pub envoy: Envoy,
     _run: RunDir,
 }
@@ -101,7 +102,7 @@ impl Scene {
             issuer,
             upstream,
             second,
-            _folder: folder,
+            folder,
             envoy,
             _run: run,
         }
