@@ -298,4 +298,13 @@ mod tests {
         assert_eq!(all[100].to_string(), "error: and 150 more");
         assert_eq!(all[201].to_string(), "warning: and 150 more");
     }
+
+    #[test]
+    fn only_so_many_names_are_compared() {
+        let mut sink = Sink::default();
+        for _ in 0..limits::SUGGESTIONS {
+            assert_eq!(sink.nearest("form", ["from"]), Some("from"));
+        }
+        assert_eq!(sink.nearest("form", ["from"]), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -41,8 +42,7 @@ pub(super) struct Bench<'a, 'h> {
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
-#[derive(Clone)]
-pub(super) struct Case {
+pub(super) struct Case<'r> {
     pub(super) generation: Rc<Generation>,
     pub(super) local: Option<RegionId>,
     pub(super) home: Option<RegionId>,
@@ -50,10 +50,20 @@ pub(super) struct Case {
     pub(super) source: Option<Source>,
     pub(super) grpc: bool,
     pub(super) token: bool,
-    pub(super) request_id: Option<String>,
+    /// Borrowed until the request waits: most never need it.
+    pub(super) request_id: Option<Cow<'r, str>>,
 }
 
-impl Case {
+impl Case<'_> {
+    /// The same, for as long as the request waits.
+    pub(super) fn to_owned(&self) -> Case<'static> {
+        Case {
+            generation: Rc::clone(&self.generation),
+            request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
+            ..*self
+        }
+    }
+
     fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
         id.and_then(|id| self.generation.regions.get(id.index()))
             .map_or(otherwise, |region| region.name.as_str())
@@ -108,7 +118,7 @@ impl Case {
         let asked = Asked {
             grpc: self.grpc,
             token: self.token,
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.as_deref().map(str::to_owned),
             realm: self.local_name().to_owned(),
         };
         let answer = Answer::new(reason, refusal, detail, &asked);
@@ -144,7 +154,7 @@ impl Bench<'_, '_> {
             source: None,
             grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
             token: false,
-            request_id: head.ok().and_then(|head| head.request_id).map(str::to_owned),
+            request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
@@ -169,13 +179,13 @@ impl Bench<'_, '_> {
     }
 
     /// What the policies say, and who asks as far as they want to know.
-    fn rule(
+    fn rule<'r>(
         &mut self,
         id: ScopeId,
         local: RegionId,
-        request: &Understood<'_>,
+        request: &Understood<'r>,
         candidates: &Candidates,
-        case: &mut Case,
+        case: &mut Case<'r>,
     ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
@@ -316,7 +326,7 @@ impl Bench<'_, '_> {
 struct Ruled<'a, 'r> {
     request: &'a Understood<'r>,
     candidates: &'a Candidates,
-    case: &'a mut Case,
+    case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
 }
 

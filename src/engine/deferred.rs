@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
-    pub(super) case: &'a Case,
+    pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
     pub(super) at: WallTime,
 }
@@ -37,7 +37,7 @@ pub(super) struct Asking<'a, 'r> {
 /// A request on its way to the center.
 pub(super) struct Deferred {
     scope: ScopeId,
-    case: Case,
+    case: Case<'static>,
     by: RuleRef,
     options: Defer,
     forwarded: Forwarded,
@@ -73,7 +73,7 @@ impl Deferred {
         let key = question.key(&center_identity(&center), &case.generation.digest);
         Ok(Self {
             scope,
-            case: case.clone(),
+            case: case.to_owned(),
             by: asking.by,
             options,
             forwarded,
@@ -109,8 +109,8 @@ impl Deferred {
             ("content-type", "application/json".to_owned()),
             ("accept", "application/json".to_owned()),
         ];
-        if let Some(id) = &self.case.request_id {
-            headers.push(("x-request-id", id.clone()));
+        if let Some(id) = self.case.request_id.as_deref() {
+            headers.push(("x-request-id", id.to_owned()));
         }
         let outgoing = Outgoing {
             cluster: self.center.cluster.clone(),
@@ -268,7 +268,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .and_then(|source| source.region)
                     .map(|region| case.name_of(region).to_owned()),
             },
-            request_id: case.request_id.clone(),
+            request_id: case.request_id.as_deref().map(str::to_owned),
             policy: rule
                 .and_then(|rule| policies.policy_name(rule.policy()))
                 .unwrap_or_default()

@@ -2,6 +2,7 @@
 //! sort first is named.
 
 use core::net::IpAddr;
+use core::time::Duration;
 
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
 use super::conditions::{Truth, holds, words};
@@ -200,7 +201,7 @@ impl PolicySet {
         Some(Outcome::Allow { reason, by })
     }
 
-    /// `default: allow` is for valid tokens.
+    /// `default: allow` is for valid tokens. No anonymous request comes as far as this; should the order above ever change, it is still not let in.
     fn default_allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         facts.subject?;
         let (reference, _) = self.governing(candidates).find(|(_, policy)| policy.default_allow)?;
@@ -304,10 +305,19 @@ fn stricter(a: Defer, b: &Defer) -> Defer {
     claims.sort_unstable();
     claims.dedup();
     Defer {
-        cache: a.cache.min(b.cache),
+        cache: shorter(a.cache, b.cache),
         allow_when_unavailable: a.allow_when_unavailable && b.allow_when_unavailable,
         claims,
         pass_reason: a.pass_reason && b.pass_reason,
+    }
+}
+
+/// The shorter time. A rule without one leaves it to the center, which may say more or less than another rule's: then nothing is kept.
+fn shorter(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (None, None) => None,
+        _ => Some(Duration::ZERO),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
 
+use core::time::Duration;
+
 use std::net::IpAddr;
 
 use regionguard::bundle::document::{Defer, Effect, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words};
@@ -126,10 +128,14 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         let mut claims: Vec<String> = defers.iter().flat_map(|(_, defer)| defer.claims.clone()).collect();
         claims.sort();
         claims.dedup();
-        let uncached = defers.iter().any(|(_, defer)| defer.cache.is_none());
+        let open = defers.iter().filter(|(_, defer)| defer.cache.is_none()).count();
         let shortest = defers.iter().filter_map(|(_, defer)| defer.cache).min();
         let options = Defer {
-            cache: if uncached { None } else { shortest },
+            cache: if open == 0 || open == defers.len() {
+                shortest
+            } else {
+                Some(Duration::ZERO)
+            },
             allow_when_unavailable: defers.iter().all(|(_, defer)| defer.allow_when_unavailable),
             claims,
             pass_reason: defers.iter().all(|(_, defer)| defer.pass_reason),

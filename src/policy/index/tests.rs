@@ -226,6 +226,16 @@ fn rules_that_cannot_match_cost_nothing() {
 }
 
 #[test]
+fn a_trie_is_walked_once_however_many_of_its_hosts_match() {
+    let steps = |hosts: &str| {
+        let set = compile(&[("p", &[&format!("r allow host={hosts} path=/x/y")])]);
+        candidates(&set, "GET c.b.a.com /x/y").steps()
+    };
+    let one = steps("b.com,c.com,d.com,e.com,*.com");
+    assert_eq!(steps("c.b.a.com,*.b.a.com,*.a.com,*.com,e.com"), one);
+}
+
+#[test]
 fn a_long_list_of_hosts_is_not_multiplied_by_its_paths() {
     let list = |prefix: &str, count: usize| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(",");
     let hosts = (0..64).map(|n| format!("h{n}.com")).collect::<Vec<_>>().join(",");
