@@ -1,8 +1,11 @@
 //! The answer: an AuthZEN access evaluation response (Authorization API 1.0 §6.2), and what is none.
 
+use core::fmt;
+use core::marker::PhantomData;
 use core::time::Duration;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 /// The largest body that is read as an answer, in bytes.
@@ -45,14 +48,14 @@ pub enum Failure {
     Wrong(&'static str),
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Wire {
     decision: bool,
     #[serde(default)]
-    context: Option<Context>,
+    context: Object<Context>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Context {
     #[serde(default)]
     reason_admin: Option<Value>,
@@ -60,6 +63,30 @@ struct Context {
     reason_user: Option<Value>,
     #[serde(default)]
     ttl: Option<Value>,
+}
+
+/// A JSON object and nothing else. A derived struct would take an array of its members as well, so that `[true]` were a yes.
+#[derive(Default)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
 }
 
 impl Answer {
@@ -83,13 +110,9 @@ impl Answer {
         {
             return Err(Failure::Wrong("it answers another question: `x-request-id` differs"));
         }
-        let wire: Wire = serde_json::from_slice(body)
+        let Object(wire) = serde_json::from_slice::<Object<Wire>>(body)
             .map_err(|_| Failure::Wrong("the body is not a JSON object with a boolean `decision`"))?;
-        let context = wire.context.unwrap_or(Context {
-            reason_admin: None,
-            reason_user: None,
-            ttl: None,
-        });
+        let Object(context) = wire.context;
         Ok(Self {
             allow: wire.decision,
             reason_admin: context.reason_admin.as_ref().and_then(text),
@@ -188,6 +211,10 @@ mod tests {
             r#"{"decision":false,"decision":true}"#,
             r#"{"decision":true} x"#,
             r#"{"decision":true,"context":7}"#,
+            r#"{"decision":true,"context":null}"#,
+            r#"{"decision":true,"context":[null,null,9]}"#,
+            "[true]",
+            "[true,{}]",
             r#"{"decision":true,"context":{"ttl":"soon"}}"#,
             r#"{"decision":true,"context":{"ttl":-1}}"#,
             "\u{1}",
