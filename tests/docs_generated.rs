@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 use regionguard::audit::Counter;
 use regionguard::bundle::{Encoding, Severity, compile, limits};
+use regionguard::center::RESPONSE_MAX;
 use regionguard::decision::{Answer, Asked};
+use regionguard::identity::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES};
 use regionguard::reason::{Reason, Verdict};
 use serde_json::{Value, json};
 
@@ -294,9 +296,13 @@ fn limit_table() -> String {
         "the limits are read from the source's text"
     );
     assert!(count > 20, "only {count} limits were found");
-    page.push_str(
-        "\nOther limits: a token has at most 16 KiB, its header 4 KiB, a `kid` 256 bytes; a request path 8,192 bytes and 256 segments, a path template \
-         1,024 bytes and 64 segments; a request 1,024 header lines and 1 MiB of headers; a center's answer 64 KiB.\n",
+    let _ = writeln!(
+        page,
+        "\nOther limits: a token has at most {} KiB, its header {} KiB, a `kid` {MAX_KID_BYTES} bytes; a center's answer {} KiB; a request path 8,192 bytes \
+         and 256 segments, a path template 1,024 bytes and 64 segments; a request 1,024 header lines and 1 MiB of headers.",
+        MAX_TOKEN_BYTES >> 10,
+        MAX_HEADER_BYTES >> 10,
+        RESPONSE_MAX >> 10,
     );
     page
 }
@@ -377,7 +383,7 @@ fn framed(mut documents: Vec<Value>) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": "one", "x": "h2lx9FcXZGXxm66dZaMjc5TMMTVAXGJqBrsAVEmftOc"}),
     ];
     for (name, key) in ["us-east-1", "eu-west-1"].into_iter().zip(keys) {
-        let is_there = |document: &Value| document["kind"] == "Region" && document["metadata"]["name"] == name;
+        let is_there = |document: &Value| document.pointer("/kind") == Some(&json!("Region")) && document.pointer("/metadata/name") == Some(&json!(name));
         if !documents.iter().any(is_there) {
             documents.push(json!({
                 "apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name},
