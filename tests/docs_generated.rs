@@ -113,7 +113,7 @@ fn every_field_of_the_documents_is_described() {
     }
 }
 
-/// `Shown by` begins a line that names files and, behind each, the tests in it.
+/// `Shown by` begins a paragraph that names files or folders and, behind each, tests that are in it.
 #[test]
 fn tests_that_are_named_are_there() {
     let page = read(Path::new("docs/attacks.md"));
@@ -122,8 +122,8 @@ fn tests_that_are_named_are_there() {
     for paragraph in page.split("\n\n").filter(|text| text.starts_with("Shown by")) {
         let mut source = None;
         for word in paragraph.split('`').skip(1).step_by(2) {
-            if word.ends_with(".rs") {
-                source = Some((word, read(Path::new(word))));
+            if word.contains('/') {
+                source = Some((word, sources(Path::new(word))));
                 continue;
             }
             let (file, text) = source.as_ref().expect("a file before its tests");
@@ -143,6 +143,19 @@ fn root() -> &'static Path {
 
 fn read(path: &Path) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The text of a file, or of all sources below a folder.
+fn sources(path: &Path) -> String {
+    if !root().join(path).is_dir() {
+        return read(path);
+    }
+    let entries = fs::read_dir(root().join(path)).expect("a folder");
+    let below = entries.map(|entry| path.join(entry.expect("an entry").file_name()));
+    below
+        .filter(|path| root().join(path).is_dir() || path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| sources(&path))
+        .collect()
 }
 
 /// The pages that people read, relative to the checkout.
@@ -383,7 +396,10 @@ fn framed(mut documents: Vec<Value>) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": "one", "x": "h2lx9FcXZGXxm66dZaMjc5TMMTVAXGJqBrsAVEmftOc"}),
     ];
     for (name, key) in ["us-east-1", "eu-west-1"].into_iter().zip(keys) {
-        let is_there = |document: &Value| document.pointer("/kind") == Some(&json!("Region")) && document.pointer("/metadata/name") == Some(&json!(name));
+        let is_there = |document: &Value| {
+            document.pointer("/kind") == Some(&json!("Region"))
+                && document.pointer("/metadata/name") == Some(&json!(name))
+        };
         if !documents.iter().any(is_there) {
             documents.push(json!({
                 "apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name},
