@@ -256,6 +256,13 @@ fn metrics() -> String {
             "the filter names its metrics in another way now: `{naming}`"
         );
     }
+    for bootstrap in ["envoy-config/sidecar.yaml", "envoy-config/gateway.yaml"] {
+        let tag = r"^wasmcustom\.regionguard\.(?:callout|token_cache|decision_cache|bundle)(\.([a-z]+))$";
+        assert!(
+            read(Path::new(bootstrap)).contains(tag),
+            "{bootstrap} makes other labels now"
+        );
+    }
     let mut page = begin("Metrics", "src/audit/tally.rs and filters/http-authz/src/metrics.rs");
     page.push_str(
         "Counters are summed in each worker's VM and handed to Envoy once a second. Envoy's admin port shows them with the prefix `wasmcustom.` \
@@ -263,11 +270,12 @@ fn metrics() -> String {
          nothing that a request carries can name a metric.\n\n\
          | name | Prometheus | what it counts |\n|---|---|---|\n\
          | `regionguard.decision.VERDICT.CODE` | `regionguard_decision{verdict=\"VERDICT\",reason=\"CODE\"}` | decisions, by verdict (`allow`, `deny`) and \
-         [reason code](reasons.md). The labels need the two `stats_tags` of the shipped bootstraps |\n",
+         [reason code](reasons.md). The labels of this and the following need the `stats_tags` of the shipped bootstraps |\n",
     );
     for counter in Counter::ALL {
         let name = format!("regionguard.{}", counter.name());
-        let prometheus = name.replace('.', "_");
+        let (group, result) = name.rsplit_once('.').expect("a group and a result");
+        let prometheus = format!("{}{{result=\"{result}\"}}", group.replace('.', "_"));
         let _ = writeln!(page, "| `{name}` | `{prometheus}` | {} |", cell(counter.about()));
     }
     page.push_str(
