@@ -1,8 +1,12 @@
 //! The answer: an AuthZEN access evaluation response (Authorization API 1.0 §6.2), and what is none.
 
+use core::fmt;
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 /// The largest body that is read as an answer, in bytes.
@@ -49,10 +53,10 @@ pub enum Failure {
 struct Wire {
     decision: bool,
     #[serde(default)]
-    context: Option<Context>,
+    context: Option<Object<Context>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Context {
     #[serde(default)]
     reason_admin: Option<Value>,
@@ -60,6 +64,29 @@ struct Context {
     reason_user: Option<Value>,
     #[serde(default)]
     ttl: Option<Value>,
+}
+
+/// A JSON object, and nothing else: what serde derives reads `[true]` as well, its members in order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 impl Answer {
@@ -83,13 +110,9 @@ impl Answer {
         {
             return Err(Failure::Wrong("it answers another question: `x-request-id` differs"));
         }
-        let wire: Wire = serde_json::from_slice(body)
+        let Object(wire): Object<Wire> = serde_json::from_slice(body)
             .map_err(|_| Failure::Wrong("the body is not a JSON object with a boolean `decision`"))?;
-        let context = wire.context.unwrap_or(Context {
-            reason_admin: None,
-            reason_user: None,
-            ttl: None,
-        });
+        let context = wire.context.map(|Object(context)| context).unwrap_or_default();
         Ok(Self {
             allow: wire.decision,
             reason_admin: context.reason_admin.as_ref().and_then(text),
@@ -180,6 +203,10 @@ mod tests {
             "null",
             "true",
             "[]",
+            "[true]",
+            "[true,null]",
+            r#"[true,{"ttl":7}]"#,
+            r#"{"decision":true,"context":[null,null,7]}"#,
             "{}",
             r#"{"decision":"true"}"#,
             r#"{"decision":1}"#,
