@@ -199,6 +199,7 @@ impl Engine {
 
     /// Wakes whose time has come. Early or late calls do no harm.
     pub fn wake(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        let before = fx.list.len();
         let mut entry = Entry {
             memory: &mut self.memory,
             kit,
@@ -206,7 +207,7 @@ impl Engine {
             fx,
         };
         self.exchange.wake(&mut entry);
-        self.count_done(fx);
+        self.count_done(fx, before);
     }
 
     /// The request that alone waits for a call, so that the host can look whether its stream is still there.
@@ -226,6 +227,7 @@ impl Engine {
     }
 
     fn settle(&mut self, call: CallId, response: Option<Response<'_>>, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+        let before = fx.list.len();
         let mut entry = Entry {
             memory: &mut self.memory,
             kit,
@@ -233,7 +235,7 @@ impl Engine {
             fx,
         };
         self.exchange.settle(call, response, &mut entry);
-        self.count_done(fx);
+        self.count_done(fx, before);
     }
 
     fn outcome(&mut self, request: RequestId, progress: Progress) -> Outcome {
@@ -249,8 +251,9 @@ impl Engine {
         decision
     }
 
-    fn count_done(&mut self, fx: &Effects) {
-        for effect in &fx.list {
+    /// Counts the decisions behind the first `before` effects, which an earlier callback left there.
+    fn count_done(&mut self, fx: &Effects, before: usize) {
+        for effect in fx.list.iter().skip(before) {
             if let Effect::Done(_, decision) = effect {
                 self.memory.tally.decided(decision.reason);
             }

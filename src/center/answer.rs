@@ -4,9 +4,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 /// The largest body that is read as an answer, in bytes.
@@ -49,14 +48,14 @@ pub enum Failure {
     Wrong(&'static str),
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Wire {
     decision: bool,
     #[serde(default)]
-    context: Option<Object<Context>>,
+    context: Object<Context>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Context {
     #[serde(default)]
     reason_admin: Option<Value>,
@@ -66,7 +65,8 @@ struct Context {
     ttl: Option<Value>,
 }
 
-/// A JSON object, and nothing else: what serde derives reads `[true]` as well, its members in order.
+/// A JSON object and nothing else. A derived struct would take an array of its members as well, so that `[true]` were a yes.
+#[derive(Default)]
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -74,18 +74,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         struct Members<T>(PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = Object<T>;
+            type Value = T;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
             }
         }
 
-        deserializer.deserialize_map(Members(PhantomData))
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
     }
 }
 
@@ -110,9 +110,9 @@ impl Answer {
         {
             return Err(Failure::Wrong("it answers another question: `x-request-id` differs"));
         }
-        let Object(wire): Object<Wire> = serde_json::from_slice(body)
+        let Object(wire) = serde_json::from_slice::<Object<Wire>>(body)
             .map_err(|_| Failure::Wrong("the body is not a JSON object with a boolean `decision`"))?;
-        let context = wire.context.map(|Object(context)| context).unwrap_or_default();
+        let Object(context) = wire.context;
         Ok(Self {
             allow: wire.decision,
             reason_admin: context.reason_admin.as_ref().and_then(text),
@@ -203,10 +203,6 @@ mod tests {
             "null",
             "true",
             "[]",
-            "[true]",
-            "[true,null]",
-            r#"[true,{"ttl":7}]"#,
-            r#"{"decision":true,"context":[null,null,7]}"#,
             "{}",
             r#"{"decision":"true"}"#,
             r#"{"decision":1}"#,
@@ -215,6 +211,10 @@ mod tests {
             r#"{"decision":false,"decision":true}"#,
             r#"{"decision":true} x"#,
             r#"{"decision":true,"context":7}"#,
+            r#"{"decision":true,"context":null}"#,
+            r#"{"decision":true,"context":[null,null,9]}"#,
+            "[true]",
+            "[true,{}]",
             r#"{"decision":true,"context":{"ttl":"soon"}}"#,
             r#"{"decision":true,"context":{"ttl":-1}}"#,
             "\u{1}",

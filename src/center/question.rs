@@ -1,5 +1,7 @@
 //! The question: an AuthZEN access evaluation request (Authorization API 1.0 §5, §6.1).
 
+use std::io;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -37,8 +39,7 @@ pub struct SubjectPart {
 pub struct ActionPart {
     /// The method.
     pub name: String,
-    /// For gRPC: `service` and `method`.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    /// For gRPC: `service` and `method`; else empty.
     pub properties: Map<String, Value>,
 }
 
@@ -97,16 +98,45 @@ impl Question {
     /// The decision cache's key: the question less what is [`VOLATILE`], under the protocol, the center and the bundle that asks it.
     #[must_use]
     pub fn key(&self, center: &str, bundle_digest: &[u8; 32]) -> [u8; 32] {
-        let mut lasting = self.clone();
-        lasting.context.time = None;
-        lasting.context.request_id = None;
-        let mut hash = Sha256::new();
-        hash.update(b"authzen\0");
-        hash.update(center.as_bytes());
-        hash.update([0]);
-        hash.update(bundle_digest);
-        hash.update(lasting.body());
-        hash.finalize().into()
+        // Named one by one, so that a part that is added later is in the key unless somebody leaves it out.
+        let Self {
+            subject,
+            action,
+            resource,
+            context,
+        } = self;
+        let ContextPart {
+            time: _,
+            local,
+            source,
+            request_id: _,
+            policy,
+            rule,
+            bundle,
+        } = context;
+        let lasting = (subject, action, resource, local, source, policy, rule, bundle);
+        let mut hash = Hashing(Sha256::new());
+        hash.0.update(b"authzen\0");
+        hash.0.update(center.as_bytes());
+        hash.0.update([0]);
+        hash.0.update(bundle_digest);
+        // What always serialises is written to what takes every byte: this cannot fail.
+        let _ = serde_json::to_writer(&mut hash, &lasting);
+        hash.0.finalize().into()
+    }
+}
+
+/// Takes what is written into a digest.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -175,6 +205,6 @@ pub(crate) mod tests {
     fn what_is_unknown_is_not_there() {
         let value: Value = serde_json::from_slice(&question().body()).unwrap();
         assert_eq!(value["context"]["source"], json!({}));
-        assert!(value["action"].get("properties").is_none());
+        assert_eq!(value["action"], json!({"name": "GET", "properties": {}}));
     }
 }

@@ -206,7 +206,7 @@ impl Bench<'_, '_> {
             Ok(who) => (who, Reason::IdentityMissing),
             Err(reason) => (None, reason),
         };
-        case.token = matches!(request.credential, Credential::Token(_));
+        case.token = matches!(request.credential, Credential::Token(_) | Credential::Malformed);
         case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),

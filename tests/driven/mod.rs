@@ -1,0 +1,119 @@
+//! The kernel through its public face, for tests that need a process or a library of their own.
+
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use regionguard::bundle::{Encoding, compile};
+use regionguard::engine::{Attrs, Effects, Engine, Input, Kit, Outcome, ScopeId};
+use regionguard::identity::{Algorithm, PublicKey, SignatureVerifier};
+use regionguard::request::{Headers, encode};
+use regionguard::time::{Monotonic, Now, WallTime};
+use serde_json::{Value as Json, json};
+
+/// Friday, 15 January 2027, 08:00 UTC, in seconds since the Unix epoch.
+pub(crate) const START: u64 = 1_800_000_000;
+
+/// Finds every signature good: what is looked at here is what stands around it.
+pub(crate) struct Yes(Rc<dyn SignatureVerifier>);
+
+struct Always;
+
+impl SignatureVerifier for Always {
+    fn verify(&self, _: Algorithm, _: &PublicKey, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+}
+
+impl Kit for Yes {
+    fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
+        &self.0
+    }
+}
+
+struct Stream;
+
+impl Attrs for Stream {
+    fn direct_peer(&self) -> Option<Vec<u8>> {
+        Some(b"127.0.1.9".to_vec())
+    }
+
+    fn has_line(&self) -> bool {
+        false
+    }
+}
+
+/// An engine with a bundle in force.
+pub(crate) struct Driven {
+    pub(crate) engine: Engine,
+    scope: ScopeId,
+    pub(crate) kit: Yes,
+}
+
+impl Driven {
+    /// The region us-east-1 with a center, and one policy with these rules.
+    pub(crate) fn new(rules: &Json) -> Self {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode([1; 32])});
+        let region = json!({
+            "issuer": "identity.global.com", "audiences": ["api.us-east-1.com"], "keys": {"jwks": {"keys": [jwk]}},
+            "networks": ["127.0.1.0/24"], "center": {"cluster": "center-us-east-1"},
+        });
+        let bundle = json!({
+            "region": "us-east-1", "metadata": {"name": "shop", "version": 41}, "trust": {"hosts": ["api.us-east-1.com"]},
+            "documents": [
+                {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"}, "spec": region},
+                {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {"rules": rules}},
+            ],
+        });
+        let generation = compile(bundle.to_string().as_bytes(), Encoding::Detect).expect("a bundle");
+        let mut engine = Engine::new(7);
+        let (scope, _) = engine.activate("regionguard", Rc::new(generation), None, &mut Effects::default());
+        Self {
+            engine,
+            scope,
+            kit: Yes(Rc::new(Always)),
+        }
+    }
+
+    /// Begins a request whose header block is `block`.
+    pub(crate) fn begin(&mut self, block: &[u8], fx: &mut Effects) -> Outcome {
+        let clock = || Monotonic(0);
+        let now = Now::new(WallTime(START.saturating_mul(1_000_000_000)), &clock);
+        let headers = Headers::parse(block).expect("a block");
+        self.engine
+            .begin(Some(self.scope), Input { headers }, &Stream, &self.kit, &now, fx)
+    }
+}
+
+/// The header block of a request to `path` with further lines.
+pub(crate) fn block(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    let usual = [
+        (":method", "GET"),
+        (":authority", "api.us-east-1.com"),
+        (":scheme", "https"),
+        (":path", path),
+        ("x-request-id", "r-1"),
+    ];
+    let lines: Vec<(&[u8], &[u8])> = usual
+        .iter()
+        .chain(more)
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    encode(&lines)
+}
+
+/// The value of an Authorization header with a valid token.
+pub(crate) fn bearer() -> String {
+    let claims = json!({
+        "iss": "identity.global.com", "sub": "alice", "aud": ["api.us-east-1.com"], "region": "us-east-1", "exp": START + 600,
+        "permissions": {"global": ["read:profile"]}, "roles": ["viewer"], "acr": "urn:example:mfa", "amr": ["pwd"], "auth_time": START - 7,
+        "department": {"name": "books"},
+    });
+    let part = |value: Json| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signature = URL_SAFE_NO_PAD.encode([1; 64]);
+    format!(
+        "Bearer {}.{}.{signature}",
+        part(json!({"alg": "EdDSA", "kid": "k"})),
+        part(claims)
+    )
+}

@@ -1,0 +1,163 @@
+//! What a decided request allocates once its token was seen: it is counted, so that it does not creep up.
+#![expect(unsafe_code, reason = "only an allocator of its own can count allocations")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod driven;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use driven::{Driven, bearer, block};
+use regionguard::center::Response;
+use regionguard::engine::{Effect, Effects, Outcome};
+use regionguard::reason::Reason;
+use regionguard::time::{Monotonic, Now, WallTime};
+use serde_json::{Value as Json, json};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
+        // SAFETY: the caller's promise is the system allocator's condition.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the system allocator's condition.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
+        // SAFETY: the caller's promise is the system allocator's condition.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// As many rules as a bundle may want, of which one is about the request.
+fn rules(count: usize) -> Json {
+    let mut rules: Vec<Json> = (1..count)
+        .map(|number| json!({"name": format!("other-{number}"), "paths": [format!("/v{number}/things/{{id}}")], "effect": "allow"}))
+        .collect();
+    rules.push(json!({
+        "name": "read", "methods": ["GET"], "paths": ["/profiles/{id}"], "permissions": {"anyOf": ["read:profile"]}, "roles": {"anyOf": ["viewer"]},
+        "effect": "allow",
+    }));
+    rules.push(json!({"name": "ask", "paths": ["/ask/{id}"], "effect": "defer", "defer": {"cache": "30s"}}));
+    rules.push(json!({"name": "blocked", "paths": ["/blocked"], "effect": "deny"}));
+    Json::from(rules)
+}
+
+/// The reason of a request, and what it allocates when it is not the first of its kind.
+fn allocations(driven: &mut Driven, block: &[u8]) -> (Reason, u64) {
+    for _ in 0..3 {
+        driven.begin(block, &mut Effects::default());
+    }
+    let before = ALLOCATIONS.with(Cell::get);
+    let mut fx = Effects::default();
+    let outcome = driven.begin(block, &mut fx);
+    let after = ALLOCATIONS.with(Cell::get);
+    match outcome {
+        Outcome::Done(decision) => (decision.reason, after - before),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The decision line, and nothing else, however many rules there are.
+#[test]
+fn a_request_that_is_let_in_allocates_once() {
+    let bearer = bearer();
+    let plain = block("/profiles/7", &[("authorization", &bearer)]);
+    let browser = block(
+        "/profiles/7?a=b&c=d",
+        &[
+            ("authorization", &bearer),
+            ("accept", "*/*"),
+            ("user-agent", "curl/8"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("cookie", "a=b"),
+        ],
+    );
+    for count in [1, 10, 1_000] {
+        let mut driven = Driven::new(&rules(count));
+        for block in [&plain, &browser] {
+            assert_eq!(
+                allocations(&mut driven, block),
+                (Reason::RuleAllowed, 1),
+                "{count} rules"
+            );
+        }
+    }
+}
+
+/// The first sight of a token allocates, so the counter counts.
+#[test]
+fn the_counter_counts() {
+    let before = ALLOCATIONS.with(Cell::get);
+    Driven::new(&rules(1)).begin(
+        &block("/profiles/7", &[("authorization", &bearer())]),
+        &mut Effects::default(),
+    );
+    assert!(ALLOCATIONS.with(Cell::get) - before > 100);
+}
+
+/// An answer is text, so it costs more; that it is bounded is what matters under a flood.
+#[test]
+fn a_request_that_is_refused_allocates_little() {
+    let mut driven = Driven::new(&rules(1_000));
+    for (path, reason) in [
+        ("/blocked", Reason::RuleDenied),
+        ("/a//b", Reason::PathEmptySegment),
+        ("/profiles/7", Reason::IdentityMissing),
+    ] {
+        let (found, count) = allocations(&mut driven, &block(path, &[]));
+        assert_eq!(found, reason);
+        assert!(count <= 16, "{path}: {count}");
+    }
+}
+
+/// A kept answer is found by the digest of the whole question, which has to be made for that: an upper bound, so that it does not creep up.
+#[test]
+fn a_request_that_a_kept_answer_decides_allocates_what_its_question_needs() {
+    let mut driven = Driven::new(&rules(10));
+    let block = block("/ask/7", &[("authorization", &bearer())]);
+    let mut fx = Effects::default();
+    let outcome = driven.begin(&block, &mut fx);
+    assert!(matches!(outcome, Outcome::Waiting(_)), "{outcome:?}");
+    let call = fx.list.iter().find_map(|effect| match effect {
+        Effect::Call(call) => Some(call.id),
+        _ => None,
+    });
+    let response = Response {
+        status: 200,
+        content_type: Some(b"application/json"),
+        request_id: None,
+        body: Some(b"{\"decision\":true}"),
+    };
+    let clock = || Monotonic(0);
+    let now = Now::new(WallTime(driven::START.saturating_mul(1_000_000_000)), &clock);
+    driven.engine.reply(
+        call.expect("a call"),
+        response,
+        &driven.kit,
+        &now,
+        &mut Effects::default(),
+    );
+    let (reason, count) = allocations(&mut driven, &block);
+    assert_eq!(reason, Reason::CenterAllowed);
+    assert!(count <= 56, "{count}");
+}
