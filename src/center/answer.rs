@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The largest body that is read as an answer, in bytes.
 pub const RESPONSE_MAX: usize = 64 * 1024;
@@ -49,17 +49,7 @@ pub enum Failure {
 struct Wire {
     decision: bool,
     #[serde(default)]
-    context: Option<Context>,
-}
-
-#[derive(Deserialize)]
-struct Context {
-    #[serde(default)]
-    reason_admin: Option<Value>,
-    #[serde(default)]
-    reason_user: Option<Value>,
-    #[serde(default)]
-    ttl: Option<Value>,
+    context: Option<Map<String, Value>>,
 }
 
 impl Answer {
@@ -83,18 +73,20 @@ impl Answer {
         {
             return Err(Failure::Wrong("it answers another question: `x-request-id` differs"));
         }
-        let wire: Wire = serde_json::from_slice(body)
-            .map_err(|_| Failure::Wrong("the body is not a JSON object with a boolean `decision`"))?;
-        let context = wire.context.unwrap_or(Context {
-            reason_admin: None,
-            reason_user: None,
-            ttl: None,
-        });
+        let no_decision = Failure::Wrong("the body is not a JSON object with a boolean `decision`");
+        // A list of members in their order would do for a derived struct too, and `[true]` is no decision.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(no_decision);
+        }
+        let wire: Wire = serde_json::from_slice(body).map_err(|_| no_decision)?;
+        let context = wire.context.unwrap_or_default();
+        // `null` is as good as absent.
+        let member = |name: &str| context.get(name).filter(|value| !value.is_null());
         Ok(Self {
             allow: wire.decision,
-            reason_admin: context.reason_admin.as_ref().and_then(text),
-            reason_user: context.reason_user.as_ref().and_then(text),
-            ttl: context.ttl.as_ref().map(read_ttl).transpose()?,
+            reason_admin: member("reason_admin").and_then(text),
+            reason_user: member("reason_user").and_then(text),
+            ttl: member("ttl").map(read_ttl).transpose()?,
         })
     }
 }
@@ -187,7 +179,10 @@ mod tests {
             r#"{"decision":true,"decision":true}"#,
             r#"{"decision":false,"decision":true}"#,
             r#"{"decision":true} x"#,
+            "[true]",
+            r#" [true, {"ttl": 60}]"#,
             r#"{"decision":true,"context":7}"#,
+            r#"{"decision":true,"context":[null,null,3600]}"#,
             r#"{"decision":true,"context":{"ttl":"soon"}}"#,
             r#"{"decision":true,"context":{"ttl":-1}}"#,
             "\u{1}",
