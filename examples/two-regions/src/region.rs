@@ -130,10 +130,10 @@ pub(crate) enum Pushed {
 fn complaints(log: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in log.lines() {
-        if let Some((_, complaint)) = line.split_once(": regionguard: error: ") {
-            if !found.iter().any(|known| known == complaint) {
-                found.push(complaint.to_owned());
-            }
+        if let Some((_, complaint)) = line.split_once(": regionguard: error: ")
+            && !found.iter().any(|known| known == complaint)
+        {
+            found.push(complaint.to_owned());
         }
     }
     found
@@ -171,4 +171,19 @@ async fn listener(envoy: &Envoy, name: &str) -> Result<SocketAddr> {
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaints;
+
+    #[test]
+    fn each_finding_is_told_once_without_its_frame() {
+        let line = |text: &str| {
+            format!("[2026-01-01 00:00:00.000][7][error][wasm] [context.cc:1] wasm log a b: regionguard: {text}\n")
+        };
+        let log =
+            line("the bundle is refused, with 2 findings") + &line("error: one: `x`").repeat(2) + &line("error: two");
+        assert_eq!(complaints(&log), ["one: `x`", "two"]);
+    }
 }

@@ -181,7 +181,7 @@ impl Watched {
     }
 
     async fn look(&mut self, regions: &mut TwoRegions, style: Style) -> Result<()> {
-        let edited = self.edited().then(|| policy::read(&self.file, &regions.people));
+        let edited = self.edited().await.then(|| policy::read(&self.file, &regions.people));
         let Some(region) = regions.region(self.region) else {
             return Ok(());
         };
@@ -206,14 +206,14 @@ impl Watched {
 
     /// Whether there is another text, which stays as it is for a moment: an editor may still be writing. A file that is gone
     /// for that moment is no edit.
-    fn edited(&mut self) -> bool {
+    async fn edited(&mut self) -> bool {
         let Ok(text) = std::fs::read_to_string(&self.file) else {
             return false;
         };
         if self.text.as_ref() == Some(&text) {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(50)).await;
         if std::fs::read_to_string(&self.file).ok().as_ref() != Some(&text) {
             return false;
         }
