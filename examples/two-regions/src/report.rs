@@ -8,7 +8,7 @@ use crate::case::Row;
 use crate::walk::{Event, SAMPLES};
 
 /// The widths of the columns; together with mark, status, decided, added and the spaces between they make [`WIDTH`].
-const WHAT: usize = 36;
+pub(crate) const WHAT: usize = 36;
 const REQUEST: usize = 30;
 const REASON: usize = 28;
 /// No line is longer.
