@@ -110,12 +110,11 @@ fn what_is_asked() -> Vec<Case> {
         ask("an encoded slash", "/v1/orders%2F7").expect(400, "request.path_encoded_slash", "inline"),
         ask("a double slash", "/v1//orders/7").expect(400, "request.path_empty_segment", "inline"),
         ask("an encoding within an encoding", "/v1/orders/%2537").expect(400, "request.path_encoding", "inline"),
-        Case::new(
-            "dots out of a public path, no token",
-            "GET",
-            "/catalog/../v1/orders/7",
-        )
-        .expect(401, "identity.missing", "inline"),
+        Case::new("dots out of a public path, no token", "GET", "/catalog/../v1/orders/7").expect(
+            401,
+            "identity.missing",
+            "inline",
+        ),
         ask("the same with alice's token", "/catalog/../v1/orders/7").expect(200, "rule.allowed", "inline"),
         Case::new("an authority that is not served", "GET", "/healthz")
             .host("evil.example")

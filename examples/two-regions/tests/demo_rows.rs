@@ -12,9 +12,12 @@ async fn every_row_is_as_expected() {
         .await
         .unwrap();
     let mut report = Report::default();
-    walk::walk(&mut regions, &mut |event| report.note(&event))
-        .await
-        .unwrap();
+    let mut table = Vec::new();
+    let mut see = |event: Event<'_>| {
+        report.note(&event);
+        print_event(&mut table, Style::plain(), &event).unwrap();
+    };
+    walk::walk(&mut regions, &mut see).await.unwrap();
     let rows = report.themes.iter().flat_map(|theme| &theme.rows);
     let odd: Vec<_> = rows.filter(|row| !row.is_met()).collect();
     assert!(odd.is_empty(), "{odd:#?}");
