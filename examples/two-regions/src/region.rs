@@ -85,6 +85,10 @@ impl Prepared {
     /// Starts Envoy.
     pub(crate) async fn start(self, dir: &Path) -> Result<Region> {
         let envoy = Envoy::start(&self.name, self.config, dir).await?;
+        // Envoy is live all the same, and answers every request with an error.
+        if envoy.stat(REFUSALS).await? > 0 {
+            return Err(refusal(&self.name, &envoy.log()).into());
+        }
         let guarded = listener(&envoy, "inbound").await?;
         let bare = listener(&envoy, BARE).await?;
         Ok(Region {
@@ -124,6 +128,22 @@ pub(crate) enum Pushed {
     Accepted,
     /// With what the filter found wrong.
     Refused(Vec<String>),
+}
+
+/// Counts pushed configurations that were refused, the first one included.
+const REFUSALS: &str = "extension_config_discovery.http_filter.regionguard.config_fail";
+
+/// Why an Envoy with this log has no filter.
+fn refusal(region: &str, log: &str) -> String {
+    let mut lines = complaints(log);
+    if lines.is_empty() {
+        // What Envoy itself says of the module.
+        let wasm = log
+            .lines()
+            .filter(|line| line.contains("[wasm]") && !line.contains("[info]"));
+        lines = wasm.map(str::to_owned).collect();
+    }
+    format!("the filter of {region} does not load:\n  {}", lines.join("\n  "))
 }
 
 /// The filter's findings in a piece of Envoy's log, each once: every VM logs them.
@@ -175,7 +195,7 @@ pub(crate) fn loopback(port: u16) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::complaints;
+    use super::{complaints, refusal};
 
     #[test]
     fn each_finding_is_told_once_without_its_frame() {
@@ -185,5 +205,11 @@ mod tests {
         let log =
             line("the bundle is refused, with 2 findings") + &line("error: one: `x`").repeat(2) + &line("error: two");
         assert_eq!(complaints(&log), ["one: `x`", "two"]);
+        assert_eq!(refusal("r", &log), "the filter of r does not load:\n  one: `x`\n  two");
+        let silent = "[7][info][wasm] fine\n[7][critical][wasm] no such file\n";
+        assert_eq!(
+            refusal("r", silent),
+            "the filter of r does not load:\n  [7][critical][wasm] no such file"
+        );
     }
 }
