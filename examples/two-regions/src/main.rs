@@ -56,23 +56,28 @@ struct Policies {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let run = async {
-        match options.command {
-            Some(Command::Up(up)) => keep_up(up).await,
-            Some(Command::Demo(demo)) => show(demo).await,
-            None => show(options.demo).await,
-        }
-    };
-    // What was started is a value inside `run`: whichever way that ends, it is dropped, and with it every process.
-    let ended = tokio::select! {
-        ended = run => ended,
-        code = stopped() => Ok(code),
+    // What was started is a value inside of these: whichever way one ends, it is dropped, and every process with it.
+    let ended = match Options::parse().command() {
+        Command::Demo(demo) => tokio::select! {
+            ended = show(demo) => ended,
+            status = signalled() => Ok(ExitCode::from(status)),
+        },
+        Command::Up(up) => tokio::select! {
+            ended = keep_up(up) => ended,
+            // That is how it is meant to end.
+            _ = signalled() => Ok(ExitCode::SUCCESS),
+        },
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        tell(&format!("error: {error}"));
         ExitCode::FAILURE
     })
+}
+
+impl Options {
+    fn command(self) -> Command {
+        self.command.unwrap_or(Command::Demo(self.demo))
+    }
 }
 
 async fn show(demo: Demo) -> Result<ExitCode> {
@@ -118,17 +123,20 @@ async fn start(ports: Ports, policies: &Policies, lifetime: Duration) -> Result<
     .await
 }
 
-/// Waits for Ctrl-C or for being told to end, and gives the exit status that says so.
-async fn stopped() -> ExitCode {
-    let on = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
+/// Says something beside the output; where nobody listens, it is not said.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Waits for Ctrl-C or for being told to end, and gives the exit status that stands for it.
+async fn signalled() -> u8 {
+    let on = async |kind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        () = on(SignalKind::interrupt()) => ExitCode::from(130),
-        () = on(SignalKind::terminate()) => ExitCode::from(143),
-        () = on(SignalKind::hangup()) => ExitCode::from(129),
+        () = on(SignalKind::interrupt()) => 130,
+        () = on(SignalKind::terminate()) => 143,
+        () = on(SignalKind::hangup()) => 129,
     }
 }

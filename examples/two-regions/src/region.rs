@@ -85,6 +85,10 @@ impl Prepared {
     /// Starts Envoy.
     pub(crate) async fn start(self, dir: &Path) -> Result<Region> {
         let envoy = Envoy::start(&self.name, self.config, dir).await?;
+        // Envoy is live all the same, and answers every request with an error.
+        if envoy.stat(REFUSALS).await? > 0 {
+            return Err(refusal(&self.name, &envoy.log()).into());
+        }
         let guarded = listener(&envoy, "inbound").await?;
         let bare = listener(&envoy, BARE).await?;
         Ok(Region {
@@ -126,14 +130,30 @@ pub(crate) enum Pushed {
     Refused(Vec<String>),
 }
 
+/// Counts pushed configurations that were refused, the first one included.
+const REFUSALS: &str = "extension_config_discovery.http_filter.regionguard.config_fail";
+
+/// Why an Envoy with this log has no filter.
+fn refusal(region: &str, log: &str) -> String {
+    let mut lines = complaints(log);
+    if lines.is_empty() {
+        // What Envoy itself says of the module.
+        let wasm = log
+            .lines()
+            .filter(|line| line.contains("[wasm]") && !line.contains("[info]"));
+        lines = wasm.map(str::to_owned).collect();
+    }
+    format!("the filter of {region} does not load:\n  {}", lines.join("\n  "))
+}
+
 /// The filter's findings in a piece of Envoy's log, each once: every VM logs them.
 fn complaints(log: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in log.lines() {
-        if let Some((_, complaint)) = line.split_once(": regionguard: error: ") {
-            if !found.iter().any(|known| known == complaint) {
-                found.push(complaint.to_owned());
-            }
+        if let Some((_, complaint)) = line.split_once(": regionguard: error: ")
+            && !found.iter().any(|known| known == complaint)
+        {
+            found.push(complaint.to_owned());
         }
     }
     found
@@ -171,4 +191,25 @@ async fn listener(envoy: &Envoy, name: &str) -> Result<SocketAddr> {
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{complaints, refusal};
+
+    #[test]
+    fn each_finding_is_told_once_without_its_frame() {
+        let line = |text: &str| {
+            format!("[2026-01-01 00:00:00.000][7][error][wasm] [context.cc:1] wasm log a b: regionguard: {text}\n")
+        };
+        let log =
+            line("the bundle is refused, with 2 findings") + &line("error: one: `x`").repeat(2) + &line("error: two");
+        assert_eq!(complaints(&log), ["one: `x`", "two"]);
+        assert_eq!(refusal("r", &log), "the filter of r does not load:\n  one: `x`\n  two");
+        let silent = "[7][info][wasm] fine\n[7][critical][wasm] no such file\n";
+        assert_eq!(
+            refusal("r", silent),
+            "the filter of r does not load:\n  [7][critical][wasm] no such file"
+        );
+    }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::case::Row;
 use crate::walk::{Event, SAMPLES};
 
-/// Columns: mark, what, request, status, reason, decided, added; their widths and the spaces between make [`WIDTH`].
-const WHAT: usize = 36;
+/// The widths of the columns; together with mark, status, decided, added and the spaces between they make [`WIDTH`].
+pub(crate) const WHAT: usize = 36;
 const REQUEST: usize = 30;
 const REASON: usize = 28;
 /// No line is longer.
@@ -110,7 +110,8 @@ impl Report {
 /// # Errors
 /// When `out` cannot be written to.
 pub fn print_head(out: &mut impl Write, style: Style) -> std::io::Result<()> {
-    let head = columns("", "what", "request", "", "reason", "decided", "added");
+    let (front, back) = columns("", "what", "request", "reason", "decided", "added");
+    let head = format!("{front}     {back}");
     writeln!(out, "\n{}", style.paint(Paint::Faint, &head))
 }
 
@@ -129,53 +130,39 @@ fn print_row(out: &mut impl Write, style: Style, row: &Row) -> std::io::Result<(
     let mark = if row.is_met() { "ok" } else { "!!" };
     let status = row.status.to_string();
     let added = row.added_us.map_or("-".to_owned(), duration);
-    let line = columns(
-        mark,
-        &row.what,
-        &row.request,
-        &status,
-        &row.reason,
-        &row.decided,
-        &added,
-    );
+    let (front, back) = columns(mark, &row.what, &row.request, &row.reason, &row.decided, &added);
     if row.is_met() {
-        // Only what tells the verdict apart is painted, in place: the widths were made without colours.
         let paint = if row.status < 400 { Paint::Good } else { Paint::Bad };
-        let (front, rest) = line.split_at(status_column(&line));
-        let (code, rest) = rest.split_at(3);
-        writeln!(out, "{front}{}{rest}", style.paint(paint, code))?;
+        writeln!(out, "{front} {} {back}", style.paint(paint, &status))?;
     } else {
-        writeln!(out, "{}", style.paint(Paint::Bad, &line))?;
+        writeln!(out, "{}", style.paint(Paint::Bad, &format!("{front} {status} {back}")))?;
     }
     for difference in &row.differences {
         writeln!(out, "{}", style.paint(Paint::Bad, &format!("   !! {difference}")))?;
     }
     if let Some(note) = &row.note {
-        for line in wrapped(note, WIDTH - 6) {
-            writeln!(out, "      {}", style.paint(Paint::Faint, &line))?;
+        for line in wrapped(note, WIDTH - 3) {
+            writeln!(out, "   {}", style.paint(Paint::Faint, &line))?;
         }
     }
     Ok(())
 }
 
-/// The byte at which the status stands: the columns in front may hold longer characters.
-fn status_column(line: &str) -> usize {
-    let characters = 3 + WHAT + 1 + REQUEST + 1;
-    line.char_indices().nth(characters).map_or(0, |(byte, _)| byte)
-}
-
-fn columns(mark: &str, what: &str, request: &str, status: &str, reason: &str, decided: &str, added: &str) -> String {
-    format!("{mark:2} {what:WHAT$} {request:REQUEST$} {status:3} {reason:REASON$} {decided:7} {added:>7}")
-        .trim_end()
-        .to_owned()
+/// What stands before and behind the status.
+fn columns(mark: &str, what: &str, request: &str, reason: &str, decided: &str, added: &str) -> (String, String) {
+    (
+        format!("{mark:2} {what:WHAT$} {request:REQUEST$}"),
+        format!("{reason:REASON$} {decided:7} {added:>7}"),
+    )
 }
 
 /// Microseconds, with a sign.
 fn duration(us: f64) -> String {
-    if us.abs() < 1000.0 {
-        format!("{us:+.0} µs")
-    } else {
-        format!("{:+.1} ms", us / 1000.0)
+    let ms = us / 1000.0;
+    match us.abs() {
+        ..1000.0 => format!("{us:+.0} µs"),
+        ..10_000.0 => format!("{ms:+.1} ms"),
+        _ => format!("{ms:+.0} ms"),
     }
 }
 
@@ -223,13 +210,13 @@ pub fn print_foot(out: &mut impl Write, style: Style, report: &Report) -> std::i
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, Style, WIDTH, columns, duration, print_event, print_foot, print_head, wrapped};
+    use super::{Report, Style, WHAT, WIDTH, duration, print_event, print_foot, print_head, wrapped};
     use crate::case::Row;
     use crate::walk::Event;
 
     fn row() -> Row {
         Row {
-            what: "erin, from 127.0.3.7 = ap-southeast-1".to_owned(),
+            what: "alice, from 127.0.2.7 = eu-west-1 ..".to_owned(),
             region: "us-east-1".to_owned(),
             request: "POST /v1/postings/1001/approve".to_owned(),
             status: 403,
@@ -255,6 +242,7 @@ mod tests {
         let mut out = Vec::new();
         print_head(&mut out, Style::plain()).unwrap();
         print_foot(&mut out, Style::plain(), &report).unwrap();
+        assert_eq!(row().what.len(), WHAT);
         let text = String::from_utf8(out).unwrap() + &printed(Style::plain(), &row());
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
@@ -297,7 +285,7 @@ mod tests {
         assert_eq!(duration(41.4), "+41 µs");
         assert_eq!(duration(-96.0), "-96 µs");
         assert_eq!(duration(1234.0), "+1.2 ms");
+        assert_eq!(duration(-12_345.6), "-12 ms");
         assert_eq!(wrapped("a bb ccc", 4), ["a bb", "ccc"]);
-        assert!(columns("ok", "", "", "", "", "", "").starts_with("ok"));
     }
 }

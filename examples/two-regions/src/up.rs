@@ -100,27 +100,27 @@ fn instructions(regions: &TwoRegions, env: &Path, control: &Control, style: Styl
   source {env}
 
 {requests}
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE"    $US/v1/orders/7      # allowed on the spot
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$CAROL"    $US/v1/orders/7 -X PUT   # she may, but in eu-west-1 only
-  curl -i --interface 127.0.2.7 -H "$AT_EU" -H "$CAROL"    $EU/v1/orders/7 -X PUT   # here
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$EXPIRED"  $US/v1/orders/7      # or $FORGED, $UNSIGNED, $DAVE, none
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE"    $US/v1/orders%2F7    # no single meaning
-  curl -i --interface 127.0.2.7 -H "$AT_US" -H "$ALICE"    $US/v1/inventory/7   # from the wrong network
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE"    $US/v1/profiles/42   # the center says no; 43: yes
-  curl -i --interface 127.0.2.7 -H "$AT_EU" -H "$BOB"      $EU/v1/profiles/42   # in the EU it says yes
-  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE"    $US/v1/postings/1001/approve -X POST   # 1002: not her own
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE" $US/v1/orders/7                          # allowed on the spot
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$CAROL" -X PUT $US/v1/orders/7                   # she may, elsewhere
+  curl -i --interface 127.0.2.7 -H "$AT_EU" -H "$CAROL" -X PUT $EU/v1/orders/7                   # namely here
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$EXPIRED" $US/v1/orders/7                        # or $FORGED, $DAVE
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE" $US/v1/orders%2F7                        # no single meaning
+  curl -i --interface 127.0.2.7 -H "$AT_US" -H "$ALICE" $US/v1/inventory/7                       # the wrong network
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE" $US/v1/profiles/42                       # center: no; 43: yes
+  curl -i --interface 127.0.2.7 -H "$AT_EU" -H "$BOB" $EU/v1/profiles/42                         # in the EU: yes
+  curl -i --interface 127.0.1.7 -H "$AT_US" -H "$ALICE" -X POST $US/v1/postings/1001/approve     # 1002: not her own
 
 {edit}
   {us_policy}
   {eu_policy}
 
 {centers}
-  curl -X POST {control}/centers/us-east-1/stop    # then profile 44, and with $ERIN 44/export
+  curl -X POST {control}/centers/us-east-1/stop    # then profile 44; with $ERIN 44/export
   curl -X POST {control}/centers/us-east-1/start
 
 {files}
   {logs}
-  http://{us_admin} and http://{eu_admin}   Envoy's own admin pages: /stats?filter=regionguard, /config_dump
+  http://{us_admin}/stats?filter=regionguard   (eu-west-1: {eu_admin})
 
 {ends}
 "#,
@@ -181,7 +181,7 @@ impl Watched {
     }
 
     async fn look(&mut self, regions: &mut TwoRegions, style: Style) -> Result<()> {
-        let edited = self.edited().then(|| policy::read(&self.file, &regions.people));
+        let edited = self.edited().await.then(|| policy::read(&self.file, &regions.people));
         let Some(region) = regions.region(self.region) else {
             return Ok(());
         };
@@ -206,14 +206,14 @@ impl Watched {
 
     /// Whether there is another text, which stays as it is for a moment: an editor may still be writing. A file that is gone
     /// for that moment is no edit.
-    fn edited(&mut self) -> bool {
+    async fn edited(&mut self) -> bool {
         let Ok(text) = std::fs::read_to_string(&self.file) else {
             return false;
         };
         if self.text.as_ref() == Some(&text) {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(50)).await;
         if std::fs::read_to_string(&self.file).ok().as_ref() != Some(&text) {
             return false;
         }

@@ -110,12 +110,11 @@ fn what_is_asked() -> Vec<Case> {
         ask("an encoded slash", "/v1/orders%2F7").expect(400, "request.path_encoded_slash", "inline"),
         ask("a double slash", "/v1//orders/7").expect(400, "request.path_empty_segment", "inline"),
         ask("an encoding within an encoding", "/v1/orders/%2537").expect(400, "request.path_encoding", "inline"),
-        Case::new(
-            "dots out of a public folder, no token",
-            "GET",
-            "/catalog/../v1/orders/7",
-        )
-        .expect(401, "identity.missing", "inline"),
+        Case::new("dots out of a public path, no token", "GET", "/catalog/../v1/orders/7").expect(
+            401,
+            "identity.missing",
+            "inline",
+        ),
         ask("the same with alice's token", "/catalog/../v1/orders/7").expect(200, "rule.allowed", "inline"),
         Case::new("an authority that is not served", "GET", "/healthz")
             .host("evil.example")
@@ -358,5 +357,27 @@ impl Walk<'_> {
         }
         envoy.stop();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{another_law, center_decides, from_where, on_the_spot, what_is_asked, while_stopped, who_asks};
+    use crate::report::WHAT;
+
+    #[test]
+    fn what_is_said_fits_its_column() {
+        let themes = [
+            on_the_spot(),
+            who_asks(),
+            what_is_asked(),
+            from_where(),
+            center_decides(),
+            while_stopped(),
+            another_law(),
+        ];
+        for case in themes.iter().flatten() {
+            assert!(case.what.chars().count() <= WHAT, "{}", case.what);
+        }
     }
 }
