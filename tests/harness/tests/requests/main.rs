@@ -11,9 +11,12 @@ mod scene;
 mod targets;
 mod tunnels;
 
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
 use regionguard_harness::issuer::Issuer;
 use scene::{Outcome, Scene, bundle};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 /// Where everything is public but `/admin`.
 const OPEN: &str = "open.shop.internal";
@@ -49,8 +52,24 @@ fn policies(issuer: &Issuer) -> Value {
     bundle(issuer, &trust, &[("open", open), ("api", api)])
 }
 
-async fn scene(name: &str) -> Scene {
-    Scene::start(name, policies, |config| config).await
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+/// The one Envoy of all tests that need nothing special of it; it ends with the last test that waits for it.
+static SHARED: Mutex<Weak<Mutex<Scene>>> = Mutex::new(Weak::new());
+
+/// Runs a test on the chain that ships, one after the other.
+fn on_the_shipped_chain(test: impl AsyncFnOnce(&Scene)) {
+    let shared = {
+        let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.upgrade().unwrap_or_else(|| {
+            let scene = RUNTIME.block_on(Scene::start("requests", policies, |config| config));
+            let scene = Arc::new(Mutex::new(scene));
+            *known = Arc::downgrade(&scene);
+            scene
+        })
+    };
+    // A test that failed has spoiled nothing for the next one.
+    let scene = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    RUNTIME.block_on(test(&scene));
 }
 
 /// `GET target` to `host` with these header lines.

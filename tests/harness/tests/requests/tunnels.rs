@@ -4,7 +4,7 @@ use regionguard_harness::config::Config;
 use serde_json::{Value, json};
 
 use super::scene::Scene;
-use super::{Expected, OPEN, PUBLIC, assert_outcome, get, over_h2, policies, scene};
+use super::{Expected, OPEN, PUBLIC, assert_outcome, get, on_the_shipped_chain, over_h2, policies};
 
 /// A chain that lets tunnels and WebSockets come as far as the filter, on both protocols.
 fn tunnels(config: Config) -> Config {
@@ -38,16 +38,18 @@ async fn tunnels_and_upgrades_are_refused() {
     scene.assert_never_trapped().await;
 }
 
-#[tokio::test]
-async fn the_shipped_chain_refuses_upgrades_by_itself() {
-    let scene = scene("requests-no-upgrades").await;
-    let upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n";
-    let outcome = scene.bytes(&get("/x", OPEN, upgrade)).await;
-    assert_outcome("websocket", &outcome, (403, "-", false));
-    assert_eq!(outcome.entry.text("details"), "upgrade_failed");
-    let connect = b"CONNECT open.shop.internal:443 HTTP/1.1\r\nHost: open.shop.internal:443\r\n\r\n";
-    assert_outcome("CONNECT", &scene.bytes(connect).await, (403, "request.upgrade", false));
-    // HTTP/2 by upgrade is no other protocol to the filter: Envoy ignores it.
-    let h2c = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";
-    assert_outcome("h2c", &scene.bytes(&get("/x", OPEN, h2c)).await, PUBLIC);
+#[test]
+fn the_shipped_chain_refuses_upgrades_by_itself() {
+    on_the_shipped_chain(async |scene| {
+        let upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n";
+        let outcome = scene.bytes(&get("/x", OPEN, upgrade)).await;
+        assert_outcome("websocket", &outcome, (403, "-", false));
+        assert_eq!(outcome.entry.text("details"), "upgrade_failed");
+        let connect = b"CONNECT open.shop.internal:443 HTTP/1.1\r\nHost: open.shop.internal:443\r\n\r\n";
+        assert_outcome("CONNECT", &scene.bytes(connect).await, (403, "request.upgrade", false));
+        // HTTP/2 by upgrade is no other protocol to the filter: Envoy ignores it.
+        let h2c =
+            b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";
+        assert_outcome("h2c", &scene.bytes(&get("/x", OPEN, h2c)).await, PUBLIC);
+    });
 }
