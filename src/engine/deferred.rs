@@ -248,7 +248,7 @@ fn answered(deferred: Deferred, response: Response<'_>, waited: Duration, cx: &m
 /// Whether the deadline passed while the answer was arriving. The host makes up a 504 only where nothing of an answer was there yet; one that broke off has no
 /// status, and it may also have been too large, or cut short by the center: which of these, the time tells. The host's timer may run a little ahead of our clock.
 fn broke_off_at_deadline(status: u16, waited: Duration, timeout: Duration) -> bool {
-    status == 0 && waited >= timeout.saturating_sub(timeout / 10)
+    status == 0 && waited >= timeout.saturating_sub(timeout.checked_div(10).unwrap_or_default())
 }
 
 /// The rule's and the center's word on how long an answer may be kept: the shorter, or the only one.

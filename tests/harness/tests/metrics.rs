@@ -41,9 +41,16 @@ fn flushing(config: Config) -> Config {
 
 /// The filter's counters, once `name` has reached `value`; without the prefix.
 async fn counters(scene: &Scene, name: &str, value: u64) -> BTreeMap<String, u64> {
-    scene.envoy.wait_for_stat(&format!("{PREFIX}{name}"), value).await.expect("the counter");
+    scene
+        .envoy
+        .wait_for_stat(&format!("{PREFIX}{name}"), value)
+        .await
+        .expect("the counter");
     let stats = scene.envoy.stats().await.expect("the admin interface");
-    stats.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value))).collect()
+    stats
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value)))
+        .collect()
 }
 
 #[tokio::test]
@@ -103,7 +110,11 @@ async fn every_kind_of_decision_call_and_cache_is_counted() {
     }
     // A deny for everybody is decided before the token is looked at.
     assert_eq!(counted["token_cache.hit"], 4 + 3 + 5 - 1);
-    let decisions: u64 = counted.iter().filter(|(name, _)| name.starts_with("decision.")).map(|(_, value)| value).sum();
+    let decisions: u64 = counted
+        .iter()
+        .filter(|(name, _)| name.starts_with("decision."))
+        .map(|(_, value)| value)
+        .sum();
     assert_eq!(decisions, 18, "each request is one decision");
 
     // The histogram holds each of the six calls; it is merged at the next flush of the stats.
@@ -128,13 +139,26 @@ async fn every_kind_of_decision_call_and_cache_is_counted() {
         assert!(text.lines().any(|found| found == line), "{line}:\n{}", ours(&text));
     }
     let labelled = text.lines().filter(|line| line.starts_with("regionguard_decision{"));
-    assert!(labelled.clone().all(|line| line.contains("verdict=\"") && line.contains("reason=\"")), "{}", ours(&text));
-    assert!(!text.contains("regionguard_decision_allow") && !text.contains("regionguard_decision_deny"), "{}", ours(&text));
+    assert!(
+        labelled
+            .clone()
+            .all(|line| line.contains("verdict=\"") && line.contains("reason=\"")),
+        "{}",
+        ours(&text)
+    );
+    assert!(
+        !text.contains("regionguard_decision_allow") && !text.contains("regionguard_decision_deny"),
+        "{}",
+        ours(&text)
+    );
     scene.assert_never_trapped().await;
 }
 
 fn ours(text: &str) -> String {
-    text.lines().filter(|line| line.starts_with("regionguard")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| line.starts_with("regionguard"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[tokio::test]
@@ -146,17 +170,29 @@ async fn pushes_are_counted_by_what_became_of_them() {
         bundle["metadata"]["version"] = json!(version);
         bundle
     };
-    let push = async |bundle: Value| scene.envoy.push(&scene.folder, |folder| folder.write(&bundle)).await.expect("a push");
+    let push = async |bundle: Value| {
+        scene
+            .envoy
+            .push(&scene.folder, |folder| folder.write(&bundle))
+            .await
+            .expect("a push")
+    };
     assert_eq!(push(version(7)).await, Push::Accepted);
     let counted = counters(&scene, "bundle.applied", applied + 1).await;
     assert_eq!(counted.get("bundle.older"), None);
-    assert_eq!(push(version(6)).await, Push::Accepted, "an older one is accepted on every worker");
+    assert_eq!(
+        push(version(6)).await,
+        Push::Accepted,
+        "an older one is accepted on every worker"
+    );
     counters(&scene, "bundle.older", 1).await;
     let mut broken = version(8);
     broken["documents"][1]["spec"]["rules"][0]["effect"] = json!("alow");
     assert_eq!(push(broken).await, Push::Refused);
     counters(&scene, "bundle.refused", 1).await;
-    let outcome = scene.send(Protocol::Http1, &Request::new("GET", "/healthz").host(HOST)).await;
+    let outcome = scene
+        .send(Protocol::Http1, &Request::new("GET", "/healthz").host(HOST))
+        .await;
     assert_eq!(outcome.reason(), "rule.public");
     let serving = outcome.entry.decision().expect("a line").bundle;
     assert!(serving.starts_with("shop@7+"), "{serving}");
@@ -172,16 +208,27 @@ async fn nothing_that_a_request_carries_names_a_metric() {
     let strange = scene.issuer.mint(Alg::Es256, "p256", &claims).expect("a token");
     let token = scene.token(MARK, &[MARK]);
     let header = json!({"alg": MARK, "kid": MARK, "typ": MARK});
-    let odd = scene.issuer.mint_with_header(Alg::Es256, "p256", &header, &claims).expect("a token");
+    let odd = scene
+        .issuer
+        .mint_with_header(Alg::Es256, "p256", &header, &claims)
+        .expect("a token");
     for request in [
         Request::new("GET", "/healthz").host(&format!("{MARK}.com")),
-        Request::new(&format!("X-{}", MARK.to_uppercase()), &format!("/{MARK}?{MARK}={MARK}")).host(HOST).bearer(&token),
-        Request::new("GET", &format!("/v1/profiles/{MARK}")).host(HOST).bearer(&strange),
+        Request::new(&format!("X-{}", MARK.to_uppercase()), &format!("/{MARK}?{MARK}={MARK}"))
+            .host(HOST)
+            .bearer(&token),
+        Request::new("GET", &format!("/v1/profiles/{MARK}"))
+            .host(HOST)
+            .bearer(&strange),
         Request::new("GET", "/v1/profiles/1").host(HOST).bearer(&odd),
         Request::new("GET", "/v1/profiles/1").host(HOST).bearer(MARK),
         Request::new("GET", &format!("/{MARK};{MARK}")).host(HOST),
         Request::new("GET", "/ask").host(HOST).bearer(&token),
-        Request::new("GET", "/healthz").host(HOST).header(&format!("x-{MARK}"), MARK).header("x-request-id", MARK).header("user-agent", MARK),
+        Request::new("GET", "/healthz")
+            .host(HOST)
+            .header(&format!("x-{MARK}"), MARK)
+            .header("x-request-id", MARK)
+            .header("user-agent", MARK),
     ] {
         scene.send(Protocol::Http1, &request).await;
     }
@@ -203,7 +250,9 @@ async fn nothing_that_a_request_carries_names_a_metric() {
 async fn a_decision_is_visible_within_about_a_second() {
     let scene = Scene::start("metrics-flush", policies, |config| config).await;
     for count in 1..=3 {
-        scene.send(Protocol::Http1, &Request::new("GET", "/healthz").host(HOST)).await;
+        scene
+            .send(Protocol::Http1, &Request::new("GET", "/healthz").host(HOST))
+            .await;
         let began = Instant::now();
         counters(&scene, "decision.allow.rule.public", count).await;
         assert!(began.elapsed() < Duration::from_millis(2000), "{:?}", began.elapsed());

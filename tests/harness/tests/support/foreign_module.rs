@@ -15,7 +15,11 @@ pub fn module(behaviour: Behaviour) -> Vec<u8> {
     const RETURN_0: &[u8] = &[0x41, 0];
     const RETURN_1: &[u8] = &[0x41, 1];
     const UNREACHABLE: &[u8] = &[0x00];
-    let on_headers = if behaviour == Behaviour::Trap { UNREACHABLE } else { RETURN_0 };
+    let on_headers = if behaviour == Behaviour::Trap {
+        UNREACHABLE
+    } else {
+        RETURN_0
+    };
     // Name, number of i32 parameters, whether it returns an i32, what it does.
     let functions: [(&str, u8, bool, &[u8]); 6] = [
         ("proxy_abi_version_0_2_1", 0, false, &[]),
