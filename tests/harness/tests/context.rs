@@ -169,7 +169,7 @@ async fn business_hours_are_those_of_the_home_region_and_else_of_the_local_one()
                 }
             }
         }
-        bundle(version, &regions, &[in_hours.clone()])
+        bundle(version, &regions, std::slice::from_ref(&in_hours))
     };
     let (open, closed) = (Some(open), Some(closed));
     let site = Site::start("context-hours", &bundle_of(1, &open, &closed)).await;

@@ -34,40 +34,6 @@ fn profile(token: &str) -> Request {
     get("/v1/profiles/42").bearer(token)
 }
 
-/// What a denied request is expected to come to.
-struct Row {
-    what: &'static str,
-    request: Request,
-    status: u16,
-    reason: &'static str,
-    /// `-/-` where no rule is to blame.
-    rule: &'static str,
-}
-
-impl Row {
-    fn new(what: &'static str, request: Request, status: u16, reason: &'static str) -> Self {
-        Self {
-            what,
-            request,
-            status,
-            reason,
-            rule: "shop/read-profile",
-        }
-    }
-
-    fn by(self, rule: &'static str) -> Self {
-        Self { rule, ..self }
-    }
-
-    async fn check(&self, site: &Site) -> Seen {
-        println!("{}", self.what);
-        let seen = site.ask(self.request.clone()).await;
-        seen.denied(self.status, self.reason, "inline");
-        assert_eq!(seen.decision().rule, self.rule, "{}: {seen:#?}", self.what);
-        seen
-    }
-}
-
 #[tokio::test]
 async fn tokens_of_every_algorithm_are_verified_inline() {
     let issuers = Issuers {
@@ -133,257 +99,218 @@ async fn tokens_of_every_algorithm_are_verified_inline() {
 async fn each_way_in_which_an_identity_is_wrong_has_its_reason() {
     let issuers = Issuers::new();
     let site = site("identity-wrong", &issuers).await;
-    Client::new(site.envoy.admin())
-        .send(&Request::new("POST", "/logging?wasm=debug").host("admin"))
-        .await
-        .unwrap();
+    let verbose = Request::new("POST", "/logging?wasm=debug").host("admin");
+    Client::new(site.envoy.admin()).send(&verbose).await.unwrap();
     let (us, eu, ap) = (&issuers.us, &issuers.eu, &issuers.ap);
-    let kid = us.kid(Alg::Es256).unwrap();
+    let (kid, foreign) = (us.kid(Alg::Es256).unwrap(), eu.kid(Alg::Es256).unwrap());
     let good = claims(us, "alice", &["read:profile"]);
-    let with = |member: &str, value: Value| {
+    let valid = sign(us, &good);
+    // The same token with one claim changed, or with another header.
+    let claim = |member: &str, value: Value| {
         let mut claims = good.clone();
         claims[member] = value;
-        claims
+        sign(us, &claims)
     };
-    let valid = sign(us, &good);
-    let regional = with(
-        "permissions",
-        json!({"global": [], "regional": {"eu-west-1": ["read:profile"]}}),
-    );
+    let header = |header: Value| us.mint_with_header(Alg::Es256, kid, &header, &good).unwrap();
+    let by_foreign = |kid: &str| {
+        let header = json!({"alg": "ES256", "kid": kid});
+        eu.mint_with_header(Alg::Es256, foreign, &header, &good).unwrap()
+    };
+    let root = claims(us, "root", &["read:profile"]);
+    let elsewhere = json!({"global": [], "regional": {"eu-west-1": ["read:profile"]}});
+    let large = format!("{0}.{0}.{0}", "A".repeat(6000));
 
-    let rows = [
-        Row::new("no token", get("/v1/profiles/42"), 401, "identity.missing"),
-        Row::new("no token, no route", get("/v1/secret"), 401, "identity.missing").by("-/-"),
-        Row::new(
-            "missing permission",
-            profile(&token(us, "alice", &[])),
-            403,
-            "permission.missing",
-        ),
-        Row::new(
+    for (what, token, status, reason) in [
+        ("missing permission", token(us, "alice", &[]), 403, "permission.missing"),
+        (
             "in the other region",
-            profile(&sign(us, &regional)),
+            claim("permissions", elsewhere),
             403,
             "permission.other_region",
         ),
-        Row::new("missing role", get("/v1/report").bearer(&valid), 403, "role.missing").by("shop/report"),
-        Row::new(
+        (
             "home not accepted",
-            profile(&token(ap, "ann", &["read:profile"])),
+            token(ap, "ann", &["read:profile"]),
             401,
             "region.not_accepted",
         ),
-        Row::new(
-            "accepted home, dropped permission",
-            Request::new("PUT", "/v1/profiles/42")
-                .host(HOST)
-                .bearer(&token(eu, "bob", &["write:profile"])),
-            403,
-            "permission.not_accepted",
-        )
-        .by("shop/write-profile"),
-        Row::new(
-            "expired",
-            profile(&sign(us, &with("exp", json!(now() - 31)))),
-            401,
-            "identity.expired",
-        ),
-        Row::new(
-            "no end",
-            profile(&sign(us, &with("exp", Value::Null))),
-            401,
-            "identity.claims",
-        ),
-        Row::new(
+        ("expired", claim("exp", json!(now() - 31)), 401, "identity.expired"),
+        ("no end", claim("exp", Value::Null), 401, "identity.claims"),
+        (
             "not yet valid",
-            profile(&sign(us, &with("nbf", json!(now() + 90)))),
+            claim("nbf", json!(now() + 90)),
             401,
             "identity.not_yet_valid",
         ),
-        Row::new(
+        (
             "from the future",
-            profile(&sign(us, &with("iat", json!(now() + 90)))),
+            claim("iat", json!(now() + 90)),
             401,
             "identity.not_yet_valid",
         ),
-        Row::new(
+        (
             "for too long",
-            profile(&sign(us, &with("exp", json!(now() + 90_000)))),
+            claim("exp", json!(now() + 90_000)),
             401,
             "identity.lifetime",
         ),
-        Row::new(
-            "signed by the other region",
-            profile(&eu.mint(Alg::Es256, eu.kid(Alg::Es256).unwrap(), &good).unwrap()),
-            401,
-            "identity.key_unknown",
-        ),
-        Row::new(
-            "signed by the other region under our key's id",
-            profile(
-                &eu.mint_with_header(
-                    Alg::Es256,
-                    eu.kid(Alg::Es256).unwrap(),
-                    &json!({"alg": "ES256", "kid": kid}),
-                    &good,
-                )
-                .unwrap(),
-            ),
+        ("another region's key", by_foreign(foreign), 401, "identity.key_unknown"),
+        (
+            "another region's key under our id",
+            by_foreign(kid),
             401,
             "identity.signature",
         ),
-        Row::new(
-            "other claims, same signature",
-            profile(&with_other_claims(&valid, &with("sub", json!("root"))).unwrap()),
+        (
+            "other claims",
+            with_other_claims(&valid, &root).unwrap(),
             401,
             "identity.signature",
         ),
-        Row::new("alg none", profile(&unsecured(&good)), 401, "identity.malformed"),
-        Row::new(
-            "alg none with a signature",
-            profile(
-                &us.mint_with_header(Alg::Es256, kid, &json!({"alg": "none", "kid": kid}), &good)
-                    .unwrap(),
-            ),
+        ("alg none", unsecured(&good), 401, "identity.malformed"),
+        (
+            "alg none, signed",
+            header(json!({"alg": "none", "kid": kid})),
             401,
             "identity.algorithm",
         ),
-        Row::new(
+        (
             "HS256 with the public key",
-            profile(&hmac_by_public_key(us, kid, &good)),
+            hmac_by_public_key(us, kid, &good),
             401,
             "identity.algorithm",
         ),
-        Row::new(
+        (
             "critical",
-            profile(
-                &us.mint_with_header(
-                    Alg::Es256,
-                    kid,
-                    &json!({"alg": "ES256", "kid": kid, "crit": ["exp"]}),
-                    &good,
-                )
-                .unwrap(),
-            ),
+            header(json!({"alg": "ES256", "kid": kid, "crit": ["exp"]})),
             401,
             "identity.critical",
         ),
-        Row::new(
+        (
             "no access token",
-            profile(
-                &us.mint_with_header(
-                    Alg::Es256,
-                    kid,
-                    &json!({"alg": "ES256", "kid": kid, "typ": "logout+jwt"}),
-                    &good,
-                )
-                .unwrap(),
-            ),
+            header(json!({"alg": "ES256", "kid": kid, "typ": "logout+jwt"})),
             401,
             "identity.type",
         ),
-        Row::new(
+        (
             "wrong audience",
-            profile(&sign(us, &with("aud", json!("api.eu-west-1.com")))),
+            claim("aud", json!("api.eu-west-1.com")),
             401,
             "identity.audience",
         ),
-        Row::new(
+        (
             "wrong issuer",
-            profile(&sign(us, &with("iss", json!("identity.elsewhere.com")))),
+            claim("iss", json!("identity.elsewhere.com")),
             401,
             "identity.issuer_unknown",
         ),
-        Row::new(
+        (
             "unknown region",
-            profile(&sign(us, &with("region", json!("mars-1")))),
+            claim("region", json!("mars-1")),
             401,
             "region.mismatch",
         ),
-        Row::new(
-            "the other region's name, our key",
-            profile(&sign(us, &with("region", json!("eu-west-1")))),
+        (
+            "another region's name",
+            claim("region", json!("eu-west-1")),
             401,
             "identity.key_unknown",
         ),
-        Row::new(
+        (
             "bound to a sender",
-            profile(&sign(us, &with("cnf", json!({"jkt": "x"})))),
+            claim("cnf", json!({"jkt": "x"})),
             401,
             "identity.bound",
         ),
-        Row::new(
+        (
             "permissions that are none",
-            profile(&sign(us, &with("permissions", json!(7)))),
+            claim("permissions", json!(7)),
             401,
             "identity.claims",
         ),
-        Row::new("no token at all", profile("nonsense"), 401, "identity.malformed"),
-        Row::new("padded", profile(&format!("{valid}=")), 401, "identity.malformed"),
-        Row::new(
-            "a fourth part",
-            profile(&format!("{valid}.AA")),
-            401,
-            "identity.malformed",
-        ),
-        Row::new(
-            "too large",
-            profile(&format!(
-                "{}.{}.{}",
-                "A".repeat(8000),
-                "A".repeat(8000),
-                "A".repeat(800)
-            )),
-            401,
-            "identity.too_large",
-        ),
-        Row::new(
-            "another scheme",
-            get("/v1/profiles/42").header("authorization", "Basic YWxpY2U6c2VjcmV0"),
-            401,
-            "identity.scheme",
-        ),
-        Row::new(
-            "two tokens in one value",
-            get("/v1/profiles/42").header("authorization", format!("Bearer {valid}, Bearer {valid}")),
-            400,
-            "request.token_ambiguous",
-        )
-        .by("-/-"),
-        Row::new(
-            "two values",
-            profile(&valid).header("authorization", format!("Bearer {valid}")),
-            400,
-            "request.token_ambiguous",
-        )
-        .by("-/-"),
-    ];
-    for row in rows {
-        let seen = row.check(&site).await;
-        let challenge = seen.answer.header("www-authenticate").unwrap_or_default();
-        let expected = match row.reason {
-            "identity.missing" | "identity.scheme" => "Bearer realm=\"us-east-1\"",
-            _ if row.status == 401 => "Bearer realm=\"us-east-1\", error=\"invalid_token\"",
-            _ => "",
-        };
-        assert_eq!(challenge, expected, "{}", row.what);
-        assert_eq!(
-            seen.answer.header("content-type").unwrap(),
-            "application/problem+json",
-            "{}",
-            row.what
-        );
-        let problem = seen.answer.json().unwrap();
-        assert_eq!(problem["status"], row.status, "{}", row.what);
-        assert!(
-            !seen.answer.text().contains(row.reason),
-            "{}: the reason is not the caller's business",
-            row.what
-        );
+        ("no token at all", "nonsense".to_owned(), 401, "identity.malformed"),
+        ("padded", format!("{valid}="), 401, "identity.malformed"),
+        ("a fourth part", format!("{valid}.AA"), 401, "identity.malformed"),
+        ("too large", large, 401, "identity.too_large"),
+    ] {
+        check(&site, what, profile(&token), status, reason, "shop/read-profile").await;
     }
+
+    let write = Request::new("PUT", "/v1/profiles/42").host(HOST);
+    let bob = write.bearer(&token(eu, "bob", &["write:profile"]));
+    let (missing, scheme) = ("identity.missing", "identity.scheme");
+    let (accepted, role) = ("permission.not_accepted", "role.missing");
+    let basic = get("/v1/profiles/42").header("authorization", "Basic YWxpY2U6c2VjcmV0");
+    let joined = get("/v1/profiles/42").header("authorization", format!("Bearer {valid}, Bearer {valid}"));
+    let twice = profile(&valid).header("authorization", format!("Bearer {valid}"));
+    check(
+        &site,
+        "no token",
+        get("/v1/profiles/42"),
+        401,
+        missing,
+        "shop/read-profile",
+    )
+    .await;
+    check(&site, "no token, no route", get("/v1/secret"), 401, missing, "-/-").await;
+    check(&site, "another scheme", basic, 401, scheme, "shop/read-profile").await;
+    check(
+        &site,
+        "accepted home, dropped permission",
+        bob,
+        403,
+        accepted,
+        "shop/write-profile",
+    )
+    .await;
+    check(
+        &site,
+        "missing role",
+        get("/v1/report").bearer(&valid),
+        403,
+        role,
+        "shop/report",
+    )
+    .await;
+    check(
+        &site,
+        "two tokens in a value",
+        joined,
+        400,
+        "request.token_ambiguous",
+        "-/-",
+    )
+    .await;
+    check(&site, "two values", twice, 400, "request.token_ambiguous", "-/-").await;
+
     // The token that all of these were made from is good, and stays so.
     site.ask(profile(&valid)).await.allowed("rule.allowed", "inline");
     nothing_secret_was_written(&site, &valid);
+}
+
+/// The request is denied inline, for this reason and by this rule (`-/-`: by none), and the caller is told what is for callers.
+async fn check(site: &Site, what: &str, request: Request, status: u16, reason: &str, rule: &str) {
+    println!("{what}");
+    let seen = site.ask(request).await;
+    seen.denied(status, reason, "inline");
+    assert_eq!(seen.decision().rule, rule, "{what}: {seen:#?}");
+    let challenge = seen.answer.header("www-authenticate").unwrap_or_default();
+    let expected = match (status, reason) {
+        (401, "identity.missing" | "identity.scheme") => "Bearer realm=\"us-east-1\"",
+        (401, _) => "Bearer realm=\"us-east-1\", error=\"invalid_token\"",
+        _ => "",
+    };
+    assert_eq!(challenge, expected, "{what}");
+    assert_eq!(
+        seen.answer.header("content-type").unwrap(),
+        "application/problem+json",
+        "{what}"
+    );
+    assert_eq!(seen.answer.json().unwrap()["status"], status, "{what}");
+    assert!(
+        !seen.answer.text().contains(reason),
+        "{what}: the reason is not the caller's business"
+    );
 }
 
 /// Neither in Envoy's log, the module's included, nor in the access log. What comes after the last dot is the signature; the

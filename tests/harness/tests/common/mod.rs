@@ -14,6 +14,8 @@ use regionguard_harness::policy_folder::PolicyFolder;
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{RunDir, tools};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 /// The issuer of all three regions.
 pub const ISSUER: &str = "identity.global.com";
@@ -26,6 +28,9 @@ pub const AP: &str = "127.0.3.1";
 pub const NOWHERE: &str = "127.0.0.1";
 /// Envoy's counters of pushes.
 pub const DISCOVERY: &str = "extension_config_discovery.http_filter.regionguard";
+
+/// Where decisions of the local region's center are said to come from.
+pub const CENTER: &str = "center:us-east-1";
 
 /// Who signs the tokens of each region.
 #[derive(Debug)]
@@ -90,6 +95,34 @@ pub fn bundle(version: u64, regions: &[Value], policies: &[Value]) -> Value {
     })
 }
 
+/// The policy `center`, with a rule for each way of deferring: `/RULE/{id}`.
+pub fn deferring() -> Value {
+    let rule = |name: &str, defer: Value| json!({"name": name, "paths": [format!("/{name}/{{id}}")], "effect": "defer", "defer": defer});
+    let mut demanding = rule("demanding", json!({"onUnavailable": "deny"}));
+    demanding["permissions"] = json!({"anyOf": ["read:profile"]});
+    let mut public = rule("public", json!({"onUnavailable": "deny"}));
+    public["identity"] = json!("none");
+    let mut grpc = rule("grpc", json!({"onUnavailable": "deny"}));
+    grpc["paths"] = json!(["/shop.Orders/*"]);
+    policy(
+        "center",
+        json!({
+            "forward": {"token": "strip", "claims": {"x-user": "sub"}},
+            "rules": [
+                rule("strict", json!({"cache": "30s", "onUnavailable": "deny"})),
+                rule("lenient", json!({"cache": "30s", "onUnavailable": "allow"})),
+                rule("plain", json!({"claims": ["department", "absent"]})),
+                rule("cached", json!({"cache": "2s"})),
+                rule("telling", json!({"reasonUser": "pass"})),
+                demanding,
+                public,
+                grpc,
+                {"name": "closed", "paths": ["/plain/closed"], "effect": "deny"},
+            ],
+        }),
+    )
+}
+
 /// The claims of a token that us-east-1 takes for its own audience, with these global permissions.
 pub fn claims(issuer: &Issuer, sub: &str, permissions: &[&str]) -> Value {
     let mut claims = issuer.claims(sub);
@@ -113,6 +146,38 @@ pub fn token(issuer: &Issuer, sub: &str, permissions: &[&str]) -> String {
 /// A GET of `path` at the served authority.
 pub fn get(path: &str) -> Request {
     Request::new("GET", path).host(HOST)
+}
+
+/// A sidecar whose center decides by [`deferring`].
+pub async fn deferring_site(name: &str, issuers: &Issuers) -> Site {
+    Site::start(name, &bundle(41, &issuers.regions(), &[deferring()])).await
+}
+
+/// A proxy whose center is the one that ships as an example.
+pub async fn regional_site(name: &str, issuers: &Issuers) -> (JoinHandle<()>, Site) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let center = regional_center::Center::embedded("us-east-1").unwrap().quiet();
+    let served = tokio::spawn(async move {
+        regional_center::serve(listener, center, std::future::pending())
+            .await
+            .unwrap();
+    });
+    let policy = policy(
+        "regimes",
+        json!({"rules": [
+            {"name": "profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"], "effect": "defer",
+             "defer": {"reasonUser": "pass"}},
+            {"name": "approve", "methods": ["POST"], "paths": ["/v1/postings/{id}/approve"], "effect": "defer",
+             "defer": {"cache": "30s", "reasonUser": "pass"}},
+        ]}),
+    );
+    let bundle = bundle(41, &issuers.regions(), &[policy]);
+    let site = Site::start_with(name, Base::Sidecar, &bundle, |config| {
+        config.cluster("center-us-east-1", address)
+    })
+    .await;
+    (served, site)
 }
 
 /// A proxy of us-east-1 with its upstream, its center (which allows everything until told otherwise) and its policy folder.
