@@ -20,3 +20,4 @@ pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};
 pub use forward::Forwarding;
 pub use index::Candidates;
+pub(crate) use index::SPREAD;

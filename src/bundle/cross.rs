@@ -11,6 +11,7 @@ use super::path::Path;
 use super::root::{Documents, Placed};
 use crate::context::Networks;
 use crate::identity::RegionClaim;
+use crate::policy::SPREAD;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
@@ -68,6 +69,38 @@ fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
         );
         sink.error(&documents, message);
     }
+    let places = policies
+        .iter()
+        .flat_map(|policy| {
+            policy
+                .document
+                .rules
+                .iter()
+                .map(move |rule| places(&policy.document, rule))
+        })
+        .fold(0, usize::saturating_add);
+    if places > limits::INDEX {
+        let message = format!(
+            "too many paths of too many segments, methods and hosts in all rules: they take {places} places in the index, {} at most",
+            limits::INDEX
+        );
+        sink.error(&documents, message);
+    }
+}
+
+/// How many places a rule takes in the index.
+fn places(policy: &Policy, rule: &Rule) -> usize {
+    let hosts = rule.hosts.as_ref().or(policy.hosts.as_ref()).map_or(1, Vec::len);
+    // `GET` brings `HEAD` along.
+    let methods = rule
+        .methods
+        .as_ref()
+        .map_or(1, |methods| methods.len().saturating_add(1));
+    let paths = rule.paths.as_deref().map_or(methods, |paths| {
+        let each = paths.iter().map(|path| path.segments().len().saturating_add(methods));
+        each.fold(0, usize::saturating_add)
+    });
+    hosts.min(SPREAD).saturating_mul(paths)
 }
 
 /// No key verifies for two Regions: one could sign as the other.

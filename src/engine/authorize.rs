@@ -333,8 +333,14 @@ struct Ruled<'a, 'r> {
 impl Ruled<'_, '_> {
     /// What the upstream gets.
     fn forwarded(&self) -> Forwarded {
-        let claims = self.who.map(|who| Claims {
-            identity: &who.identity,
+        let regions = &self.case.generation.regions;
+        let claims = self.who.and_then(|who| {
+            Some(Claims {
+                identity: &who.identity,
+                subject: &who.subject,
+                mapping: &regions.get(who.identity.home.index())?.claims,
+                foreign: Some(who.identity.home) != self.case.local,
+            })
         });
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());

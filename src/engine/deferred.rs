@@ -20,7 +20,7 @@ use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
 use crate::request::{Captures, PathTemplate};
-use crate::time::WallTime;
+use crate::time::{Monotonic, WallTime};
 
 /// How much later than the call's own deadline a request gives up: the host answers a call that is too late, and this is for the case that it does not.
 const GRACE: Duration = Duration::from_millis(500);
@@ -118,9 +118,15 @@ impl Deferred {
             body: self.question.body(),
             timeout: self.center.timeout,
         };
-        cx.wake_at(cx.now.monotonic().after(self.center.timeout.saturating_add(GRACE)));
+        let asked_at = cx.now.monotonic();
+        cx.wake_at(asked_at.after(self.center.timeout.saturating_add(GRACE)));
         let call = cx.call(outgoing);
-        Step::Wait(Box::new(Awaited { deferred: *self, call }))
+        let deferred = *self;
+        Step::Wait(Box::new(Awaited {
+            deferred,
+            call,
+            asked_at,
+        }))
     }
 
     fn label(&self) -> &str {
@@ -172,13 +178,21 @@ impl Deferred {
 struct Awaited {
     deferred: Deferred,
     call: CallId,
+    asked_at: Monotonic,
 }
 
 impl Flow for Awaited {
     fn resume(self: Box<Self>, wakeup: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
-        let Self { deferred, call } = *self;
+        let Self {
+            deferred,
+            call,
+            asked_at,
+        } = *self;
         Step::Done(match wakeup {
-            Wakeup::Reply(_, response) => answered(deferred, response, cx),
+            Wakeup::Reply(_, response) => {
+                let waited = cx.now.monotonic().since(asked_at);
+                answered(deferred, response, waited, cx)
+            }
             Wakeup::Refused(_) => {
                 cx.memory.tally.count(Counter::CalloutRefused);
                 deferred.wrong("the host refuses the call: is there such a cluster?", cx)
@@ -193,8 +207,12 @@ impl Flow for Awaited {
     }
 }
 
-fn answered(deferred: Deferred, response: Response<'_>, cx: &mut Cx<'_, '_>) -> Decision {
-    let read = center::Answer::read(response, deferred.case.request_id.as_deref());
+fn answered(deferred: Deferred, response: Response<'_>, waited: Duration, cx: &mut Cx<'_, '_>) -> Decision {
+    let read = if broke_off_at_deadline(response.status, waited, deferred.center.timeout) {
+        Err(Failure::Away)
+    } else {
+        center::Answer::read(response, deferred.case.request_id.as_deref())
+    };
     cx.memory.tally.count(match read {
         Ok(_) => Counter::CalloutAnswered,
         Err(Failure::Away) => Counter::CalloutAway,
@@ -225,6 +243,12 @@ fn answered(deferred: Deferred, response: Response<'_>, cx: &mut Cx<'_, '_>) -> 
     }
     let local = deferred.case.local_name().to_owned();
     deferred.decided(answer.allow, reason_user.as_deref(), DecidedBy::Center(&local))
+}
+
+/// Whether the deadline passed while the answer was arriving. The host makes up a 504 only where nothing of an answer was there yet; one that broke off has no
+/// status, and it may also have been too large, or cut short by the center: which of these, the time tells. The host's timer may run a little ahead of our clock.
+fn broke_off_at_deadline(status: u16, waited: Duration, timeout: Duration) -> bool {
+    status == 0 && waited >= timeout.saturating_sub(timeout.checked_div(10).unwrap_or_default())
 }
 
 /// The rule's and the center's word on how long an answer may be kept: the shorter, or the only one.
@@ -337,4 +361,32 @@ fn resource_properties(request: &Understood<'_>, template: Option<&PathTemplate>
         properties.insert("query".to_owned(), query.into());
     }
     properties
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::broke_off_at_deadline;
+
+    #[test]
+    fn only_what_broke_off_at_the_deadline_is_late() {
+        let timeout = Duration::from_millis(250);
+        for (status, waited, late) in [
+            (0, 250, true),
+            (0, 240, true),
+            (0, 260, true),
+            (0, 200, false),
+            (0, 0, false),
+            (200, 260, false),
+            (500, 260, false),
+        ] {
+            let waited = Duration::from_millis(waited);
+            assert_eq!(
+                broke_off_at_deadline(status, waited, timeout),
+                late,
+                "{status} after {waited:?}"
+            );
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! What the upstream is told of who asks: headers that the policies fill, and nothing else.
 
 use core::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::decision::Forwarded;
-use crate::identity::Identity;
+use crate::identity::{ClaimMapping, Identity, Subject};
 use crate::policy::Forwarding;
 
 /// Who is meant.
@@ -18,6 +19,32 @@ pub(super) const REASON: &str = "x-regionguard-reason";
 /// Where the values come from.
 pub(super) struct Claims<'a> {
     pub(super) identity: &'a Identity,
+    /// What of the identity counts here.
+    pub(super) subject: &'a Subject,
+    /// Where tokens of its home region hold permissions and roles.
+    pub(super) mapping: &'a ClaimMapping,
+    /// Whether its home region is another one than the local.
+    pub(super) foreign: bool,
+}
+
+impl Claims<'_> {
+    /// The value of a claim for the upstream. Permissions and roles are those that count here: what the local region does not accept of another one's token must
+    /// not come back in a header that the upstream believes.
+    fn value(&self, claim: &str) -> Option<Cow<'_, Value>> {
+        let signed = self.identity.claims.get(claim)?;
+        let mapped = [
+            (&self.mapping.permissions, &self.subject.permissions),
+            (&self.mapping.roles, &self.subject.roles),
+        ];
+        if let Some((_, counting)) = mapped.iter().find(|(path, _)| path.as_str() == claim) {
+            return Some(Cow::Owned(Value::from(counting.as_slice())));
+        }
+        let holds = |path: &str| path.strip_prefix(claim).is_some_and(|rest| rest.starts_with('.'));
+        if self.foreign && mapped.iter().any(|(path, _)| holds(path.as_str())) {
+            return None;
+        }
+        Some(Cow::Borrowed(signed))
+    }
 }
 
 /// What a request carries on. An anonymous one carries nothing of the kind.
@@ -36,7 +63,7 @@ pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>
         .headers
         .push((REGION.to_owned(), claims.identity.home_name.clone()));
     for (header, claim) in &forwarding.claims {
-        if let Some(value) = claims.identity.claims.get(*claim).and_then(header_value) {
+        if let Some(value) = claims.value(claim).as_deref().and_then(header_value) {
             forwarded.headers.push(((*header).to_owned(), value));
         }
     }
@@ -68,9 +95,68 @@ fn value_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::header_value;
+    use super::{Claims, header_value};
+    use crate::bundle::RegionId;
+    use crate::identity::{ClaimMapping, ClaimPath, Identity, Permissions, Subject, Times};
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn permissions_and_roles_are_those_that_count_here() {
+        let Value::Object(claims) = json!({
+            "sub": "alice", "permissions": {"global": ["read:all", "write:all"]},
+            "realm_access": {"roles": ["admin", "viewer"]}, "team": {"lead": true},
+        }) else {
+            return;
+        };
+        let identity = Identity {
+            home: RegionId(0),
+            home_name: "eu-west-1".to_owned(),
+            issuer: "i".to_owned(),
+            subject: "alice".to_owned(),
+            audiences: Vec::new(),
+            times: Times {
+                expires: 0.0,
+                not_before: None,
+                issued: None,
+            },
+            permissions: Permissions::default(),
+            roles: words(&["admin", "viewer"]),
+            claims,
+        };
+        let subject = Subject {
+            home: RegionId(0),
+            permissions: words(&["read:all"]),
+            roles: words(&["viewer"]),
+            elsewhere: Vec::new(),
+            refused: words(&["write:all"]),
+        };
+        let mapping = ClaimMapping {
+            roles: ClaimPath::new("realm_access.roles").expect("a path"),
+            ..ClaimMapping::default()
+        };
+        let value = |foreign: bool, claim: &str| {
+            let claims = Claims {
+                identity: &identity,
+                subject: &subject,
+                mapping: &mapping,
+                foreign,
+            };
+            claims.value(claim).as_deref().and_then(header_value)
+        };
+        for foreign in [true, false] {
+            assert_eq!(value(foreign, "permissions").as_deref(), Some("[\"read:all\"]"));
+            assert_eq!(value(foreign, "sub").as_deref(), Some("alice"));
+            assert_eq!(value(foreign, "team").as_deref(), Some("{\"lead\":true}"));
+            assert_eq!(value(foreign, "roles"), None);
+        }
+        assert_eq!(value(true, "realm_access"), None);
+        assert!(value(false, "realm_access").is_some());
+    }
 
     #[test]
     fn values_are_visible_ascii_and_lists_are_json() {

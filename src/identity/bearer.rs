@@ -30,6 +30,9 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return if holds_several(value) {
             Err(Reason::TokenAmbiguous)
+        } else if scheme.is_empty() && names_bearer(rest) {
+            // No scheme stands at the start, but for an upstream that takes a no-break space or the like for white space.
+            Ok(Credential::Malformed)
         } else {
             Ok(Credential::OtherScheme)
         };
@@ -41,6 +44,10 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
         [b' ', token @ ..] if start.len() == value.len() && is_b64token(token) => Ok(Credential::Token(token)),
         _ => Ok(Credential::Malformed),
     }
+}
+
+fn names_bearer(value: &[u8]) -> bool {
+    value.windows(6).any(|word| word.eq_ignore_ascii_case(b"bearer"))
 }
 
 /// `b64token` (RFC 6750 §2.1): a JWS has no `~`, `+`, `/` or `=`, and is refused later for them.
@@ -124,6 +131,8 @@ mod tests {
             (b"Basic YTpi", Ok(Credential::OtherScheme)),
             (b"DPoP a.b.c", Ok(Credential::OtherScheme)),
             (b"Bearers a", Ok(Credential::OtherScheme)),
+            (b"\xa0Bearer a.b.c", Ok(Credential::Malformed)),
+            (b"\x85 bearer a.b.c", Ok(Credential::Malformed)),
             (b"a.b.c", Ok(Credential::OtherScheme)),
             (b"", Ok(Credential::OtherScheme)),
             (b"\xff\xfe", Ok(Credential::OtherScheme)),

@@ -12,7 +12,7 @@ use crate::request::{Authority, CanonicalPath, HostPattern};
 
 /// A list of up to so many hosts gets its paths into the trie of each of them; a longer one gets a trie of its own, so that the index grows with
 /// the bundle's length and not with its hosts times its paths. Rules with the same list share that trie.
-const SPREAD: usize = 4;
+pub(crate) const SPREAD: usize = 4;
 
 /// What is found for one request. To be kept and filled again: then a look-up allocates nothing.
 #[derive(Debug, Default)]

@@ -46,11 +46,13 @@ pub(crate) enum Buffer {
     PluginConfiguration = 7,
 }
 
-/// What a headers callback returns.
+/// What a headers callback returns (`proxy_on_request_headers`).
 #[derive(Clone, Copy)]
 pub(crate) enum FilterAction {
     Continue = 0,
-    Pause = 1,
+    /// `StopAllIterationAndWatermark`: neither headers nor body go on. The plain pause (1) stops the headers alone where the host's configuration has
+    /// `allow_on_headers_stop_iteration`, and then the first piece of a body, for which no callback is exported, sends the headers on undecided.
+    Pause = 4,
 }
 
 mod host {

@@ -28,6 +28,9 @@ const CONFIGURATION_MAX: usize = 32 * 1024 * 1024;
 const NO_HEADERS: [u8; 4] = [0; 4];
 /// `proxy_status_t`: the call could not be made, as where a cluster has no host to connect to.
 const INTERNAL_FAILURE: HostError = HostError(10);
+/// The status of a call for which there was no room: a circuit breaker that is full. Whoever sends enough requests can fill it, so it is none of those that stand
+/// for an absent center.
+const NO_ROOM: u16 = 429;
 
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State::new());
@@ -299,8 +302,10 @@ impl State {
                 self.calls.insert((root, token), call.id);
             }
             Err(INTERNAL_FAILURE) => {
+                // The host does not say whether the cluster has no host or no room. It has hosts where other calls are on their way.
+                let status = if self.calls.is_empty() { 503 } else { NO_ROOM };
                 let no_connection = Response {
-                    status: 503,
+                    status,
                     content_type: None,
                     request_id: None,
                     body: None,
@@ -363,13 +368,18 @@ fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
     let Ok(headers) = Headers::parse(block) else {
         return response;
     };
+    let mut no_room = false;
     for (name, value) in &headers {
         match name {
+            b"x-envoy-overloaded" => no_room = true,
             b":status" => response.status = status(value),
             b"content-type" => response.content_type = Some(value),
             b"x-request-id" => response.request_id = Some(value),
             _ => {}
         }
+    }
+    if no_room && response.status == 503 {
+        response.status = NO_ROOM;
     }
     response
 }

@@ -245,3 +245,33 @@ fn an_error_is_one_printable_line() {
         assert!(!error.to_string().chars().any(char::is_control), "{error}");
     }
 }
+
+#[test]
+fn what_multiplies_in_the_index_is_bounded() {
+    let methods: Vec<String> = (0..crate::bundle::limits::RULE_ITEMS)
+        .map(|number| format!("M{number}"))
+        .collect();
+    let paths: Vec<String> = (0..crate::bundle::limits::RULE_ITEMS)
+        .map(|number| format!("/p{number}"))
+        .collect();
+    let rules: Vec<_> = (0..16)
+        .map(|number| {
+            json!({
+                "name": format!("r{number}"), "hosts": ["a.com", "b.com", "c.com", "d.com"],
+                "methods": methods, "paths": paths, "effect": "allow",
+            })
+        })
+        .collect();
+    let bundle = json!({
+        "metadata": {"name": "shop", "version": 1},
+        "documents": [{
+            "apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "many"},
+            "spec": {"rules": rules},
+        }],
+    });
+    refuses(
+        bundle.to_string().as_bytes(),
+        Encoding::Json,
+        "they take 4227072 places in the index, 4000000 at most",
+    );
+}

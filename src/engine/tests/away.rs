@@ -189,6 +189,35 @@ fn a_call_that_nobody_answers_is_away_after_its_deadline() {
     }
 }
 
+/// The host makes up a 504 only where nothing of an answer was there yet. One that began and broke off has no status: at the deadline that is an absence, and
+/// before it an answer that is too large, or that the center cut short.
+#[test]
+fn an_answer_that_breaks_off_is_away_at_the_deadline_only() {
+    for (path, waited, reason) in [
+        ("/closed/a", 0, Reason::CenterError),
+        ("/open/a", 0, Reason::CenterError),
+        ("/open/a", 220, Reason::CenterError),
+        ("/open/a", 240, Reason::CenterUnavailableAllowed),
+        ("/open/a", 250, Reason::CenterUnavailableAllowed),
+        ("/closed/a", 260, Reason::CenterUnavailable),
+    ] {
+        let mut world = world();
+        let id = world.wait(&ask(path));
+        world.pass(Duration::from_millis(waited));
+        world.reply(world.calls[0].id, &Reply::status(0));
+        assert_eq!(world.finished(id).reason, reason, "{path} after {waited} ms");
+    }
+    let mut world = world();
+    let id = world.wait(&ask("/open/a"));
+    world.pass(Duration::from_millis(260));
+    world.reply(world.calls[0].id, &Reply::status(500));
+    assert_eq!(
+        world.finished(id).reason,
+        Reason::CenterError,
+        "a status is an answer, however late"
+    );
+}
+
 #[test]
 fn a_request_whose_stream_is_gone_is_forgotten() {
     let mut world = world();

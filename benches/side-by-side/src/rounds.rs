@@ -1,0 +1,311 @@
+//! The run: one Envoy, every variant once a round, Envoy's CPU time around each batch.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use regional_center::Center;
+use regionguard_harness::client::{Client, Request};
+use regionguard_harness::envoy::Envoy;
+use regionguard_harness::issuer::{Alg, Issuer};
+use regionguard_harness::{Result, RunDir, tools};
+use tokio::net::TcpListener;
+
+use crate::cpu::{self, Cores};
+use crate::load::{Lanes, write_request};
+use crate::rules::{self, HOST, REGION};
+use crate::tokens;
+use crate::variants::{self, Guards, Load, Variant};
+
+/// How many fewer requests a batch has whose requests cost more: what they cost is also the larger part of the total.
+const COSTLY: usize = 16;
+/// How long Envoy is left alone before its clock is read.
+const SETTLE: Duration = Duration::from_millis(5);
+/// Whose consent lets the center say yes.
+const PROFILE: &str = "/v1/profiles/43";
+/// Whose absence lets it say no.
+const FORBIDDEN_PROFILE: &str = "/v1/profiles/42";
+
+/// What to do.
+pub struct Plan<'a> {
+    pub variants: &'a [&'static Variant],
+    pub requests: usize,
+    pub rounds: usize,
+    pub cores: Option<&'a Cores>,
+}
+
+/// What came out.
+pub struct Measured {
+    pub variants: Vec<Samples>,
+    pub rounds: usize,
+    pub module_bytes: u64,
+    pub pinned: bool,
+    pub took: Duration,
+}
+
+/// Envoy's CPU time per request of one variant, a sample each round.
+pub struct Samples {
+    pub variant: &'static Variant,
+    pub requests: usize,
+    pub microseconds: Vec<f64>,
+}
+
+/// Runs the plan.
+pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
+    let start = Instant::now();
+    let module = tools::wasm_module()?;
+    let issuer = tokens::issuer()?;
+    eprintln!("signing tokens …");
+    let tokens = Tokens::sign(&issuer, plan)?;
+    let run = RunDir::new("side-by-side")?;
+    let envoy = start_envoy(plan, &issuer, run.path(), &module).await?;
+    let mut targets = targets(plan, &envoy).await?;
+    for target in &targets {
+        check_guards(target, &tokens).await?;
+    }
+    eprintln!("warming up …");
+    for target in &mut targets {
+        target.batch(0, &tokens, &envoy)?;
+        target.samples.clear();
+    }
+    for round in 1..=plan.rounds {
+        eprintln!(
+            "round {round} of {} ({:.0} s)",
+            plan.rounds,
+            start.elapsed().as_secs_f64()
+        );
+        for target in &mut targets {
+            target.batch(round, &tokens, &envoy)?;
+        }
+    }
+    check_counters(&targets, plan.rounds, &envoy).await?;
+    Ok(Measured {
+        variants: targets.into_iter().map(Target::into_samples).collect(),
+        rounds: plan.rounds,
+        module_bytes: std::fs::metadata(&module)?.len(),
+        pinned: plan.cores.is_some(),
+        took: start.elapsed(),
+    })
+}
+
+async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, dir: &Path, module: &Path) -> Result<Envoy> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let center = listener.local_addr()?;
+    let decides = Center::embedded(REGION)?.quiet();
+    tokio::spawn(regional_center::serve(listener, decides, pending()));
+    let (config, _) = variants::config(plan.variants, issuer, dir, module, center)?;
+    eprintln!("starting Envoy with {} listeners …", plan.variants.len());
+    if let Some(cores) = plan.cores {
+        cores.start_proxy_here()?;
+    }
+    let envoy = Envoy::start("side-by-side", config, dir).await;
+    if let Some(cores) = plan.cores {
+        cores.stay_off_the_proxy()?;
+    }
+    envoy
+}
+
+/// The tokens of a run.
+struct Tokens {
+    known: String,
+    without_permission: String,
+    /// By the algorithm's name; each batch takes its own part.
+    distinct: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Tokens {
+    fn sign(issuer: &Issuer, plan: &Plan<'_>) -> Result<Self> {
+        let mut distinct = BTreeMap::new();
+        for variant in plan.variants {
+            if let Load::Cold(alg) = variant.load
+                && !distinct.contains_key(alg.name())
+            {
+                let count = batch_size(variant.load, plan.requests) * (plan.rounds + 1);
+                distinct.insert(alg.name(), tokens::distinct(issuer, alg, count)?);
+            }
+        }
+        Ok(Self {
+            known: tokens::token(issuer, Alg::Rs256)?,
+            without_permission: tokens::token_without_permission(issuer, Alg::Rs256)?,
+            distinct,
+        })
+    }
+}
+
+fn batch_size(load: Load, requests: usize) -> usize {
+    match load {
+        Load::Warm(_) | Load::SameQuestion => requests,
+        Load::Cold(_) | Load::Center => requests / COSTLY,
+    }
+}
+
+/// A variant's listener.
+struct Target {
+    variant: &'static Variant,
+    address: SocketAddr,
+    lanes: Lanes,
+    requests: usize,
+    samples: Vec<f64>,
+}
+
+async fn targets(plan: &Plan<'_>, envoy: &Envoy) -> Result<Vec<Target>> {
+    let answer = Client::new(envoy.admin()).get("/listeners?format=json").await?.json()?;
+    let statuses = answer["listener_statuses"].as_array().ok_or("no listeners")?;
+    let address = |name: &str| -> Result<SocketAddr> {
+        let status = statuses.iter().find(|status| status["name"] == name);
+        let socket = status.and_then(|status| status.pointer("/local_address/socket_address"));
+        let port = socket.and_then(|socket| socket["port_value"].as_u64());
+        let port = port.ok_or_else(|| format!("Envoy has no listener `{name}`"))?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port)?)))
+    };
+    plan.variants
+        .iter()
+        .map(|&variant| {
+            let address = address(variant.name)?;
+            Ok(Target {
+                variant,
+                address,
+                lanes: Lanes::open(address)?,
+                requests: batch_size(variant.load, plan.requests),
+                samples: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+impl Target {
+    fn batch(&mut self, round: usize, tokens: &Tokens, envoy: &Envoy) -> Result<()> {
+        let Self { variant, requests, .. } = *self;
+        let identity = self.identity();
+        let known = &tokens.known;
+        let fresh: &[String] = match variant.load {
+            Load::Cold(alg) => tokens
+                .distinct
+                .get(alg.name())
+                .and_then(|all| all.chunks(requests).nth(round))
+                .ok_or("too few tokens")?,
+            _ => &[],
+        };
+        let path = path(variant.load);
+        let write = |n: usize, to: &mut Vec<u8>| match variant.load {
+            Load::Warm(_) | Load::SameQuestion => write_request(to, &path, known, ""),
+            Load::Cold(_) => write_request(to, &path, &fresh[n], ""),
+            Load::Center => write_request(to, &format!("{path}?page={round}-{n:06}"), known, identity),
+        };
+        std::thread::sleep(SETTLE);
+        let before = cpu::time(envoy)?;
+        self.lanes
+            .send(requests, &write)
+            .map_err(|error| format!("`{}`: {error}", variant.name))?;
+        std::thread::sleep(SETTLE);
+        let spent = cpu::time(envoy)?.saturating_sub(before);
+        self.samples.push(spent.as_secs_f64() * 1e6 / requests as f64);
+        Ok(())
+    }
+
+    fn identity(&self) -> &'static str {
+        if self.variant.believes_the_client() {
+            "x-regionguard-subject: alice\r\nx-regionguard-region: us-east-1\r\n"
+        } else {
+            ""
+        }
+    }
+
+    fn into_samples(self) -> Samples {
+        Samples {
+            variant: self.variant,
+            requests: self.requests,
+            microseconds: self.samples,
+        }
+    }
+}
+
+fn path(load: Load) -> String {
+    match load {
+        Load::Warm(rule) => rules::path(rule),
+        Load::Cold(_) => rules::path(5),
+        Load::Center | Load::SameQuestion => PROFILE.to_owned(),
+    }
+}
+
+/// Nothing is measured that does not protect: what has to be refused is.
+async fn check_guards(target: &Target, tokens: &Tokens) -> Result<()> {
+    let variant = target.variant;
+    let path = path(variant.load);
+    let identified = |path: &str, token: &str| {
+        let request = Request::new("GET", path).host(HOST).bearer(token);
+        if variant.believes_the_client() {
+            let request = request.header("x-regionguard-subject", "alice");
+            request.header("x-regionguard-region", REGION)
+        } else {
+            request
+        }
+    };
+    let mut cases = vec![("with a token that may", identified(&path, &tokens.known), true)];
+    if variant.guards != Guards::Nothing {
+        cases.push(("without a token", Request::new("GET", &path).host(HOST), false));
+    }
+    if variant.guards == Guards::Permission {
+        let request = identified(&path, &tokens.without_permission);
+        cases.push(("with a token that may not", request, false));
+    }
+    if variant.guards == Guards::Center {
+        let request = identified(FORBIDDEN_PROFILE, &tokens.known);
+        cases.push(("that the center denies", request, false));
+    }
+    let client = Client::new(target.address);
+    for (what, request, let_in) in cases {
+        let status = client.send(&request).await?.status;
+        let right = if let_in {
+            status == 200
+        } else {
+            matches!(status, 401 | 403)
+        };
+        if !right {
+            return Err(format!("`{}` answers {status} to a request {what}", variant.name).into());
+        }
+    }
+    Ok(())
+}
+
+/// What was to be cold was cold, and what was to be known was known.
+async fn check_counters(targets: &[Target], rounds: usize, envoy: &Envoy) -> Result<()> {
+    // The filter hands its counters over once a second.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let stats = envoy.stats().await?;
+    let stat = |name: &str| stats.get(name).copied().unwrap_or(0);
+    let sent = |wanted: &dyn Fn(&Variant) -> bool| -> u64 {
+        let wanted = targets.iter().filter(|target| wanted(target.variant));
+        wanted.map(|target| (target.requests * rounds) as u64).sum()
+    };
+    let cold = |variant: &Variant| matches!(variant.load, Load::Cold(_));
+    let ours = [
+        ("token_cache.miss", sent(&|variant| variant.is_ours() && cold(variant))),
+        ("token_cache.hit", sent(&|variant| variant.is_ours() && !cold(variant))),
+        (
+            "decision_cache.miss",
+            sent(&|variant| variant.is_ours() && variant.load == Load::Center),
+        ),
+        // An answer is asked for anew when it has expired.
+        (
+            "decision_cache.hit",
+            sent(&|variant| variant.load == Load::SameQuestion) / 10 * 9,
+        ),
+    ];
+    for (name, least) in ours {
+        let found = stat(&format!("wasmcustom.regionguard.{name}"));
+        if found < least {
+            return Err(format!("`{name}` is {found}, not {least} at least: this run measured something else").into());
+        }
+    }
+    for target in targets.iter().filter(|target| target.variant.name.starts_with("pair")) {
+        let name = format!("http.{}.jwt_authn.jwt_cache_hit", target.variant.name);
+        let least = (target.requests * rounds) as u64;
+        if stat(&name) < least {
+            return Err(format!("`{name}` is {}, not {least} at least", stat(&name)).into());
+        }
+    }
+    Ok(())
+}
