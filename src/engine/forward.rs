@@ -36,7 +36,7 @@ pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>
         .headers
         .push((REGION.to_owned(), claims.identity.home_name.clone()));
     for (header, claim) in &forwarding.claims {
-        if let Some(value) = claims.identity.claims.get(*claim).and_then(header_value) {
+        if let Some(value) = claims.identity.claims.get(claim).and_then(header_value) {
             forwarded.headers.push(((*header).to_owned(), value));
         }
     }
