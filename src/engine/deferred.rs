@@ -25,6 +25,9 @@ use crate::time::{Monotonic, WallTime};
 /// How much later than the call's own deadline a request gives up: the host answers a call that is too late, and this is for the case that it does not.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// The largest question that is asked, in bytes. What a request carries must not decide how much of the VM's memory waits for a center.
+const QUESTION_MAX: usize = 128 * 1024;
+
 /// All that a question is made of.
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
@@ -42,7 +45,8 @@ pub(super) struct Deferred {
     options: Defer,
     forwarded: Forwarded,
     center: Center,
-    question: Question,
+    /// Until it is sent: a request that waits should not hold it any longer.
+    question: Option<Question>,
     key: [u8; 32],
 }
 
@@ -78,7 +82,7 @@ impl Deferred {
             options,
             forwarded,
             center,
-            question,
+            question: Some(question),
             key,
         })
     }
@@ -100,7 +104,11 @@ impl Deferred {
     }
 
     /// Asks.
-    pub(super) fn ask(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Step {
+    pub(super) fn ask(mut self: Box<Self>, cx: &mut Cx<'_, '_>) -> Step {
+        let body = self.question.take().map(|question| question.body()).unwrap_or_default();
+        if body.len() > QUESTION_MAX {
+            return Step::Done(self.wrong("the question is larger than 128 KiB", cx));
+        }
         let mut headers = vec![
             (":method", "POST".to_owned()),
             (":path", self.center.path.clone()),
@@ -115,7 +123,7 @@ impl Deferred {
         let outgoing = Outgoing {
             cluster: self.center.cluster.clone(),
             headers,
-            body: self.question.body(),
+            body,
             timeout: self.center.timeout,
         };
         let asked_at = cx.now.monotonic();

@@ -5,15 +5,13 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
-use super::strict_json;
-use super::subject::{Identity, Subject};
+use super::strict_json::{self, Object};
+use super::subject::{Claims, Identity, Subject};
 use super::verify::SignatureVerifier;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
@@ -184,7 +182,7 @@ struct Place<'g> {
 
 impl<'g> Place<'g> {
     /// The one Region with this issuer that the claims name by its own mapping.
-    fn home(self, issuer: &str, claims: &Map<String, Value>) -> Result<(RegionId, &'g Region), Reason> {
+    fn home(self, issuer: &str, claims: &Object<'_>) -> Result<(RegionId, &'g Region), Reason> {
         let numbered = (0..).map(RegionId).zip(self.view.regions);
         let mut candidates = numbered.filter(|(_, region)| region.issuer == issuer).peekable();
         if candidates.peek().is_none() {
@@ -224,7 +222,8 @@ impl<'g> Place<'g> {
 
 /// A token that passed every check but its signature: nothing of it leaves this file before that one.
 struct Unverified<'t, 'g> {
-    jws: Jws<'t>,
+    signing_input: &'t str,
+    signature: &'t str,
     algorithm: Algorithm,
     key: &'g Arc<PublicKey>,
     identity: Identity,
@@ -234,7 +233,8 @@ struct Unverified<'t, 'g> {
 impl<'t, 'g> Unverified<'t, 'g> {
     fn read(token: &'t [u8], place: Place<'g>, now: &Now<'_>) -> Result<Self, Reason> {
         let jws = Jws::parse(token)?;
-        let claims = strict_json::object(&jws.payload).ok_or(Reason::TokenMalformed)?;
+        let payload = String::from_utf8(jws.payload).map_err(|_| Reason::TokenMalformed)?;
+        let claims = strict_json::object(&payload).ok_or(Reason::TokenMalformed)?;
         let (home, region) = place.home(claims::issuer(&claims)?, &claims)?;
         let accepted = place.accepts(home, &region.name)?;
         let algorithm = jws.header.algorithm()?;
@@ -243,23 +243,30 @@ impl<'t, 'g> Unverified<'t, 'g> {
         standard.times.check(now.wall.numeric_date(), place.lifetime(region))?;
         place.check_audience(standard.audiences.iter().copied())?;
         // Binding to a sender needs a proof, which nothing here can check yet: without it the token is anybody's who stole it.
-        if claims.contains_key("cnf") {
+        if claims.contains("cnf") {
             return Err(Reason::TokenBound);
         }
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
+        let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
+        let subject = standard.subject.to_owned();
+        let times = standard.times;
+        let permissions = claims::permissions(region.claims.permissions.find(&claims))?;
+        let roles = claims::words(region.claims.roles.find(&claims))?;
+        let weight = Claims::weight_of(&claims);
         let identity = Identity {
             home,
             home_name: region.name.clone(),
             issuer: region.issuer.clone(),
-            subject: standard.subject.to_owned(),
-            audiences: standard.audiences.iter().copied().map(str::to_owned).collect(),
-            times: standard.times,
-            permissions: claims::permissions(region.claims.permissions.find(&claims))?,
-            roles: claims::words(region.claims.roles.find(&claims))?,
-            claims,
+            subject,
+            audiences,
+            times,
+            permissions,
+            roles,
+            claims: Claims::new(payload, weight),
         };
         Ok(Self {
-            jws,
+            signing_input: jws.signing_input,
+            signature: jws.signature,
             algorithm,
             key,
             identity,
@@ -270,13 +277,14 @@ impl<'t, 'g> Unverified<'t, 'g> {
     /// The identity, if the signature is the key's.
     fn verify(self, place: Place<'_>, crypto: Crypto, verifier: &Rc<dyn SignatureVerifier>) -> Option<Authenticated> {
         let Self {
-            jws,
+            signing_input,
+            signature,
             algorithm,
             key,
             identity,
             accepted,
         } = self;
-        if !crypto.verify(verifier, algorithm, key, jws.signing_input, jws.signature) {
+        if !crypto.verify(verifier, algorithm, key, signing_input, signature) {
             return None;
         }
         let subject = Subject::at(place.local, &identity, accepted);

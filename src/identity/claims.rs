@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use serde_json::{Map, Number, Value};
-
+use super::strict_json::{Json, Object};
 use super::subject::Permissions;
 use crate::reason::Reason;
 
@@ -46,9 +45,9 @@ pub enum RegionClaim {
 
 impl RegionClaim {
     /// Whether these claims name the region `name`.
-    pub(super) fn names(&self, claims: &Map<String, Value>, name: &str) -> bool {
+    pub(super) fn names(&self, claims: &Object<'_>, name: &str) -> bool {
         match self {
-            Self::Claim(path) => path.find(claims).and_then(Value::as_str) == Some(name),
+            Self::Claim(path) => path.find(claims).and_then(Json::as_str) == Some(name),
             Self::FromIssuer => true,
         }
     }
@@ -79,8 +78,7 @@ impl ClaimPath {
     }
 
     /// What stands there. The whole path as one top-level name comes first, so a nested member can never stand in for one.
-    #[must_use]
-    pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+    pub(super) fn find<'c, 't>(&self, claims: &'c Object<'t>) -> Option<&'c Json<'t>> {
         if let Some(whole) = claims.get(&self.path) {
             return Some(whole);
         }
@@ -98,17 +96,17 @@ pub(super) struct Standard<'c> {
 }
 
 /// `iss`, as it is.
-pub(super) fn issuer(claims: &Map<String, Value>) -> Result<&str, Reason> {
-    claims.get("iss").and_then(Value::as_str).ok_or(Reason::TokenClaims)
+pub(super) fn issuer<'c>(claims: &'c Object<'_>) -> Result<&'c str, Reason> {
+    claims.get("iss").and_then(Json::as_str).ok_or(Reason::TokenClaims)
 }
 
 impl<'c> Standard<'c> {
-    pub(super) fn read(claims: &'c Map<String, Value>) -> Result<Self, Reason> {
+    pub(super) fn read(claims: &'c Object<'_>) -> Result<Self, Reason> {
         let subject = claims
             .get("sub")
-            .and_then(Value::as_str)
+            .and_then(Json::as_str)
             .filter(|subject| !subject.is_empty());
-        if claims.get("jti").is_some_and(|id| !id.is_string()) {
+        if claims.get("jti").is_some_and(|id| id.as_str().is_none()) {
             return Err(Reason::TokenClaims);
         }
         Ok(Self {
@@ -123,11 +121,11 @@ impl<'c> Standard<'c> {
     }
 }
 
-fn audiences(value: Option<&Value>) -> Result<Vec<&str>, Reason> {
+fn audiences<'c>(value: Option<&'c Json<'_>>) -> Result<Vec<&'c str>, Reason> {
     match value {
         None => Ok(Vec::new()),
-        Some(Value::String(one)) => Ok(vec![one]),
-        Some(Value::Array(several)) => several
+        Some(Json::Text(one)) => Ok(vec![one]),
+        Some(Json::List(several)) => several
             .iter()
             .map(|one| one.as_str().ok_or(Reason::TokenClaims))
             .collect(),
@@ -135,22 +133,15 @@ fn audiences(value: Option<&Value>) -> Result<Vec<&str>, Reason> {
     }
 }
 
-fn numeric_date(value: Option<&Value>) -> Result<Option<f64>, Reason> {
+/// `-0` and `-0.0` are numbers without a meaning as a date.
+fn numeric_date(value: Option<&Json<'_>>) -> Result<Option<f64>, Reason> {
     match value {
         None => Ok(None),
-        Some(Value::Number(number)) => match number.as_f64() {
-            Some(seconds) if (0.0..=MAX_NUMERIC_DATE).contains(&seconds) && is_not_negative(number) => {
-                Ok(Some(seconds))
-            }
-            _ => Err(Reason::TokenClaims),
-        },
+        Some(Json::Number(seconds)) if (0.0..=MAX_NUMERIC_DATE).contains(seconds) && seconds.is_sign_positive() => {
+            Ok(Some(*seconds))
+        }
         Some(_) => Err(Reason::TokenClaims),
     }
-}
-
-/// `-0` and `-0.0` are numbers without a meaning as a date.
-fn is_not_negative(number: &Number) -> bool {
-    number.as_f64().is_some_and(f64::is_sign_positive)
 }
 
 /// When a token is valid, in seconds since the Unix epoch (RFC 7519 §2).
@@ -177,52 +168,52 @@ impl Times {
         if is_future(self.not_before) || is_future(self.issued) {
             return Err(Reason::TokenNotYetValid);
         }
-        match limit {
-            Some(limit) if self.expires - self.issued.unwrap_or(now) > limit.as_secs_f64() => {
-                Err(Reason::TokenLifetime)
-            }
-            _ => Ok(()),
+        // Without `iat` nobody knows how long a token was meant to live: near its end, every one would pass.
+        match (limit, self.issued) {
+            (Some(limit), Some(issued)) if self.expires - issued <= limit.as_secs_f64() => Ok(()),
+            (Some(_), _) => Err(Reason::TokenLifetime),
+            (None, _) => Ok(()),
         }
     }
 }
 
 /// Reads the permissions: `{global: […], regional: {REGION: […]}}`, or a list or string of words, which are global.
-pub(super) fn permissions(value: Option<&Value>) -> Result<Permissions, Reason> {
-    let Some(Value::Object(members)) = value else {
+pub(super) fn permissions(value: Option<&Json<'_>>) -> Result<Permissions, Reason> {
+    let Some(Json::Object(members)) = value else {
         return Ok(Permissions {
             global: words(value)?,
             regional: Vec::new(),
         });
     };
     let mut permissions = Permissions::default();
-    for (name, value) in members {
-        match (name.as_str(), value) {
-            ("global", Value::Array(_)) => permissions.global = words(Some(value))?,
-            ("regional", Value::Object(regions)) => permissions.regional = regional(regions)?,
+    for (name, value) in members.iter() {
+        match (name, value) {
+            ("global", Json::List(_)) => permissions.global = words(Some(value))?,
+            ("regional", Json::Object(regions)) => permissions.regional = regional(regions)?,
             _ => return Err(Reason::TokenClaims),
         }
     }
     Ok(permissions)
 }
 
-fn regional(regions: &Map<String, Value>) -> Result<Vec<(String, Vec<String>)>, Reason> {
-    let list = |(name, value): (&String, &Value)| match value {
-        Value::Array(_) => Ok((name.clone(), words(Some(value))?)),
+fn regional(regions: &Object<'_>) -> Result<Vec<(String, Vec<String>)>, Reason> {
+    let list = |(name, value): (&str, &Json<'_>)| match value {
+        Json::List(_) => Ok((name.to_owned(), words(Some(value))?)),
         _ => Err(Reason::TokenClaims),
     };
     regions.iter().map(list).collect()
 }
 
 /// Reads a list of words, or a string of words with spaces between them (as `scope`, RFC 6749 §3.3); none where the claim is absent. Sorted, each once.
-pub(super) fn words(value: Option<&Value>) -> Result<Vec<String>, Reason> {
+pub(super) fn words(value: Option<&Json<'_>>) -> Result<Vec<String>, Reason> {
     let mut words: Vec<String> = match value {
         None => return Ok(Vec::new()),
-        Some(Value::String(text)) => text
+        Some(Json::Text(text)) => text
             .split(' ')
             .filter(|word| !word.is_empty())
             .map(str::to_owned)
             .collect(),
-        Some(Value::Array(items)) => items
+        Some(Json::List(items)) => items
             .iter()
             .map(|item| item.as_str().map(str::to_owned).ok_or(Reason::TokenClaims))
             .collect::<Result<_, _>>()?,

@@ -2,13 +2,11 @@
 
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
-
 use super::base64url;
 use super::key_ring::KeyRing;
 use super::keys::Algorithm;
 use super::provider::Crypto;
-use super::strict_json;
+use super::strict_json::{self, Json, Object};
 use super::verify::SignatureVerifier;
 use crate::reason::Reason;
 
@@ -52,7 +50,8 @@ pub(super) struct Jws<'t> {
 
 /// The members of a header that count here. Whatever offers a key (`jwk`, `jku`, `x5u`, `x5c`, `x5t`) is not among them, and never will be.
 pub(super) struct Header {
-    alg: String,
+    /// `None`: one that is not known.
+    algorithm: Option<Algorithm>,
     /// The name of the key.
     pub(super) kid: Option<String>,
 }
@@ -73,7 +72,7 @@ impl<'t> Jws<'t> {
         base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
         let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
         Ok(Self {
-            header: Header::read(strict_json::object(&header).ok_or(Reason::TokenMalformed)?)?,
+            header: Header::read(&object(&header)?)?,
             payload: base64url::decode(payload).ok_or(Reason::TokenMalformed)?,
             signing_input,
             signature,
@@ -82,38 +81,50 @@ impl<'t> Jws<'t> {
 }
 
 impl Header {
-    fn read(mut members: Map<String, Value>) -> Result<Self, Reason> {
-        if members.contains_key("crit") || members.contains_key("b64") {
+    fn read(members: &Object<'_>) -> Result<Self, Reason> {
+        if members.contains("crit") || members.contains("b64") {
             return Err(Reason::TokenCritical);
         }
         match members.get("typ") {
             None => {}
-            Some(Value::String(kind)) if is_access_token(kind) => {}
-            Some(Value::String(_)) => return Err(Reason::TokenType),
+            Some(Json::Text(kind)) if is_access_token(kind) => {}
+            Some(Json::Text(_)) => return Err(Reason::TokenType),
             Some(_) => return Err(Reason::TokenMalformed),
         }
-        let kid = match members.remove("kid") {
+        let kid = match members.get("kid") {
             None => None,
-            Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid),
+            Some(Json::Text(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.clone().into_owned()),
             Some(_) => return Err(Reason::TokenMalformed),
         };
-        match members.remove("alg") {
-            Some(Value::String(alg)) => Ok(Self { alg, kid }),
+        match members.get("alg") {
+            Some(Json::Text(alg)) => Ok(Self {
+                algorithm: Algorithm::named(alg),
+                kid,
+            }),
             _ => Err(Reason::TokenMalformed),
         }
     }
 
     /// The algorithm that the token claims: only ever compared with what the key may verify.
     pub(super) fn algorithm(&self) -> Result<Algorithm, Reason> {
-        Algorithm::named(&self.alg).ok_or(Reason::TokenAlgorithm)
+        self.algorithm.ok_or(Reason::TokenAlgorithm)
     }
 }
 
 /// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1), with or without `application/` (RFC 7515 §4.1.9). Any other type is a token for another purpose
 /// (RFC 8725 §3.11): a logout token, a DPoP proof, an event.
 fn is_access_token(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    matches!(kind.strip_prefix("application/").unwrap_or(&kind), "jwt" | "at+jwt")
+    let kind = match kind.split_at_checked("application/".len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
+        _ => kind,
+    };
+    ["jwt", "at+jwt"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+}
+
+/// The JSON object that decoded bytes are.
+pub(super) fn object(bytes: &[u8]) -> Result<Object<'_>, Reason> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Reason::TokenMalformed)?;
+    strict_json::object(text).ok_or(Reason::TokenMalformed)
 }
 
 #[cfg(test)]

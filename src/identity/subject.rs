@@ -1,8 +1,11 @@
 //! A verified token, and what of it counts at one enforcement point.
 
+use core::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
 use super::claims::Times;
+use super::strict_json::{Json, Object};
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region, Wildcard};
 
@@ -26,7 +29,43 @@ pub struct Identity {
     /// The roles that its home region gave, sorted.
     pub roles: Vec<String>,
     /// All claims, as they were signed.
-    pub claims: Map<String, Value>,
+    pub claims: Claims,
+}
+
+/// All claims of a token, kept as they were signed and taken apart when one is first asked for: most policies ask for none but those in [`Identity`].
+#[derive(Debug)]
+pub struct Claims {
+    /// A JSON object of one meaning, at most [`MAX_DEPTH`](super::strict_json::MAX_DEPTH) deep.
+    text: String,
+    members: OnceCell<Map<String, Value>>,
+    weight: usize,
+}
+
+impl Claims {
+    /// `text` was read strictly, and came to this [`weight_of`](Self::weight_of).
+    pub(crate) fn new(text: String, weight: usize) -> Self {
+        Self {
+            text,
+            members: OnceCell::new(),
+            weight,
+        }
+    }
+
+    /// The claim `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let read = || serde_json::from_str(&self.text).unwrap_or_default();
+        self.members.get_or_init(read).get(name)
+    }
+
+    /// The bytes that these claims take once they are taken apart, estimated from above.
+    pub(super) fn weight_of(claims: &Object<'_>) -> usize {
+        object_weight(claims)
+    }
+
+    fn weight(&self) -> usize {
+        sum([self.text.capacity(), ALLOCATION, self.weight])
+    }
 }
 
 /// Permissions as a token holds them.
@@ -56,7 +95,7 @@ impl Identity {
             words(&self.permissions.global),
             sum(regional),
             words(&self.roles),
-            object_weight(&self.claims),
+            self.claims.weight(),
         ])
     }
 }
@@ -143,23 +182,28 @@ fn text_weight(text: &str) -> usize {
     sum([text.len(), size_of::<String>(), ALLOCATION])
 }
 
-fn value_weight(value: &Value) -> usize {
+fn value_weight(value: &Json<'_>) -> usize {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => add(text.len(), ALLOCATION),
-        // A list's room grows by doubling.
-        Value::Array(items) => sum([
-            items.capacity().saturating_mul(size_of::<Value>()),
+        Json::Null | Json::Bool | Json::Number(_) => 0,
+        Json::Text(text) => add(text.len(), ALLOCATION),
+        // A list's room grows by doubling, from four.
+        Json::List(items) => sum([
+            items
+                .len()
+                .next_power_of_two()
+                .max(4)
+                .saturating_mul(size_of::<Value>()),
             ALLOCATION,
             sum(items.iter().map(value_weight)),
         ]),
-        Value::Object(members) => object_weight(members),
+        Json::Object(members) => object_weight(members),
     }
 }
 
 /// A `BTreeMap`'s nodes have room for 11 members, and 5 at least are in use in each but the root.
-fn object_weight(members: &Map<String, Value>) -> usize {
-    if members.is_empty() {
+fn object_weight(members: &Object<'_>) -> usize {
+    let count = members.iter().len();
+    if count == 0 {
         return 0;
     }
     let member = add(size_of::<String>(), size_of::<Value>());
@@ -168,7 +212,7 @@ fn object_weight(members: &Map<String, Value>) -> usize {
         size_of::<usize>().saturating_mul(15),
         ALLOCATION,
     ]);
-    let nodes = add(members.len().checked_div(5).unwrap_or(0), 1);
+    let nodes = add(count.checked_div(5).unwrap_or(0), 1);
     let content = members
         .iter()
         .map(|(name, value)| sum([name.len(), ALLOCATION, value_weight(value)]));

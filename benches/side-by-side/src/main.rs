@@ -21,12 +21,12 @@ use crate::variants::{ALL, Variant};
 /// CPU per request in a real Envoy, above no filter: Regionguard beside Envoy's own filters.
 #[derive(Parser)]
 struct Options {
-    /// Requests of a batch with a known token; batches with new tokens and with questions to the center have a sixteenth of it
-    #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(160..=1_000_000))]
+    /// Requests of a batch with a known token; batches with new tokens and with questions to the center have a quarter of it
+    #[arg(long, default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(160..=1_000_000))]
     requests: u32,
 
-    /// Rounds; each measures every variant once, and medians are taken over rounds
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Rounds; each measures every variant once, and medians are taken over rounds. After five minutes no more begin, if five are done
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
     /// Measure this variant only (and `none`); may be repeated

@@ -1,9 +1,11 @@
 //! Signatures verified by the host's own cryptography where it offers that, and in the module elsewhere.
 
 use core::cell::Cell;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use regionguard::engine::Kit;
 use regionguard::identity::{Algorithm, PublicKey, RingVerifier, SignatureVerifier, ecdsa_der};
 
@@ -11,19 +13,6 @@ use crate::abi;
 
 /// Envoy's foreign function.
 const VERIFY_SIGNATURE: &str = "verify_signature";
-
-/// `envoy.source.extensions.common.wasm.VerifySignatureArguments`.
-#[derive(Clone, PartialEq, Message)]
-struct Arguments {
-    #[prost(string, tag = "1")]
-    hash_function: String,
-    #[prost(bytes = "vec", tag = "2")]
-    public_key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    text: Vec<u8>,
-}
 
 /// `envoy.source.extensions.common.wasm.VerifySignatureResult`.
 #[derive(Clone, PartialEq, Message)]
@@ -51,18 +40,13 @@ impl HostVerifier {
         let signature = match algorithm {
             // The host wants DER, a JWS has r and s side by side (RFC 7518 §3.4). What cannot be converted is no signature.
             Algorithm::ES256 | Algorithm::ES384 => match ecdsa_der(signature) {
-                Some(der) => der,
+                Some(der) => Cow::Owned(der),
                 None => return Some(false),
             },
-            _ => signature.to_vec(),
+            _ => Cow::Borrowed(signature),
         };
-        let arguments = Arguments {
-            hash_function: hash_function.to_owned(),
-            public_key: key.spki().to_vec(),
-            signature,
-            text: message.to_vec(),
-        };
-        match abi::call_foreign_function(VERIFY_SIGNATURE, &arguments.encode_to_vec()) {
+        let arguments = arguments([hash_function.as_bytes(), key.spki(), &signature, message]);
+        match abi::call_foreign_function(VERIFY_SIGNATURE, &arguments) {
             // Only an explicit true is one.
             Ok(bytes) => Some(Verified::decode(bytes.as_slice()).is_ok_and(|verified| verified.result)),
             Err(_) => {
@@ -78,6 +62,22 @@ impl SignatureVerifier for HostVerifier {
         self.ask_host(algorithm, key, message, signature)
             .unwrap_or_else(|| RingVerifier.verify(algorithm, key, message, signature))
     }
+}
+
+/// `envoy.source.extensions.common.wasm.VerifySignatureArguments`: hash function, public key, signature and text, as the fields 1 to 4. Written from what is at
+/// hand, since the message type would take a copy of each.
+fn arguments(fields: [&[u8]; 4]) -> Vec<u8> {
+    // A key and a length take six bytes at most.
+    let room = fields
+        .iter()
+        .fold(0_usize, |sum, field| sum.saturating_add(field.len()).saturating_add(6));
+    let mut message = Vec::with_capacity(room);
+    for (tag, field) in (1..).zip(fields) {
+        encode_key(tag, WireType::LengthDelimited, &mut message);
+        encode_varint(u64::try_from(field.len()).unwrap_or(u64::MAX), &mut message);
+        message.extend_from_slice(field);
+    }
+    message
 }
 
 /// The host's name for the hash of what it verifies: PKCS #1 v1.5 and ECDSA. It has neither PSS nor Ed25519.

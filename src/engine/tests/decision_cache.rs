@@ -147,7 +147,7 @@ fn another_question_has_another_answer() {
     }
     let mut world = world();
     world.answered(&ask(), &Reply::decision(true));
-    world.peer = Some(b"127.0.2.9".to_vec());
+    world.peer = Some(b"127.0.1.10".to_vec());
     assert!(
         matches!(world.begin(&ask()), Outcome::Waiting(_)),
         "from another address"
