@@ -48,7 +48,8 @@ pub struct Authenticated {
 ///
 /// The cache is keyed by the whole token and holds only what was verified under one trust digest: under another it begins empty. An entry counts as the token's
 /// length, an estimate from above of the identity with all its claims and of its [`Subject`], and its place in the table; the sum never exceeds the bound, and
-/// what was not used for longest goes first. A token that was refused is not remembered.
+/// what was not used for longest goes first, and only for a token that is seen again: tokens that come once cannot push out those in use. A token that was refused
+/// is not remembered.
 pub struct Authenticator {
     crypto: Result<Crypto, ForeignProvider>,
     cache: Bounded<Entry>,
@@ -152,7 +153,7 @@ impl Authenticator {
             local: view.local,
         };
         self.cache
-            .insert(token, entry, cost.into_iter().fold(0, usize::saturating_add));
+            .offer(token, entry, cost.into_iter().fold(0, usize::saturating_add));
     }
 }
 
