@@ -94,7 +94,7 @@ reasons! {
     TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
     TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
-    TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the Region's `maxTokenLifetime`";
+    TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the `maxTokenLifetime` of its home or the local Region, or does not say since when (`iat`)";
     TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`), and no proof of it can be accepted here";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";

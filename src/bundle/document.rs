@@ -57,7 +57,7 @@ pub struct Region {
     pub networks: Vec<IpNet>,
     /// `businessHours` in `timezone`; `None` where either is absent.
     pub calendar: Option<Calendar>,
-    /// The longest time from `iat` (or now, without one) to `exp`.
+    /// The longest time from `iat` to `exp`; a token without `iat` is refused then.
     pub max_token_lifetime: Option<Duration>,
 }
 

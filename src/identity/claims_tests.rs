@@ -104,8 +104,9 @@ fn times() {
             minute,
             Err(Reason::TokenLifetime),
         ),
-        (times(1060.0, None, None), 1000.0, minute, Ok(())),
-        (times(1060.0, None, None), 999.0, minute, Err(Reason::TokenLifetime)),
+        (times(1060.0, None, None), 1000.0, minute, Err(Reason::TokenLifetime)),
+        (times(1060.0, None, None), 1059.0, minute, Err(Reason::TokenLifetime)),
+        (times(1060.0, None, None), 1000.0, None, Ok(())),
     ];
     for (times, now, limit, expected) in cases {
         assert_eq!(times.check(now, limit), expected, "{times:?} at {now}");

@@ -146,9 +146,10 @@ impl State {
         true
     }
 
-    /// Flushes counters, wakes whose time has come, and forgets plugins that are gone.
+    /// Flushes counters, wakes whose time has come, and forgets streams and plugins that are gone.
     pub(crate) fn tick(&mut self) {
         let mut fx = Effects::default();
+        self.forget_gone_streams(&mut fx);
         {
             let (wall, read) = host_now(self.start);
             let now = Now::new(wall, &read);
@@ -331,6 +332,19 @@ impl State {
                 "regionguard: the host did not let an allowed request go on",
             );
         }
+    }
+
+    /// A stream that is gone leaves its place to others, and no deadline of it passes: who hangs up does not make the center look away. Its call may never be
+    /// answered, where the plugin that made it is gone as well.
+    fn forget_gone_streams(&mut self, fx: &mut Effects) {
+        let Self { paused, engine, .. } = self;
+        paused.retain(|request, paused| {
+            let alive = abi::set_effective_context(paused.context).is_ok();
+            if !alive {
+                engine.close(*request, fx);
+            }
+            alive
+        });
     }
 
     /// A root context that is gone takes its scope's activation with it. The host tells of it only through a callback that it would make for every stream too.

@@ -258,6 +258,14 @@ async fn a_client_that_goes_away_changes_nothing_for_others() {
             "{entry:#?}"
         );
     }
+    // A push takes the plugin away that made their calls, and nobody is told of how these end.
+    let mut regions = issuers.regions();
+    regions[0]["spec"]["center"]["timeout"] = json!(format!("{}ms", DEADLINE.as_millis()));
+    let next = bundle(42, &regions, &[deferring()]);
+    site.envoy
+        .push(&site.folder, |folder| folder.write(&next))
+        .await
+        .unwrap();
     // Until the deadline, the grace after it and the next turn of the timer have passed.
     tokio::time::sleep(Duration::from_millis(2800)).await;
     let stats = site.envoy.stats().await.unwrap();

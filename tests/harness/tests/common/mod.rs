@@ -2,7 +2,7 @@
 //! of each of them.
 #![allow(dead_code, reason = "each scenario file takes what it needs")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regionguard_harness::access_log::{Decision, Entry};
 use regionguard_harness::client::{Client, Request, Response};
@@ -263,6 +263,19 @@ impl Site {
             upstream: self.upstream.seen().split_off(reached),
             asked: self.center.count() - calls,
         }
+    }
+
+    /// The lines of the access log once so many requests are done: exactly as many as these.
+    pub async fn lines(&self, count: usize) -> Vec<Entry> {
+        let log = self.envoy.access_log();
+        let began = Instant::now();
+        // Lines are written a little after their requests are answered.
+        while log.entries().len() < count && began.elapsed() < Duration::from_secs(5) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let lines = log.entries();
+        assert_eq!(lines.len(), count, "one line for each request");
+        lines
     }
 
     /// What the filter has logged so far.
