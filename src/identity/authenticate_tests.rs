@@ -414,13 +414,23 @@ fn tokens_that_come_once_do_not_push_out_those_in_use() {
     point.verifier = Rc::new(Yes);
     let template = Signer::ed25519("k", 2).token(&claims("us-east-1"));
     let (input, _) = template.rsplit_once('.').expect("a token");
-    let first = point.ask(&template).expect("valid");
-    for number in 0..20_000_u32 {
-        let signature = [number.to_be_bytes(); 16].concat();
-        let token = format!("{input}.{}", crate::identity::base64url::encode(&signature));
-        assert!(point.ask(&token).is_ok());
-    }
-    assert!(Rc::ptr_eq(&first, &point.ask(&template).expect("valid")));
+    let flood = |point: &mut Point, numbers: core::ops::Range<u32>| {
+        for number in numbers {
+            let signature = [number.to_be_bytes(); 16].concat();
+            let token = format!("{input}.{}", crate::identity::base64url::encode(&signature));
+            assert!(point.ask(&token).is_ok());
+        }
+    };
+    flood(&mut point, 0..8_000);
+    assert!(point.ask(&template).is_ok());
+    // The cache is full, and this comes again.
+    let known = point.ask(&template).expect("valid");
+    flood(&mut point, 8_000..20_000);
+    assert!(
+        point.authenticator.cache.len() < 8_000,
+        "the flood would have filled it"
+    );
+    assert!(Rc::ptr_eq(&known, &point.ask(&template).expect("valid")));
 }
 
 #[test]
