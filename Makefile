@@ -36,7 +36,7 @@ up: build ## the same two regions, kept running, with curl commands to try
 test: build test-unit test-wasm test-browser test-envoy ## everything
 
 test-unit: setup ## unit, property and vector tests, natively
-	cargo test $(NATIVE) --exclude regionguard-harness
+	cargo test $(NATIVE) --exclude regionguard-harness --exclude two-regions
 
 test-wasm: setup ## the kernel's unit tests on wasm32-wasip1, under node:wasi
 	@scripts/setup node
