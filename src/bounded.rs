@@ -12,6 +12,7 @@ pub(crate) struct Bounded<V> {
     /// By the key's hash, so that keys are compared here and not by the table. Of two keys with one hash (one in 2^64) the later stays.
     entries: LruCache<u64, Held<V>, Seeded>,
     seeded: Seeded,
+    offered: Offered,
     cost: usize,
     bound: usize,
 }
@@ -32,6 +33,7 @@ impl<V> Bounded<V> {
         Self {
             entries: LruCache::unbounded_with_hasher(seeded),
             seeded,
+            offered: Offered::default(),
             cost: 0,
             bound,
         }
@@ -67,6 +69,15 @@ impl<V> Bounded<V> {
         self.cost = self.cost.saturating_sub(replaced).saturating_add(cost);
     }
 
+    /// Puts `value` in where there is room for it. Where others would have to go, it gets in only if its key was offered before, not long ago: what comes once
+    /// never displaces what comes again, however much of it there is.
+    pub(crate) fn offer(&mut self, key: &[u8], value: V, cost: usize) {
+        let has_room = cost <= self.bound.saturating_sub(self.cost);
+        if has_room || self.offered.again(self.seeded.hash(key)) {
+            self.insert(key, value, cost);
+        }
+    }
+
     /// Takes `key` out.
     pub(crate) fn remove(&mut self, key: &[u8]) {
         let hash = self.seeded.hash(key);
@@ -80,6 +91,7 @@ impl<V> Bounded<V> {
     /// Takes everything out.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+        self.offered = Offered::default();
         self.cost = 0;
     }
 
@@ -93,6 +105,39 @@ impl<V> Bounded<V> {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+}
+
+/// Which keys were offered lately: a bit for each of 131,072 slots, all forgotten once a sixteenth of them is set. That two keys share a slot lets one of them in
+/// a little early, and does no other harm.
+#[derive(Default)]
+struct Offered {
+    bits: Vec<u64>,
+    marks: u32,
+}
+
+impl Offered {
+    const WORDS: u32 = 2048;
+    const MARKS_MAX: u32 = Self::WORDS * 4;
+
+    /// Whether the key with this hash was offered before; from now on it was.
+    fn again(&mut self, hash: u64) -> bool {
+        if self.bits.is_empty() || self.marks >= Self::MARKS_MAX {
+            self.bits.clear();
+            self.bits.resize(Self::WORDS as usize, 0);
+            self.marks = 0;
+        }
+        // From the middle of the hash: the table itself looks at its ends.
+        let bit = (hash >> 20) % 64;
+        let word = (hash >> 26).checked_rem(u64::from(Self::WORDS)).unwrap_or_default();
+        let mask = 1_u64.rotate_left(u32::try_from(bit).unwrap_or_default());
+        let Some(word) = self.bits.get_mut(usize::try_from(word).unwrap_or_default()) else {
+            return false;
+        };
+        let known = *word & mask != 0;
+        *word |= mask;
+        self.marks = self.marks.saturating_add(u32::from(!known));
+        known
     }
 }
 
@@ -160,6 +205,39 @@ mod tests {
             values(&mut lru, [b"a", b"b", b"c", b"d", b"e"]),
             [None, None, None, Some(4), Some(5)]
         );
+    }
+
+    #[test]
+    fn what_comes_once_displaces_nothing() {
+        let mut lru = table(2);
+        lru.offer(b"a", 1, 1);
+        lru.offer(b"b", 2, 1);
+        for number in 0..1000_u32 {
+            lru.offer(&number.to_le_bytes(), number, 1);
+        }
+        assert_eq!((lru.get(b"a").copied(), lru.len()), (Some(1), 2));
+        lru.offer(b"e", 5, 1);
+        assert_eq!(lru.get(b"e"), None);
+        lru.offer(b"e", 5, 1);
+        assert_eq!(
+            values(&mut lru, [b"a", b"b", b"c", b"d", b"e"]),
+            [Some(1), None, None, None, Some(5)]
+        );
+        // An offer of long ago is forgotten.
+        lru.offer(b"f", 6, 1);
+        for number in 1000..200_000_u32 {
+            lru.offer(&number.to_le_bytes(), number, 1);
+        }
+        let mut known = 0;
+        for number in 0..1000_u32 {
+            lru.offer(&number.to_le_bytes(), number, 1);
+            known += u32::from(lru.get(&number.to_le_bytes()).is_some());
+        }
+        assert!(known < 300, "{known}");
+        lru.clear();
+        lru.offer(b"a", 1, 2);
+        lru.offer(b"e", 5, 1);
+        assert_eq!(lru.get(b"e"), None, "nothing is known of what was offered before");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
 pub use keys::{Algorithm, KeyType, PublicKey};
 pub use provider::{Crypto, ForeignProvider};
-pub use subject::{Claims, Identity, Permissions, Subject};
+pub use subject::{Claims, Identity, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};

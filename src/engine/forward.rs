@@ -99,7 +99,7 @@ mod tests {
 
     use super::{Claims, header_value};
     use crate::bundle::RegionId;
-    use crate::identity::{ClaimMapping, ClaimPath, Identity, Permissions, Subject, Times};
+    use crate::identity::{ClaimMapping, ClaimPath, Identity, Subject, Times};
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -122,8 +122,6 @@ mod tests {
                 not_before: None,
                 issued: None,
             },
-            permissions: Permissions::default(),
-            roles: words(&["admin", "viewer"]),
             claims: crate::identity::Claims::new(signed.to_string(), 0),
         };
         let subject = Subject {

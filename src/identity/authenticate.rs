@@ -11,7 +11,7 @@ use super::jws::Jws;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json::{self, Object};
-use super::subject::{Claims, Identity, Subject};
+use super::subject::{Claims, Granted, Identity, Subject};
 use super::verify::SignatureVerifier;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
@@ -48,7 +48,8 @@ pub struct Authenticated {
 ///
 /// The cache is keyed by the whole token and holds only what was verified under one trust digest: under another it begins empty. An entry counts as the token's
 /// length, an estimate from above of the identity with all its claims and of its [`Subject`], and its place in the table; the sum never exceeds the bound, and
-/// what was not used for longest goes first. A token that was refused is not remembered.
+/// what was not used for longest goes first, and only for a token that is seen again: tokens that come once cannot push out those in use. A token that was refused
+/// is not remembered.
 pub struct Authenticator {
     crypto: Result<Crypto, ForeignProvider>,
     cache: Bounded<Entry>,
@@ -123,21 +124,28 @@ impl Authenticator {
         let crypto = self.crypto.map_err(|ForeignProvider| Reason::ForeignVerifier)?;
         let unverified = Unverified::read(token, place, now)?;
         budget.admit(now, peer)?;
+        let subject_weight = Subject::weight_of(&unverified.granted);
         let Some(authenticated) = unverified.verify(place, crypto, verifier) else {
             budget.failed(now, peer);
             return Err(Reason::TokenSignature);
         };
         let authenticated = Rc::new(authenticated);
-        self.remember(token, &authenticated, place.view);
+        self.remember(token, &authenticated, subject_weight, place.view);
         Ok(authenticated)
     }
 
-    fn remember(&mut self, token: &[u8], authenticated: &Rc<Authenticated>, view: TrustView<'_>) {
+    fn remember(
+        &mut self,
+        token: &[u8],
+        authenticated: &Rc<Authenticated>,
+        subject_weight: usize,
+        view: TrustView<'_>,
+    ) {
         let cost = [
             Bounded::<Entry>::SLOT_BYTES,
             token.len(),
             authenticated.identity.weight(),
-            Subject::weight_of(&authenticated.identity),
+            subject_weight,
         ];
         let entry = Entry {
             authenticated: Rc::clone(authenticated),
@@ -145,7 +153,7 @@ impl Authenticator {
             local: view.local,
         };
         self.cache
-            .insert(token, entry, cost.into_iter().fold(0, usize::saturating_add));
+            .offer(token, entry, cost.into_iter().fold(0, usize::saturating_add));
     }
 }
 
@@ -162,7 +170,8 @@ impl Entry {
         identity.times.check(now.wall.numeric_date(), place.lifetime(home))?;
         place.check_audience(identity.audiences.iter().map(String::as_str))?;
         if self.generation != *place.view.generation_digest || self.local != place.view.local {
-            let subject = Subject::at(place.local, identity, accepted);
+            let granted = identity.claims.granted(&home.claims)?;
+            let subject = Subject::at(place.local, identity.home, granted, accepted);
             self.authenticated = Rc::new(Authenticated {
                 identity: Rc::clone(identity),
                 subject,
@@ -227,6 +236,7 @@ struct Unverified<'t, 'g> {
     algorithm: Algorithm,
     key: &'g Arc<PublicKey>,
     identity: Identity,
+    granted: Granted,
     accepted: Option<&'g Acceptance>,
 }
 
@@ -250,8 +260,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
         let times = standard.times;
-        let permissions = claims::permissions(region.claims.permissions.find(&claims))?;
-        let roles = claims::words(region.claims.roles.find(&claims))?;
+        let granted = Granted::read(&claims, &region.claims)?;
         let weight = Claims::weight_of(&claims);
         let identity = Identity {
             home,
@@ -260,8 +269,6 @@ impl<'t, 'g> Unverified<'t, 'g> {
             subject,
             audiences,
             times,
-            permissions,
-            roles,
             claims: Claims::new(payload, weight),
         };
         Ok(Self {
@@ -270,6 +277,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             algorithm,
             key,
             identity,
+            granted,
             accepted,
         })
     }
@@ -282,12 +290,13 @@ impl<'t, 'g> Unverified<'t, 'g> {
             algorithm,
             key,
             identity,
+            granted,
             accepted,
         } = self;
         if !crypto.verify(verifier, algorithm, key, signing_input, signature) {
             return None;
         }
-        let subject = Subject::at(place.local, &identity, accepted);
+        let subject = Subject::at(place.local, identity.home, granted, accepted);
         Some(Authenticated {
             identity: Rc::new(identity),
             subject,

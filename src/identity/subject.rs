@@ -4,10 +4,11 @@ use core::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
-use super::claims::Times;
-use super::strict_json::{Json, Object};
+use super::claims::{self, ClaimMapping, Times};
+use super::strict_json::{self, Json, Object};
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region, Wildcard};
+use crate::reason::Reason;
 
 /// A verified token: what its home region says of its subject, wherever that counts.
 #[derive(Debug)]
@@ -24,10 +25,6 @@ pub struct Identity {
     pub audiences: Vec<String>,
     /// When it is valid.
     pub times: Times,
-    /// The permissions that its home region gave.
-    pub permissions: Permissions,
-    /// The roles that its home region gave, sorted.
-    pub roles: Vec<String>,
     /// All claims, as they were signed.
     pub claims: Claims,
 }
@@ -58,6 +55,15 @@ impl Claims {
         self.members.get_or_init(read).get(name)
     }
 
+    /// What the home region grants by them.
+    ///
+    /// # Errors
+    /// As [`Granted::read`]; none where that was read from them before, by the same mapping.
+    pub(super) fn granted(&self, mapping: &ClaimMapping) -> Result<Granted, Reason> {
+        let claims = strict_json::object(&self.text).ok_or(Reason::TokenMalformed)?;
+        Granted::read(&claims, mapping)
+    }
+
     /// The bytes that these claims take once they are taken apart, estimated from above.
     pub(super) fn weight_of(claims: &Object<'_>) -> usize {
         object_weight(claims)
@@ -70,7 +76,7 @@ impl Claims {
 
 /// Permissions as a token holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Permissions {
+pub(super) struct Permissions {
     /// Those for every region, sorted.
     pub global: Vec<String>,
     /// Those for one region each: its name, and its permissions, sorted.
@@ -80,23 +86,33 @@ pub struct Permissions {
 impl Identity {
     /// The bytes that it takes, estimated from above: what the cache counts.
     pub(super) fn weight(&self) -> usize {
-        let words = |words: &[String]| sum(words.iter().map(|word| text_weight(word)));
-        let regional = self
-            .permissions
-            .regional
-            .iter()
-            .map(|(name, granted)| add(text_weight(name), words(granted)));
         sum([
             size_of::<Self>(),
             text_weight(&self.home_name),
             text_weight(&self.issuer),
             text_weight(&self.subject),
-            words(&self.audiences),
-            words(&self.permissions.global),
-            sum(regional),
-            words(&self.roles),
+            sum(self.audiences.iter().map(|audience| text_weight(audience))),
             self.claims.weight(),
         ])
+    }
+}
+
+/// What a home region grants by a token, wherever that counts. It is read anew from the claims where it is needed again: most tokens are judged in one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) permissions: Permissions,
+    /// Sorted.
+    pub(super) roles: Vec<String>,
+}
+
+impl Granted {
+    /// # Errors
+    /// [`Reason::TokenClaims`] where the claims have another form.
+    pub(super) fn read(claims: &Object<'_>, mapping: &ClaimMapping) -> Result<Self, Reason> {
+        Ok(Self {
+            permissions: claims::permissions(mapping.permissions.find(claims))?,
+            roles: claims::words(mapping.roles.find(claims))?,
+        })
     }
 }
 
@@ -116,52 +132,44 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The view of `identity` where `local` stands; `accepted` is the local region's entry for the home region, `None` where that is the local region itself.
-    pub(super) fn at(local: &Region, identity: &Identity, accepted: Option<&Acceptance>) -> Self {
-        let mut held = identity.permissions.global.clone();
+    /// What counts of `granted` by `home` where `local` stands; `accepted` is the local region's entry for the home region, `None` where that is the local region
+    /// itself.
+    pub(super) fn at(local: &Region, home: RegionId, granted: Granted, accepted: Option<&Acceptance>) -> Self {
+        let Granted { permissions, mut roles } = granted;
+        let mut held = permissions.global;
         let mut elsewhere = Vec::new();
-        for (region, granted) in &identity.permissions.regional {
-            let to = if *region == local.name {
+        for (region, granted) in permissions.regional {
+            let to = if region == local.name {
                 &mut held
             } else {
                 &mut elsewhere
             };
-            to.extend_from_slice(granted);
+            to.extend(granted);
         }
         normalise(&mut held);
         normalise(&mut elsewhere);
         elsewhere.retain(|word| held.binary_search(word).is_err());
 
-        let counts = |list: fn(&Acceptance) -> &[Wildcard], word: &str| {
-            accepted.is_none_or(|entry| list(entry).iter().any(|pattern| pattern.matches(word)))
-        };
-        let (permissions, refused) = held
-            .into_iter()
-            .partition(|word| counts(|entry| &entry.permissions, word));
-        let roles = identity
-            .roles
-            .iter()
-            .filter(|word| counts(|entry| &entry.roles, word))
-            .cloned()
-            .collect();
+        let mut refused = Vec::new();
+        if let Some(entry) = accepted {
+            let counts = |list: &[Wildcard], word: &str| list.iter().any(|pattern| pattern.matches(word));
+            (held, refused) = held.into_iter().partition(|word| counts(&entry.permissions, word));
+            roles.retain(|word| counts(&entry.roles, word));
+        }
         Self {
-            home: identity.home,
-            permissions,
+            home,
+            permissions: held,
             roles,
             elsewhere,
             refused,
         }
     }
 
-    /// The most bytes that a view of `identity` takes: each permission stands in one list of it, each role in one.
-    pub(super) fn weight_of(identity: &Identity) -> usize {
-        let regional = identity.permissions.regional.iter().flat_map(|(_, granted)| granted);
-        let words = identity
-            .permissions
-            .global
-            .iter()
-            .chain(regional)
-            .chain(&identity.roles);
+    /// The most bytes that a view of `granted` takes: each permission stands in one list of it, each role in one.
+    pub(super) fn weight_of(granted: &Granted) -> usize {
+        let Granted { permissions, roles } = granted;
+        let regional = permissions.regional.iter().flat_map(|(_, granted)| granted);
+        let words = permissions.global.iter().chain(regional).chain(roles);
         // Lists grow by doubling.
         add(
             size_of::<Self>(),
