@@ -28,10 +28,12 @@ build: setup ## build the WebAssembly module
 	@size=$$(wc -c <$(MODULE)); echo "module: $$size bytes, $(MODULE)"; test $$size -le $(MODULE_MAX) || { echo "the module is larger than $(MODULE_MAX) bytes" >&2; exit 1; }
 
 demo: build ## two regions with real Envoys: walk through the requests and print what was decided
-	cargo run --quiet --profile tools -p two-regions -- demo
+	@echo "the demo: builds once, in about a minute"
+	@cargo run --quiet --profile tools -p two-regions -- demo
 
 up: build ## the same two regions, kept running, with curl commands to try
-	cargo run --quiet --profile tools -p two-regions -- up
+	@echo "the demo: builds once, in about a minute"
+	@cargo run --quiet --profile tools -p two-regions -- up
 
 test: build test-unit test-wasm test-browser test-envoy ## everything
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use regionguard_harness::client::Client;
 use regionguard_harness::config::{Base, Config};
@@ -116,9 +117,17 @@ impl Region {
         let push = self.envoy.push(&self.folder, |folder| folder.write(&bundle)).await?;
         self.bundle = bundle;
         Ok(match push {
+            Push::Accepted if self.kept_newer(seen).await => Pushed::Older,
             Push::Accepted => Pushed::Accepted,
             Push::Refused => Pushed::Refused(complaints(self.envoy.log().get(seen..).unwrap_or_default())),
         })
+    }
+
+    /// Whether the workers said, in Envoy's log from `seen` on, that a newer version goes on serving. They judge a moment after Envoy has taken the bundle.
+    async fn kept_newer(&self, seen: usize) -> bool {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let log = self.envoy.log();
+        log.get(seen..).unwrap_or_default().contains(KEPT_NEWER)
     }
 }
 
@@ -126,9 +135,14 @@ impl Region {
 #[derive(Debug)]
 pub(crate) enum Pushed {
     Accepted,
+    /// It loads, and the newer version in force goes on serving.
+    Older,
     /// With what the filter found wrong.
     Refused(Vec<String>),
 }
+
+/// What the filter logs of a bundle that is older than the one in force.
+const KEPT_NEWER: &str = "older than the one in force";
 
 /// Counts pushed configurations that were refused, the first one included.
 const REFUSALS: &str = "extension_config_discovery.http_filter.regionguard.config_fail";

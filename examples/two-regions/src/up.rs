@@ -237,6 +237,9 @@ async fn take_over(region: &mut Region, bundle: Result<serde_json::Value>, style
             "{name:10} {}\n",
             style.paint(Paint::Good, "the edited policy is in force")
         )),
+        Ok(Pushed::Older) => {
+            bad("the edited policy is older than the one in force, which goes on serving: raise `metadata.version`")
+        }
         Ok(Pushed::Refused(complaints)) => {
             bad("the edited policy is refused; the one before it serves on:")?;
             complaints

@@ -322,6 +322,9 @@ impl Walk<'_> {
             (Pushed::Accepted, false) => row
                 .differences
                 .push("the bundle was accepted, expected to be refused".to_owned()),
+            (Pushed::Older, _) => row
+                .differences
+                .push("the bundle was taken for older than the one in force".to_owned()),
             (Pushed::Refused(complaints), true) => {
                 let complaints = complaints.join("; ");
                 row.differences
