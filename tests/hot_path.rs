@@ -1,5 +1,4 @@
 //! What a decided request allocates once its token was seen: it is counted, so that it does not creep up.
-#![expect(unsafe_code, reason = "only an allocator of its own can count allocations")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -7,46 +6,16 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod counting;
 mod driven;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::allocated;
 use driven::{Driven, bearer, block};
 use regionguard::center::Response;
 use regionguard::engine::{Effect, Effects, Outcome};
 use regionguard::reason::Reason;
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::{Value as Json, json};
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// As many rules as a bundle may want, of which one is about the request.
 fn rules(count: usize) -> Json {
@@ -67,10 +36,10 @@ fn allocations(driven: &mut Driven, block: &[u8]) -> (Reason, u64) {
     for _ in 0..3 {
         driven.begin(block, &mut Effects::default());
     }
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocated();
     let mut fx = Effects::default();
     let outcome = driven.begin(block, &mut fx);
-    let after = ALLOCATIONS.with(Cell::get);
+    let after = allocated();
     match outcome {
         Outcome::Done(decision) => (decision.reason, after - before),
         other => panic!("{other:?}"),
@@ -107,12 +76,12 @@ fn a_request_that_is_let_in_allocates_once() {
 /// The first sight of a token allocates, so the counter counts.
 #[test]
 fn the_counter_counts() {
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocated();
     Driven::new(&rules(1)).begin(
         &block("/profiles/7", &[("authorization", &bearer())]),
         &mut Effects::default(),
     );
-    assert!(ALLOCATIONS.with(Cell::get) - before > 100);
+    assert!(allocated() - before > 100);
 }
 
 /// An answer is text, so it costs more; that it is bounded is what matters under a flood.

@@ -1,9 +1,8 @@
 //! A request that policy decides on the spot costs no allocation, once the lists that it fills have been filled before.
-#![expect(unsafe_code, reason = "only an allocator of its own can count allocations")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{Effect, From, IdentityNeed, Policy, Rule, Words};
 use regionguard::identity::Subject;
@@ -12,34 +11,11 @@ use regionguard::reason::Reason;
 use regionguard::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
 use regionguard::time::WallTime;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Allocations of this thread while `work` runs.
 fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocated();
     work();
-    ALLOCATIONS.with(Cell::get).saturating_sub(before)
+    allocated().saturating_sub(before)
 }
 
 #[test]

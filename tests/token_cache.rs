@@ -1,13 +1,13 @@
 //! A token that the cache knows costs no allocation: the hot path of every request.
 #![cfg(feature = "ring")]
-#![expect(unsafe_code, reason = "only an allocator of its own can count allocations")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::Region;
 use regionguard::identity::{
@@ -16,34 +16,11 @@ use regionguard::identity::{
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::json;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get().saturating_add(1)));
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the system allocator's condition.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Allocations of this thread while `work` runs.
 fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = allocated();
     work();
-    ALLOCATIONS.with(Cell::get).saturating_sub(before)
+    allocated().saturating_sub(before)
 }
 
 /// Finds every signature good: what is counted here is what stands around it.

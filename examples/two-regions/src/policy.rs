@@ -70,7 +70,7 @@ mod tests {
     use crate::people::People;
 
     #[test]
-    fn keys_take_the_place_of_their_placeholders() {
+    fn keys_take_the_place_of_their_names() {
         let people = People::new(Duration::from_secs(60)).unwrap();
         let mut bundle = read(&file(&shipped_folder(), "us-east-1"), &people).unwrap();
         let text = bundle.to_string();
