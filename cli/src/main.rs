@@ -1,0 +1,35 @@
+//! `regionguard`, the command for people.
+
+mod check;
+mod image;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks what you wrote, and renders what you apply.
+#[derive(Debug, Parser)]
+#[command(name = "regionguard", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check documents: all errors at once, each with its place and what would be right
+    Check(check::Args),
+    /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
+    Render(render::Args),
+    /// Build the OCI image of the module
+    Image(image::Args),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Render(args) => render::run(&args),
+        Command::Image(args) => image::run(&args),
+    }
+}

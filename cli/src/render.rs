@@ -1,0 +1,12 @@
+//! `regionguard render`.
+
+use std::process::ExitCode;
+
+/// What `render` is asked to do.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs `render`.
+pub(crate) fn run(_args: &Args) -> ExitCode {
+    ExitCode::FAILURE
+}
