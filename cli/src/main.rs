@@ -1,7 +1,9 @@
 //! `regionguard`, the command for people.
 
 mod check;
+mod documents;
 mod image;
+mod problem;
 mod render;
 
 use std::process::ExitCode;
