@@ -76,7 +76,10 @@ mod tests {
     fn the_advice_says_both_sizes() {
         assert_eq!(size(1).advice(1), None);
         let advice = size(300_000).advice(300_000).expect("an advice");
-        assert!(advice.starts_with("293 KiB") && advice.contains("256 KiB") && advice.contains("--server-side"), "{advice}");
+        assert!(
+            advice.starts_with("293 KiB") && advice.contains("256 KiB") && advice.contains("--server-side"),
+            "{advice}"
+        );
         let advice = size(1_000_000).advice(1_000_000).expect("an advice");
         assert!(advice.starts_with("977 KiB") && advice.contains("900 KiB"), "{advice}");
     }
