@@ -38,12 +38,12 @@ pub fn compile(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagn
     compile_into(bytes, encoding, Sink::default())
 }
 
-/// As [`compile`], for who corrects a bundle before it is pushed: the same verdict, and none of the diagnostics is left out.
+/// As [`compile`], for who corrects a bundle before it is pushed: the same verdict, with up to ten thousand errors and as many warnings.
 ///
 /// # Errors
-/// All errors of the bundle, then its warnings.
+/// The errors of the bundle, then its warnings.
 pub fn check(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnostic>> {
-    compile_into(bytes, encoding, Sink::unbounded())
+    compile_into(bytes, encoding, Sink::ample())
 }
 
 fn compile_into(bytes: &[u8], encoding: Encoding, mut sink: Sink) -> Result<Generation, Vec<Diagnostic>> {

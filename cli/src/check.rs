@@ -76,17 +76,27 @@ fn text(args: &Args, judged: &Judged) -> String {
         said.push_str(&report::summary(&judged.problems));
         said.push('\n');
     }
+    if !judged.complete {
+        said.push_str("note: not all could be read, so whether documents name Regions that are there was not judged\n");
+    }
     if !judged.problems.iter().any(Problem::is_error) {
         for bundle in &judged.bundles {
             said.push_str(&passed(bundle));
         }
-        let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
-        said.push_str(&format!(
-            "next: `regionguard render {}` makes of it what you apply\n",
-            paths.join(" ")
-        ));
+        said.push_str(&next(args, judged));
     }
     said
+}
+
+fn next(args: &Args, judged: &Judged) -> String {
+    if judged.bundles.len() > 1 {
+        return "next: give the files of one of these bundles to `regionguard render`\n".to_owned();
+    }
+    let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "next: `regionguard render {}` makes of it what you apply\n",
+        paths.join(" ")
+    )
 }
 
 /// What there is to say of a bundle without errors.

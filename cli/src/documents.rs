@@ -50,6 +50,8 @@ pub(crate) struct Judged {
     pub(crate) bundles: Vec<Loaded>,
     /// All errors and warnings, in the order in which they stand in the files.
     pub(crate) problems: Vec<Problem>,
+    /// Whether all of the files could be read; if not, what documents say of each other was not judged.
+    pub(crate) complete: bool,
 }
 
 /// Reads the one bundle at `paths` (files and folders), which must compile.
@@ -95,6 +97,7 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
         sources: std::mem::take(&mut sources.0),
         bundles,
         problems,
+        complete,
     }
 }
 

@@ -176,13 +176,14 @@ impl Default for Sink {
 }
 
 impl Sink {
-    /// Keeps all that there are, for who is not a worker that serves.
-    pub(super) fn unbounded() -> Self {
+    /// Keeps all that a person may want to read, for who is not a worker that serves.
+    pub(super) fn ample() -> Self {
+        const AMPLE: usize = 10_000;
         Self {
             document: None,
-            errors: Kept::new(usize::MAX),
-            warnings: Kept::new(usize::MAX),
-            suggestions: usize::MAX,
+            errors: Kept::new(AMPLE),
+            warnings: Kept::new(AMPLE),
+            suggestions: AMPLE,
         }
     }
 
@@ -376,7 +377,7 @@ mod tests {
 
     #[test]
     fn who_wants_all_gets_all() {
-        let mut sink = Sink::unbounded();
+        let mut sink = Sink::ample();
         for _ in 0..250 {
             sink.error(&Path::Root, "no");
             assert_eq!(sink.nearest("form", ["from"]), Some("from"));

@@ -32,10 +32,7 @@ pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Rc<Sou
     let mut sources = Vec::new();
     for file in files {
         match text_of(&file, &mut budget) {
-            Ok(text) => sources.push(Rc::new(Source {
-                name: name_of(&file),
-                text,
-            })),
+            Ok(text) => sources.push(Rc::new(Source::new(name_of(&file), text))),
             Err(unread) => problems.push(unread.problem(&file)),
         }
     }
@@ -124,10 +121,7 @@ impl Unread {
 
     fn problem(self, path: &Path) -> Problem {
         let bytes = self.before.as_ref().map(|text| text.len()..text.len());
-        let source = Rc::new(Source {
-            name: name_of(path),
-            text: self.before.unwrap_or_default(),
-        });
+        let source = Rc::new(Source::new(name_of(path), self.before.unwrap_or_default()));
         let problem = Problem::error(self.code, Some(Place { source, bytes }), self.message);
         match self.help {
             Some(help) => problem.help(help),

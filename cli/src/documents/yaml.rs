@@ -12,6 +12,8 @@ use crate::problem::Problem;
 
 /// Objects and lists inside of each other: those of a bundle, and those that an ECDS file or a manifest has around it.
 const DEPTH: usize = 64;
+/// Errors of the text itself, after which the rest of it is not read.
+const ERRORS: usize = 1_000;
 
 /// The documents of a text.
 pub(super) struct Read {
@@ -42,6 +44,7 @@ pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Proble
     let mut parser = Parser::new_from_str_with_options(text.text, options);
     let mut reader = Reader {
         text,
+        earlier: problems.len(),
         sources,
         problems,
         open: Vec::new(),
@@ -81,6 +84,8 @@ enum Stop {
 struct Reader<'r> {
     text: &'r Text<'r>,
     sources: &'r Sources,
+    /// The problems of the files before.
+    earlier: usize,
     problems: &'r mut Vec<Problem>,
     open: Vec<Open>,
     roots: Vec<Node>,
@@ -112,6 +117,11 @@ impl Reader<'_> {
                 return Err(Stop::TooMany);
             }
         }
+        if self.problems.len() - self.earlier >= ERRORS {
+            let message = format!("{ERRORS} errors in this file: the rest of it was not read");
+            self.report("too-large", &self.span(&marks), message, None);
+            return Err(Stop::TooMany);
+        }
         let tag = event.tag().map(granit_parser::Tag::original);
         let tagged = tag.map(|tag| self.tag(&tag, &marks)).is_some();
         let span = self.span(&marks);
@@ -122,8 +132,8 @@ impl Reader<'_> {
                 node.reported |= tagged;
                 self.put(node, style == ScalarStyle::Plain);
             }
-            Event::SequenceStart(..) => self.open(Data::List(Vec::new()), span, tagged),
-            Event::MappingStart(..) => self.open(Data::Object(Vec::new()), span, tagged),
+            Event::SequenceStart(..) => self.open(Data::List(Vec::new()), span),
+            Event::MappingStart(..) => self.open(Data::Object(Vec::new()), span),
             Event::SequenceEnd | Event::MappingEnd => self.close(&span),
             Event::Alias(_) => self.alias(span),
             Event::UnresolvedAlias(_) => self.alias(span),
@@ -183,9 +193,13 @@ impl Reader<'_> {
         self.put(node, false);
     }
 
-    fn open(&mut self, value: Data, span: Span, reported: bool) {
+    fn open(&mut self, value: Data, span: Span) {
         self.open.push(Open {
-            node: Node { value, span, reported },
+            node: Node {
+                value,
+                span,
+                reported: false,
+            },
             name: None,
             plain: false,
             names: HashMap::new(),
@@ -315,6 +329,7 @@ impl Reader<'_> {
 fn explain(error: &ScanError) -> (&'static str, String, Option<&'static str>) {
     let help = match error.kind() {
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => Some("indent with spaces"),
+        ErrorKind::InvalidIndentation => Some("indent what belongs together alike, and close each `[` and `{`"),
         ErrorKind::DirectiveDisallowed => Some("leave the `%` directive out"),
         ErrorKind::RecursionLimitExceeded => {
             let message = format!("nested too deep: {DEPTH} levels at most");

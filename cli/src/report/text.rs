@@ -1,7 +1,5 @@
 //! A problem as a good compiler shows one: the message, the line, what would be right.
 
-use std::ops::Range;
-
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use regionguard::bundle::Severity;
 
@@ -51,15 +49,14 @@ fn shown<'p>(group: Group<'p>, place: &Place, label: &str, kind: AnnotationKind)
     let (Some(bytes), Some((start, _))) = (&place.bytes, place.positions()) else {
         return group.element(origin);
     };
-    let text = place.source.text.as_str();
-    let line = line_at(text, bytes.start);
+    let line = place.source.line_around(bytes.start);
     if line.len() > LINE {
         return group.element(origin.line(start.line).char_column(start.column));
     }
-    let source = mask(text.get(line.clone()).unwrap_or_default());
+    let source = mask(place.source.text.get(line.clone()).unwrap_or_default());
     // Of what goes on for several lines, the first is shown.
-    let from = bytes.start - line.start;
-    let to = bytes.end.min(line.end).max(bytes.start) - line.start;
+    let from = bytes.start.min(line.end) - line.start;
+    let to = (bytes.end.min(line.end) - line.start).max(from);
     let mut annotation = kind.span(from..to);
     if !label.is_empty() {
         annotation = annotation.label(label.to_owned());
@@ -70,20 +67,6 @@ fn shown<'p>(group: Group<'p>, place: &Place, label: &str, kind: AnnotationKind)
             .line_start(start.line)
             .annotation(annotation),
     )
-}
-
-/// The line around `at`, without its end.
-fn line_at(text: &str, at: usize) -> Range<usize> {
-    let before = text.get(..at).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    let rest = text.get(at..).unwrap_or_default();
-    let end = at + rest.find('\n').unwrap_or(rest.len());
-    let end = if text.get(start..end).is_some_and(|line| line.ends_with('\r')) && end > at {
-        end - 1
-    } else {
-        end
-    };
-    start..end
 }
 
 /// A file's name may hold anything.
