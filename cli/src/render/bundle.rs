@@ -1,10 +1,7 @@
 //! The bundle that is rendered: a folder of documents, or one file.
 
-use std::path::{Path, PathBuf};
+use crate::documents::Loaded;
 
-use regionguard::bundle::{Encoding, compile};
-
-use super::Failure;
 use super::node::Node;
 use super::options::is_subdomain;
 
@@ -13,6 +10,8 @@ use super::options::is_subdomain;
 pub(crate) struct Bundle {
     /// The whole of it.
     pub(crate) node: Node,
+    /// Its length as JSON, in bytes.
+    pub(crate) bytes: usize,
 }
 
 /// A center that a Region names.
@@ -24,6 +23,15 @@ pub(crate) struct Center {
     pub(crate) host: Option<String>,
     /// As in `center.authority`.
     pub(crate) port: Option<u16>,
+}
+
+impl From<&Loaded> for Bundle {
+    fn from(loaded: &Loaded) -> Self {
+        Self {
+            node: loaded.written(),
+            bytes: loaded.value.to_string().len(),
+        }
+    }
 }
 
 impl Bundle {
@@ -46,11 +54,6 @@ impl Bundle {
         self.node.text(&["region"])
     }
 
-    /// The length of the bundle as JSON, in bytes.
-    pub(crate) fn json(&self) -> String {
-        serde_json::to_string(&self.node).unwrap_or_default()
-    }
-
     fn documents(&self) -> &[Node] {
         match self.node.field("documents") {
             Some(Node::List(documents)) => documents,
@@ -69,52 +72,4 @@ fn center(cluster: &str, authority: Option<&str>) -> Center {
         host: host.filter(|host| is_subdomain(host)).map(str::to_owned),
         port,
     }
-}
-
-/// Reads the folder or file at `path`.
-///
-/// # Errors
-/// When it cannot be read, or is not a bundle that compiles.
-pub(crate) fn load(path: &Path) -> Result<Bundle, Failure> {
-    let mut head: Option<Vec<(String, Node)>> = None;
-    let mut documents = Vec::new();
-    for file in files(path)? {
-        let text = std::fs::read_to_string(&file).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", file.display())))?;
-        let found: Vec<Node> =
-            serde_saphyr::from_multiple(&text).map_err(|error| Failure::new(format!("`{}`: {error}", file.display())))?;
-        for node in found {
-            match node {
-                Node::Map(fields) if node_is_head(&fields) => head = Some(fields),
-                node => documents.push(node),
-            }
-        }
-    }
-    let mut fields = head.ok_or_else(|| Failure::new(format!("`{}` holds no head of a bundle", path.display())))?;
-    match fields.iter_mut().find(|(key, _)| key == "documents") {
-        Some((_, Node::List(own))) => own.append(&mut documents),
-        _ => fields.push(("documents".to_owned(), Node::List(documents))),
-    }
-    let bundle = Bundle { node: Node::Map(fields) };
-    compile(bundle.json().as_bytes(), Encoding::Json).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::new(lines.join("\n"))
-    })?;
-    Ok(bundle)
-}
-
-fn node_is_head(fields: &[(String, Node)]) -> bool {
-    fields.iter().all(|(key, _)| key != "kind")
-}
-
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?;
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json"))
-        .collect();
-    found.sort();
-    Ok(found)
 }

@@ -9,6 +9,9 @@ use super::{Failure, File};
 /// Where `make build` puts the module, seen from a proxy.
 const MODULE: &str = "/etc/regionguard/module/regionguard_http_authz.wasm";
 
+/// A template.
+pub(crate) const ECDS: &str = include_str!("../../templates/envoy/ecds.yaml");
+
 /// A bootstrap for a sidecar and one for a gateway.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ pub(crate) fn ecds(settings: &Settings, bundle: &Bundle) -> File {
 pub(crate) fn ecds_with(module: &str, bundle: &Bundle) -> String {
     let mut values = Values::default();
     values.set("module_file", module).set("bundle", bundle.node.clone());
-    Template::parse(include_str!("../../templates/envoy/ecds.yaml")).write(&values)
+    Template::parse(ECDS).write(&values)
 }
 
 fn cluster(settings: &Settings, center: &Center) -> Result<Node, Failure> {

@@ -185,11 +185,6 @@ impl FilePath {
             _ => "/",
         }
     }
-
-    /// The file's own name.
-    pub(crate) fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
-    }
 }
 
 impl FromStr for Principal {

@@ -187,6 +187,11 @@ impl Settings {
         let options = &self.options;
         let name = options.name.as_str();
         let configmap = options.policy_configmap.as_str();
+        let groups: Vec<&str> = match options.operator_group.as_slice() {
+            [] => vec!["regionguard-operators"],
+            groups => groups.iter().map(Principal::as_str).collect(),
+        };
+        let users: Vec<&str> = options.operator_user.iter().map(Principal::as_str).collect();
         let mut values = Values::default();
         values
             .set("name", name)
@@ -213,8 +218,10 @@ impl Settings {
             .set("user_volume", self.user_volume())
             .set("user_volume_mount", self.user_volume_mount())
             .set("holds_policy", holds_policy(configmap))
-            .set("operator_groups", principals(&options.operator_group, &["regionguard-operators"]))
-            .set("operator_users", principals(&options.operator_user, &[]));
+            .set("groups", texts(&groups))
+            .set("users", texts(&users))
+            .set("operator_groups", cel(&groups))
+            .set("operator_users", cel(&users));
         values
             .set("if selector", !self.selector.is_empty())
             .set("if target", self.gateway.is_some())
@@ -261,6 +268,29 @@ impl Settings {
 /// The ConfigMap that holds a piece of the proxies' bootstrap.
 const BOOTSTRAP_NAME: &str = "regionguard-bootstrap";
 
+impl Scope {
+    /// As the command and the chart have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Namespace => "namespace",
+            Self::Mesh => "mesh",
+            Self::Gateway => "gateway",
+            Self::Waypoint => "waypoint",
+        }
+    }
+}
+
+impl PolicyFrom {
+    /// As the command and the chart have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugin",
+            Self::Configmap => "configmap",
+        }
+    }
+}
+
 impl PullPolicy {
     fn as_str(self) -> &'static str {
         match self {
@@ -293,12 +323,12 @@ fn map(fields: &[(&str, &str)]) -> Node {
     Node::Map(fields.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect())
 }
 
+fn texts(names: &[&str]) -> Node {
+    Node::List(names.iter().map(|&name| name.into()).collect())
+}
+
 /// A list of CEL: JSON's texts are texts of CEL, too.
-fn principals(given: &[Principal], or_else: &[&str]) -> String {
-    let names: Vec<&str> = match given {
-        [] => or_else.to_vec(),
-        given => given.iter().map(Principal::as_str).collect(),
-    };
+fn cel(names: &[&str]) -> String {
     serde_json::json!(names).to_string()
 }
 
