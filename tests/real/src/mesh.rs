@@ -8,6 +8,7 @@ use regionguard_harness::{RunDir, tools};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::Result;
 use crate::error::Context as _;
 use crate::kube::Kube;
 use crate::kubelet::Kubelet;
@@ -15,7 +16,6 @@ use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::workload::{Spec, Workload};
-use crate::Result;
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -189,7 +189,11 @@ impl Mesh {
     async fn run(&self, program: &str, args: &[&str]) -> Result<Output> {
         let program = plane::program(program)?;
         let mut command = tokio::process::Command::new(&program);
-        command.args(args).env("KUBECONFIG", self.kubeconfig()).current_dir(self.dir()).kill_on_drop(true);
+        command
+            .args(args)
+            .env("KUBECONFIG", self.kubeconfig())
+            .current_dir(self.dir())
+            .kill_on_drop(true);
         let output = command.output().await;
         output.context(|| format!("cannot run `{}`", program.display()))
     }

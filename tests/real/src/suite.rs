@@ -88,7 +88,8 @@ impl Stage {
             Some(started) => started.clone(),
             None => {
                 let started = Mesh::start(self.options.clone()).await;
-                mesh.insert(started.map(Arc::new).map_err(|error| error.to_string())).clone()
+                mesh.insert(started.map(Arc::new).map_err(|error| error.to_string()))
+                    .clone()
             }
         };
         started.map_err(Failed::from)

@@ -57,13 +57,19 @@ impl Spec {
     /// The same as a gateway.
     #[must_use]
     pub fn gateway(self) -> Self {
-        Self { role: Role::Gateway, ..self }
+        Self {
+            role: Role::Gateway,
+            ..self
+        }
     }
 
     /// Runs under this service account, which is made where it is not there.
     #[must_use]
     pub fn service_account(self, name: &str) -> Self {
-        Self { service_account: name.to_owned(), ..self }
+        Self {
+            service_account: name.to_owned(),
+            ..self
+        }
     }
 
     /// Adds a label.
@@ -96,7 +102,10 @@ impl Spec {
     /// Has this loopback address; nobody else may have it.
     #[must_use]
     pub fn address(self, address: Ipv4Addr) -> Self {
-        Self { address: Some(address), ..self }
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// Has as many worker threads in its Envoy.
@@ -108,7 +117,10 @@ impl Spec {
     /// Envoy's log level, such as `info` or `warning,wasm:debug`.
     #[must_use]
     pub fn log_level(self, level: &str) -> Self {
-        Self { log_level: level.to_owned(), ..self }
+        Self {
+            log_level: level.to_owned(),
+            ..self
+        }
     }
 
     /// Adds an environment variable of the agent, such as `SECRET_TTL` or `WASM_INSECURE_REGISTRIES`.
