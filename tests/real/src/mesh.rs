@@ -116,6 +116,11 @@ impl Mesh {
         self.shared.run.path()
     }
 
+    /// Leaves the folder where it is when the mesh ends: something in it is worth a look.
+    pub fn keep_dir(&self) {
+        self.shared.run.keep();
+    }
+
     /// The configuration for `kubectl` and `istioctl`.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
@@ -136,6 +141,14 @@ impl Mesh {
     /// As there.
     pub async fn apply(&self, yaml: &str) -> Result<Vec<Value>> {
         self.kube().apply(yaml).await
+    }
+
+    /// Deletes what documents name: see [`Kube::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn delete(&self, yaml: &str) -> Result<()> {
+        self.kube().delete(yaml).await
     }
 
     /// Starts a workload, and waits until it is ready. Its namespace has to be there.

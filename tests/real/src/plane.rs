@@ -22,12 +22,17 @@ pub(crate) const SYSTEM: &str = "istio-system";
 pub(crate) const ISTIOD_NAME: &str = "istiod.istio-system.svc";
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Where the programs of others are.
+pub(crate) fn tools() -> PathBuf {
+    tools::tools_dir().join("real")
+}
+
 /// A program that `scripts/setup real` builds.
 ///
 /// # Errors
 /// When it is not there.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    let path = tools::tools_dir().join("real").join(name);
+    let path = tools().join(name);
     if path.is_file() {
         Ok(path)
     } else {

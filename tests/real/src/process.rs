@@ -139,6 +139,19 @@ impl Drop for Process {
     }
 }
 
+/// The processes whose working directory is `dir` or a folder in it, by the name of their program: all of a mesh, for one that
+/// looks whether it is gone. `dir` itself need not be there any more.
+#[must_use]
+pub fn running_in(dir: &Path) -> Vec<(String, u32)> {
+    let inside =
+        |stat: &Stat| std::fs::read_link(format!("/proc/{}/cwd", stat.pid)).is_ok_and(|cwd| cwd.starts_with(dir));
+    running()
+        .into_iter()
+        .filter(inside)
+        .map(|stat| (stat.name, stat.pid))
+        .collect()
+}
+
 fn to_pid(id: u32) -> Option<Pid> {
     Pid::from_raw(id.try_into().ok()?)
 }

@@ -135,9 +135,8 @@ impl Workload {
         Client::new(self.inbound())
     }
 
-    /// Sends a request as this workload's program would: through its own sidecar to the other's. A request whose host is
-    /// `localhost` (as [`Request::new`] makes it) has to be given one of the other's hosts by the caller only where the other
-    /// has several: [`host`](Self::host) is put in here.
+    /// Sends a request as this workload's program would: through its own sidecar to the other's, whose [`host`](Self::host) is
+    /// put into the request.
     ///
     /// # Errors
     /// When there is no whole answer in time.
@@ -381,7 +380,6 @@ impl Workload {
             .arg("--templateFile")
             .arg(plane::program("istio/envoy_bootstrap.json")?);
         command.arg("--proxyLogLevel").arg(&spec.log_level);
-        command.arg("--concurrency").arg(spec.workers.to_string());
         let labels: Value = spec.all_labels().into_iter().collect();
         command.envs([
             ("POD_NAME", spec.pod()),

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+const LOCALITY: &str = "topology.istio.io/locality";
+
 /// What runs beside the program, or in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -89,7 +91,7 @@ impl Spec {
     /// Runs in this region: the label from which Istio takes the locality of a pod, so that `xds.node.locality.region` is this.
     #[must_use]
     pub fn region(self, region: &str) -> Self {
-        self.label("topology.istio.io/locality", region)
+        self.label(LOCALITY, region)
     }
 
     /// Is known under this host too.
@@ -133,6 +135,10 @@ impl Spec {
     /// `NAMESPACE/NAME`.
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    pub(crate) fn region_name(&self) -> Option<&str> {
+        self.labels.get(LOCALITY).map(String::as_str)
     }
 
     pub(crate) fn pod(&self) -> String {
