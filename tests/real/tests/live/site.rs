@@ -1,0 +1,193 @@
+//! A workload with two workers whose policy is pushed on one of the two ways, and connections to each of its workers.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regionguard_harness::client::{Client, Connection, Request, Response};
+use regionguard_harness::tools;
+use regionguard_mesh::{Mesh, Result, Workload};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::bundles::{HOST, Signer};
+use crate::way::{self, Way};
+
+/// The threads of an Envoy here that take requests.
+pub const WORKERS: usize = 2;
+/// How long an edit may take until it is in force on every worker, once it has got into the pod.
+pub const IN_FORCE: Duration = Duration::from_secs(2);
+
+const WAIT: Duration = Duration::from_secs(20);
+const TRIES: usize = 100;
+
+pub struct Site {
+    pub api: Workload,
+    pub way: Way,
+    pub signer: Signer,
+    pub namespace: String,
+    pub mesh: Arc<Mesh>,
+    pub caller: Caller,
+    modules: Modules,
+}
+
+/// Who asks: by a good token.
+#[derive(Clone)]
+pub struct Caller {
+    token: String,
+}
+
+impl Caller {
+    pub fn get(&self, path: &str) -> Request {
+        Request::new("GET", path).host(HOST).bearer(&self.token)
+    }
+}
+
+impl Site {
+    /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
+    pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
+        let (signer, modules) = (Signer::new()?, Modules::start().await?);
+        mesh.namespace(namespace).await?;
+        for object in way.surroundings(namespace)? {
+            mesh.kube().apply_object(&object).await?;
+        }
+        let first = way.object(namespace, &signer.bundle(0, 1), &modules.url())?;
+        way::kubectl_apply(mesh, &first).await?;
+        let api = mesh.workload(way.spec(namespace)?).await?;
+        way::bring_module(api.dir())?;
+        if let Some(filter) = way.filter(namespace)? {
+            mesh.kube().apply_object(&filter).await?;
+        }
+        let site = Self {
+            api,
+            way,
+            caller: Caller {
+                token: signer.token()?,
+            },
+            signer,
+            namespace: namespace.to_owned(),
+            mesh: Arc::clone(mesh),
+            modules,
+        };
+        let deadline = Instant::now() + WAIT;
+        while !matches!(site.ask("/marker/0").await, Ok(answer) if answer.status == 200) {
+            if Instant::now() > deadline {
+                return Err(format!("the first bundle is not in force within {WAIT:?}: {}", site.api.log()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(site)
+    }
+
+    /// A client of the inbound listener. Clients outside of the mesh come in without TLS, as long as nothing is STRICT.
+    pub fn client(&self) -> Client {
+        self.api.client()
+    }
+
+    /// Sends a request over a connection of its own.
+    pub async fn ask(&self, path: &str) -> Result<Response> {
+        self.client().send(&self.caller.get(path)).await
+    }
+
+    /// The object that holds this bundle.
+    pub fn object(&self, bundle: &serde_json::Value) -> Result<serde_json::Value> {
+        self.way.object(&self.namespace, bundle, &self.modules.url())
+    }
+
+    /// One of Envoy's counters of what was pushed.
+    pub async fn pushes(&self, counter: &str) -> Result<u64> {
+        self.counter(&format!("{}.{counter}", self.way.discovery(&self.namespace)))
+            .await
+    }
+
+    /// A counter; 0 where there is none.
+    pub async fn counter(&self, name: &str) -> Result<u64> {
+        let stats = self.api.stats().await?;
+        Ok(stats.get(name).copied().unwrap_or(0))
+    }
+
+    /// How many connections each worker has taken in so far.
+    pub async fn taken(&self) -> Result<[u64; WORKERS]> {
+        let stats = self.api.stats().await?;
+        let address: Ipv4Addr = self.api.address();
+        let of = |worker: usize| {
+            let begins = format!("listener.{address}_");
+            let ends = format!(".worker_{worker}.downstream_cx_total");
+            let found = stats
+                .iter()
+                .find(|(name, _)| name.starts_with(&begins) && name.ends_with(&ends));
+            found
+                .map(|(_, value)| *value)
+                .ok_or_else(|| format!("no `{begins}…{ends}`"))
+        };
+        Ok([of(0)?, of(1)?])
+    }
+
+    /// So many open connections to each worker. Nobody else may connect meanwhile.
+    pub async fn connections(&self, each: usize) -> Result<[Vec<Connection>; WORKERS]> {
+        let mut connections: [Vec<Connection>; WORKERS] = Default::default();
+        for _ in 0..TRIES {
+            if connections.iter().all(|of_one| of_one.len() >= each) {
+                return Ok(connections);
+            }
+            let (worker, connection) = self.connect().await?;
+            if connections[worker].len() < each {
+                connections[worker].push(connection);
+            }
+        }
+        Err(format!("{TRIES} connections, and none to one of the workers").into())
+    }
+
+    async fn connect(&self) -> Result<(usize, Connection)> {
+        let before = self.taken().await?;
+        let connection = self.client().connect().await?;
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let now = self.taken().await?;
+            if let Some(worker) = (0..WORKERS).find(|worker| now[*worker] > before[*worker]) {
+                return Ok((worker, connection));
+            }
+            if Instant::now() > deadline {
+                return Err("a connection that no worker has taken".into());
+            }
+        }
+    }
+}
+
+/// What hands the module out to agents, in the place of a registry.
+struct Modules {
+    url: String,
+    task: JoinHandle<()>,
+}
+
+impl Modules {
+    async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let module = std::fs::read(tools::wasm_module()?)?;
+        let url = format!("http://{}/plugin.wasm", listener.local_addr()?);
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/wasm\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    module.len()
+                );
+                let mut request = [0; 4096];
+                // The agent asks again when this fails.
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&[head.as_bytes(), &module].concat()).await;
+            }
+        });
+        Ok(Self { url, task })
+    }
+
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+}
+
+impl Drop for Modules {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
