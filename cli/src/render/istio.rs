@@ -71,8 +71,11 @@ pub(crate) fn configmap(settings: &Settings, bundle: &Bundle) -> Result<File, Fa
 /// What an object has beside its policy: at most so many bytes as JSON.
 const FRAME: usize = 4 << 10;
 
-/// Says what to do about an object with so many bytes of policy, and refuses one that no API server takes.
-fn fits(path: &str, policy: usize) -> Result<(), Failure> {
+/// Says what to do about an object with so many bytes of policy.
+///
+/// # Errors
+/// When no API server takes it.
+pub(crate) fn fits(path: &str, policy: usize) -> Result<(), Failure> {
     let bytes = policy + FRAME;
     let size = size(bytes);
     match size.advice(bytes) {
