@@ -115,7 +115,6 @@ fn a_text_of_the_documents_stays_the_same_text() {
         "\"quoted\"",
         "it's",
         "back\\slash",
-        "ls\u{2028}ps\u{2029}bom\u{feff}",
         " leading",
         "trailing ",
         "%percent",
