@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up test test-unit test-wasm test-browser test-envoy bench lint fmt clean
+.PHONY: help setup setup-real build cli demo up istio-up test test-unit test-wasm test-browser test-envoy test-real bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ build: setup ## build the WebAssembly module
 	cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
 	@size=$$(wc -c <$(MODULE)); echo "module: $$size bytes, $(MODULE)"; test $$size -le $(MODULE_MAX) || { echo "the module is larger than $(MODULE_MAX) bytes" >&2; exit 1; }
 
+cli: setup ## build `regionguard`, the command that checks and renders
+	cargo build --quiet --profile tools -p regionguard-cli
+	@echo "built $(TARGET)/tools/regionguard: put it on your PATH, then try \`regionguard --help\`"
+
 demo: build ## two regions with real Envoys: walk through the requests and print what was decided
 	@echo "the demo: builds once, in about a minute"
 	@cargo run --quiet --profile tools -p two-regions -- demo
@@ -35,10 +39,13 @@ up: build ## the same two regions, kept running, with curl commands to try
 	@echo "the demo: builds once, in about a minute"
 	@cargo run --quiet --profile tools -p two-regions -- up
 
+istio-up: build setup-real ## a real Istio mesh of two regions on this machine, with commands to try
+	@cargo run --quiet --profile tools -p regionguard-mesh --bin istio-up
+
 test: build test-unit test-wasm test-browser test-envoy ## everything
 
 test-unit: setup ## unit, property and vector tests, natively
-	cargo test $(NATIVE) --exclude regionguard-harness --exclude two-regions
+	cargo test $(NATIVE) --exclude regionguard-harness --exclude two-regions --exclude regionguard-mesh
 
 test-wasm: setup ## the kernel's unit tests on wasm32-wasip1, under node:wasi
 	@scripts/setup node
@@ -50,6 +57,15 @@ test-browser: setup ## the kernel's pure parts on wasm32-unknown-unknown
 
 test-envoy: build ## end to end, on a real Envoy
 	cargo test -p regionguard-harness -p two-regions
+
+setup-real: ## build the servers of the real mesh with Go: once, in about 15 minutes
+	@scripts/setup real
+
+# Without Go nothing of it runs; REQUIRE_ALL=1 makes that a failure.
+test-real: build ## end to end, in a real Istio mesh: needs Go
+	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ "$(REQUIRE_ALL)" != 1 ] || exit $$code; \
+		echo "test-real: left out: everything (the mesh, the image, Envoy Gateway), because the servers cannot be built here"; exit 0; }
+	@if [ -e "$(TOOLS)/real/istioctl" ]; then cargo test -p regionguard-mesh; fi
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
