@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up test test-unit test-wasm test-browser test-envoy bench lint fmt clean
+.PHONY: help setup build demo up test test-unit test-wasm test-browser test-envoy test-envoys image bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -50,6 +50,22 @@ test-browser: setup ## the kernel's pure parts on wasm32-unknown-unknown
 
 test-envoy: build ## end to end, on a real Envoy
 	cargo test -p regionguard-harness -p two-regions
+
+# One of each minor version that is supported.
+ENVOYS := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live
+
+test-envoys: build ## the demo's rows, requests and live edits on each Envoy: ENVOYS="1.36.4 1.40.0"
+	@scripts/setup $(ENVOYS:%=envoy@%)
+	cargo test --no-run $(ON_EACH_ENVOY)
+	@for version in $(ENVOYS); do \
+	    echo "== Envoy $$version"; \
+	    REGIONGUARD_ENVOY_VERSION=$$version cargo test --quiet $(ON_EACH_ENVOY) || { echo "Envoy $$version: a test failed" >&2; exit 1; }; \
+	done; echo "passed on Envoy $(ENVOYS)"
+
+image: build ## build the OCI image of the module, into target/image
+	cargo run --quiet --profile tools -p regionguard-cli -- image --module $(MODULE) --out $(TARGET)/image \
+	    $(if $(IMAGE_REVISION),--revision $(IMAGE_REVISION)) $(if $(IMAGE_SOURCE),--source-url $(IMAGE_SOURCE))
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
