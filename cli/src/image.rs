@@ -6,8 +6,8 @@
 //! arguments, module and sources give the same bytes, on any machine and at any time: nothing is read from the clock, the
 //! environment (but for `SOURCE_DATE_EPOCH`) or the file system's own order, times and modes.
 
-mod created;
 mod crates;
+mod created;
 mod layer;
 mod layout;
 mod manifest;

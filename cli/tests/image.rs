@@ -20,16 +20,45 @@ fn two_builds_are_equal_to_the_byte() {
     std::fs::create_dir(&elsewhere).unwrap();
     let two = dir.write("elsewhere/two.wasm", &module());
     let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
-    std::fs::File::options().write(true).open(&two).unwrap().set_modified(long_ago).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&two)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
 
-    let arguments = ["--version", "1.2.3", "--revision", "abc", "--source-url", "https://example.com/regionguard"];
-    succeed(image(&one, &dir.0.join("a")).args(arguments).arg("--tar").arg(dir.0.join("a.tar")));
+    let arguments = [
+        "--version",
+        "1.2.3",
+        "--revision",
+        "abc",
+        "--source-url",
+        "https://example.com/regionguard",
+    ];
+    succeed(
+        image(&one, &dir.0.join("a"))
+            .args(arguments)
+            .arg("--tar")
+            .arg(dir.0.join("a.tar")),
+    );
     let mut other = Command::new("sh");
     other.args(["-c", "umask 077; exec \"$0\" \"$@\""]);
     other.arg(env!("CARGO_BIN_EXE_regionguard"));
-    other.args(["image", "--module", "two.wasm", "--out", "../b", "--tar", "../b.tar", "--workspace"]);
+    other.args([
+        "image",
+        "--module",
+        "two.wasm",
+        "--out",
+        "../b",
+        "--tar",
+        "../b.tar",
+        "--workspace",
+    ]);
     other.arg(root()).args(arguments).current_dir(&elsewhere);
-    other.env("TZ", "Pacific/Kiritimati").env("LC_ALL", "tr_TR.UTF-8").env("SOURCE_DATE_EPOCH", "0");
+    other
+        .env("TZ", "Pacific/Kiritimati")
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("SOURCE_DATE_EPOCH", "0");
     succeed(&mut other);
 
     let (a, b) = (files(&dir.0.join("a")), files(&dir.0.join("b")));
@@ -44,14 +73,17 @@ fn the_time_of_the_sources_is_the_only_one_that_counts() {
     let dir = Dir::new("time");
     let module = dir.write("m.wasm", &module());
     succeed(image(&module, &dir.0.join("a")).env("SOURCE_DATE_EPOCH", "1700000000"));
-    let image = Image::open(&dir.0.join("a"));
-    assert_eq!(image.config.created().as_deref(), Some("2023-11-14T22:13:20Z"));
-    let mut archive = tar::Archive::new(image.layer.as_slice());
+    let built = Image::open(&dir.0.join("a"));
+    assert_eq!(built.config.created().as_deref(), Some("2023-11-14T22:13:20Z"));
+    let mut archive = tar::Archive::new(built.layer.as_slice());
     for entry in archive.entries().unwrap() {
         assert_eq!(entry.unwrap().header().mtime().unwrap(), 1_700_000_000);
     }
     let error = refuse(image(&module, &dir.0.join("b")).env("SOURCE_DATE_EPOCH", "yesterday"));
-    assert!(error.contains("`SOURCE_DATE_EPOCH` is `yesterday`: write whole seconds since 1970"), "{error}");
+    assert!(
+        error.contains("`SOURCE_DATE_EPOCH` is `yesterday`: write whole seconds since 1970"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -59,14 +91,24 @@ fn the_layout_is_valid_and_holds_what_is_documented() {
     let dir = Dir::new("valid");
     let bytes = module();
     let module = dir.write("m.wasm", &bytes);
-    let arguments = ["--version", "1.2.3", "--revision", "abc", "--source-url", "https://example.com/regionguard"];
+    let arguments = [
+        "--version",
+        "1.2.3",
+        "--revision",
+        "abc",
+        "--source-url",
+        "https://example.com/regionguard",
+    ];
     let printed = succeed(image(&module, &dir.0.join("a")).args(arguments));
     let image = Image::open(&dir.0.join("a"));
 
     for expected in [
         format!("image   {}", image.descriptor.digest()),
         format!("module  {}", digest(&bytes)),
-        format!("url: oci://registry.example.com/regionguard@{}", image.descriptor.digest()),
+        format!(
+            "url: oci://registry.example.com/regionguard@{}",
+            image.descriptor.digest()
+        ),
         format!("sha256: {}", image.descriptor.digest().digest()),
     ] {
         assert!(printed.contains(&expected), "no `{expected}` in:\n{printed}");
@@ -89,10 +131,16 @@ fn the_layout_is_valid_and_holds_what_is_documented() {
     ]);
     let config = image.config.config().as_ref().unwrap();
     let ordered = |pairs: &std::collections::HashMap<String, String>| -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     };
     let owned = |pairs: &BTreeMap<&str, &str>| -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     };
     assert_eq!(ordered(config.labels().as_ref().unwrap()), owned(&labels));
     labels.insert("module.wasm.image/variant", "compat");
@@ -112,7 +160,12 @@ fn the_layout_is_valid_and_holds_what_is_documented() {
     assert!(content[0].1 == bytes, "the module was changed");
     assert!(content[1].1 == std::fs::read(root().join("LICENSE")).unwrap());
     let notices = String::from_utf8(content[2].1.clone()).unwrap();
-    for expected in ["  ring 0.17.14: Apache-2.0 AND ISC", "BoringSSL", "base64 0.22.1", "Permission is hereby granted"] {
+    for expected in [
+        "  ring 0.17.14: Apache-2.0 AND ISC",
+        "BoringSSL",
+        "base64 0.22.1",
+        "Permission is hereby granted",
+    ] {
         assert!(notices.contains(expected), "no `{expected}`");
     }
 }
@@ -126,9 +179,15 @@ fn the_sbom_names_what_is_in_the_module_and_nothing_of_this_machine() {
     let content = Image::open(&dir.0.join("a")).content();
     let text = String::from_utf8(content[3].1.clone()).unwrap();
     let sbom: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&sbom["bomFormat"], &sbom["specVersion"]), (&"CycloneDX".into(), &"1.6".into()));
+    assert_eq!(
+        (&sbom["bomFormat"], &sbom["specVersion"]),
+        (&"CycloneDX".into(), &"1.6".into())
+    );
     assert_eq!(sbom["metadata"]["component"]["name"], "regionguard-http-authz");
-    assert_eq!(sbom["metadata"]["component"]["hashes"][0]["content"], digest(&bytes)["sha256:".len()..]);
+    assert_eq!(
+        sbom["metadata"]["component"]["hashes"][0]["content"],
+        digest(&bytes)["sha256:".len()..]
+    );
 
     let components = sbom["components"].as_array().unwrap();
     let named = |name: &str| components.iter().find(|component| component["name"] == name);
@@ -145,8 +204,17 @@ fn the_sbom_names_what_is_in_the_module_and_nothing_of_this_machine() {
     for name in ["serde_derive", "syn", "cc", "proptest", "tokio", "clap"] {
         assert!(named(name).is_none(), "{name} is not in the module");
     }
-    let refs: Vec<&Value> = sbom["dependencies"].as_array().unwrap().iter().map(|one| &one["ref"]).collect();
-    assert_eq!(refs.len(), components.len(), "each but `rust` says what it depends on, the module too");
+    let refs: Vec<&Value> = sbom["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["ref"])
+        .collect();
+    assert_eq!(
+        refs.len(),
+        components.len(),
+        "each but `rust` says what it depends on, the module too"
+    );
 
     let home = std::env::var("HOME").unwrap();
     for (path, bytes) in &content[1..] {
@@ -185,7 +253,10 @@ fn an_earlier_image_is_replaced_and_anything_else_is_left_alone() {
 
     std::fs::write(out.join("notes.txt"), "mine").unwrap();
     let error = refuse(&mut image(&module, &out));
-    assert!(error.contains("holds `notes.txt`, which is no part of an image"), "{error}");
+    assert!(
+        error.contains("holds `notes.txt`, which is no part of an image"),
+        "{error}"
+    );
     assert_eq!(files(&out).len(), 6);
 
     // `blobs` alone may be anybody's.
@@ -204,13 +275,33 @@ fn what_is_not_the_module_is_refused() {
     let no_filter = [&valid[..8], &[1, 4, 1, 0x60, 0, 0]].concat();
     let component = b"\0asm\x0d\0\x01\0";
     let cases: [(&str, &[u8], &str); 7] = [
-        ("empty.wasm", b"", "is not the module: it does not begin like WebAssembly"),
-        ("text.wasm", b"(module)", "it does not begin like WebAssembly, with `\\0asm` and version 1"),
+        (
+            "empty.wasm",
+            b"",
+            "is not the module: it does not begin like WebAssembly",
+        ),
+        (
+            "text.wasm",
+            b"(module)",
+            "it does not begin like WebAssembly, with `\\0asm` and version 1",
+        ),
         ("version.wasm", b"\0asm\x02\0\0\0", "it does not begin like WebAssembly"),
-        ("component.wasm", component, "it is a component; Envoy loads core modules, built for `wasm32-wasip1`"),
+        (
+            "component.wasm",
+            component,
+            "it is a component; Envoy loads core modules, built for `wasm32-wasip1`",
+        ),
         ("truncated.wasm", truncated, "not valid WebAssembly: "),
-        ("other.wasm", &no_filter, "it exports no `proxy_abi_version_*` and `proxy_on_request_headers`"),
-        ("large.wasm", &vec![0; MAX + 1], "is larger than 2097152 bytes, the most that a module may take"),
+        (
+            "other.wasm",
+            &no_filter,
+            "it exports no `proxy_abi_version_*` and `proxy_on_request_headers`",
+        ),
+        (
+            "large.wasm",
+            &vec![0; MAX + 1],
+            "is larger than 2097152 bytes, the most that a module may take",
+        ),
     ];
     for (name, content, expected) in cases {
         let file = dir.write(name, content);
@@ -225,11 +316,19 @@ fn what_is_not_the_module_is_refused() {
 fn what_is_missing_is_named() {
     let dir = Dir::new("missing");
     let error = refuse(&mut image(&dir.0.join("none.wasm"), &dir.0.join("out")));
-    assert!(error.contains("cannot open `") && error.contains("none.wasm`: No such file"), "{error}");
+    assert!(
+        error.contains("cannot open `") && error.contains("none.wasm`: No such file"),
+        "{error}"
+    );
 
     let module = dir.write("m.wasm", &module());
     let mut elsewhere = Command::new(env!("CARGO_BIN_EXE_regionguard"));
-    elsewhere.arg("image").arg("--module").arg(&module).arg("--out").arg(dir.0.join("out"));
+    elsewhere
+        .arg("image")
+        .arg("--module")
+        .arg(&module)
+        .arg("--out")
+        .arg(dir.0.join("out"));
     let error = refuse(elsewhere.current_dir(&dir.0));
     assert!(error.contains("cannot read `./Cargo.lock`"), "{error}");
 
@@ -269,7 +368,9 @@ impl Image {
         };
         assert_eq!(*layer.media_type(), MediaType::ImageLayerGzip);
         let mut unpacked = Vec::new();
-        GzDecoder::new(blob(layout, layer).as_slice()).read_to_end(&mut unpacked).unwrap();
+        GzDecoder::new(blob(layout, layer).as_slice())
+            .read_to_end(&mut unpacked)
+            .unwrap();
         Self {
             descriptor: descriptor.clone(),
             manifest,
@@ -296,8 +397,14 @@ fn entries(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
         let header = entry.header();
-        assert_eq!((header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap()), (0o644, 0, 0));
-        assert_eq!((header.username().unwrap(), header.groupname().unwrap()), (Some(""), Some("")));
+        assert_eq!(
+            (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap()),
+            (0o644, 0, 0)
+        );
+        assert_eq!(
+            (header.username().unwrap(), header.groupname().unwrap()),
+            (Some(""), Some(""))
+        );
         assert!(header.entry_type().is_file());
         let path = entry.path().unwrap().to_str().unwrap().to_owned();
         assert!(!path.starts_with('/') && !path.contains(".."), "{path}");

@@ -81,10 +81,27 @@ pub(super) fn linked_into_the_module(workspace: &Path) -> Result<Crates> {
 }
 
 const TREE: [&str; 13] = [
-    "tree", "--locked", "--package", FILTER, "--target", TARGET, "--edges", "normal,no-proc-macro", "--prefix", "depth",
-    "--no-dedupe", "--format", "|{p}",
+    "tree",
+    "--locked",
+    "--package",
+    FILTER,
+    "--target",
+    TARGET,
+    "--edges",
+    "normal,no-proc-macro",
+    "--prefix",
+    "depth",
+    "--no-dedupe",
+    "--format",
+    "|{p}",
 ];
-const METADATA: [&str; 5] = ["metadata", "--locked", "--format-version=1", "--filter-platform", TARGET];
+const METADATA: [&str; 5] = [
+    "metadata",
+    "--locked",
+    "--format-version=1",
+    "--filter-platform",
+    TARGET,
+];
 
 /// What `cargo` with these arguments prints, run in the checkout.
 fn cargo(workspace: &Path, arguments: &[&str]) -> Result<String> {
@@ -94,7 +111,13 @@ fn cargo(workspace: &Path, arguments: &[&str]) -> Result<String> {
         .current_dir(workspace)
         .env("CARGO_TERM_COLOR", "never")
         .output()
-        .map_err(|error| format!("cannot run `{}` in `{}`: {error}", program.display(), workspace.display()))?;
+        .map_err(|error| {
+            format!(
+                "cannot run `{}` in `{}`: {error}",
+                program.display(),
+                workspace.display()
+            )
+        })?;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     match output.status.success() {
         true => Ok(text(&output.stdout)),
@@ -112,7 +135,8 @@ fn tree(text: &str) -> Result<(Key, BTreeMap<Key, BTreeSet<Key>>)> {
     let mut edges: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
     let mut above: Vec<Key> = Vec::new();
     for line in text.lines() {
-        let (depth, key) = tree_line(line).ok_or_else(|| format!("`cargo tree` printed `{line}`, which says no crate"))?;
+        let (depth, key) =
+            tree_line(line).ok_or_else(|| format!("`cargo tree` printed `{line}`, which says no crate"))?;
         above.truncate(depth);
         if let Some(dependent) = above.last() {
             edges.entry(dependent.clone()).or_default().insert(key.clone());
@@ -121,7 +145,10 @@ fn tree(text: &str) -> Result<(Key, BTreeMap<Key, BTreeSet<Key>>)> {
         above.push(key);
     }
     let root = above.first().cloned();
-    Ok((root.ok_or_else(|| format!("`cargo tree` printed nothing for `{FILTER}`"))?, edges))
+    Ok((
+        root.ok_or_else(|| format!("`cargo tree` printed nothing for `{FILTER}`"))?,
+        edges,
+    ))
 }
 
 /// `2|serde v1.0.1 (path)`: how deep, and which crate.
@@ -164,7 +191,13 @@ struct LockPackage {
 
 fn checksums(lock: &str) -> std::result::Result<BTreeMap<Key, String>, toml::de::Error> {
     let packages = toml::from_str::<Lock>(lock)?.package.into_iter();
-    let checksums = packages.filter_map(|LockPackage { name, version, checksum }| Some((Key { name, version }, checksum?)));
+    let checksums = packages.filter_map(
+        |LockPackage {
+             name,
+             version,
+             checksum,
+         }| Some((Key { name, version }, checksum?)),
+    );
     Ok(checksums.collect())
 }
 
@@ -197,7 +230,12 @@ mod tests {
     fn the_tree_tells_each_crate_what_it_depends_on() {
         let (root, edges) = tree("0|a v1.0.0 (/src/a)\n1|b v2.0.0\n2|c v3.0.0+x\n1|c v3.0.0+x\n1|d v4.0.0\n").unwrap();
         assert_eq!(root, key("a", "1.0.0"));
-        let of = |name: &str, version: &str| edges[&key(name, version)].iter().map(|key| key.name.as_str()).collect::<Vec<_>>();
+        let of = |name: &str, version: &str| {
+            edges[&key(name, version)]
+                .iter()
+                .map(|key| key.name.as_str())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of("a", "1.0.0"), ["b", "c", "d"]);
         assert_eq!(of("b", "2.0.0"), ["c"]);
         assert!(of("c", "3.0.0+x").is_empty() && of("d", "4.0.0").is_empty());

@@ -88,7 +88,15 @@ mod tests {
     #[test]
     fn what_is_no_number_of_seconds_is_refused() {
         assert_eq!(Created::parse("42"), Ok(Created(42)));
-        for text in ["", "-1", "+1", "1.5", "2026-01-01", "253402300800", "99999999999999999999"] {
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "1.5",
+            "2026-01-01",
+            "253402300800",
+            "99999999999999999999",
+        ] {
             assert!(Created::parse(text).unwrap_err().contains("whole seconds"), "{text}");
         }
     }

@@ -24,7 +24,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(|error| at(path, "read", error))?;
     if bytes.len() as u64 > MAX {
-        return Err(format!("`{}` is larger than {MAX} bytes, the most that a module may take", path.display()));
+        return Err(format!(
+            "`{}` is larger than {MAX} bytes, the most that a module may take",
+            path.display()
+        ));
     }
     check(&bytes).map_err(|error| format!("`{}` is not the module: {error}", path.display()))?;
     Ok(bytes)
@@ -43,7 +46,9 @@ fn check(bytes: &[u8]) -> Result<()> {
         .map_err(|error| format!("not valid WebAssembly: {error}"))?;
     let exports = functions(bytes)?;
     if !exports.iter().any(|name| name.starts_with(ABI)) || !exports.contains(&ENTRY) {
-        return Err(format!("it exports no `{ABI}*` and `{ENTRY}`, as an HTTP filter of proxy-wasm does"));
+        return Err(format!(
+            "it exports no `{ABI}*` and `{ENTRY}`, as an HTTP filter of proxy-wasm does"
+        ));
     }
     Ok(())
 }

@@ -21,7 +21,10 @@ pub(super) fn of(crates: &Crates) -> Result<String> {
             continue;
         }
         let name = format!("{} {}", key.name, key.version);
-        list.push_str(&format!("  {name}: {}\n", package.licence.as_deref().unwrap_or("see its text")));
+        list.push_str(&format!(
+            "  {name}: {}\n",
+            package.licence.as_deref().unwrap_or("see its text")
+        ));
         for text in carried_by(package)? {
             texts.entry(text).or_default().push(name.clone());
         }
@@ -33,7 +36,12 @@ pub(super) fn of(crates: &Crates) -> Result<String> {
         crates.rust
     );
     for (names, text) in by_crates {
-        all.push_str(&format!("\n{}\n{}\n\n{}\n", "=".repeat(80), names.join(", "), text.trim_end()));
+        all.push_str(&format!(
+            "\n{}\n{}\n\n{}\n",
+            "=".repeat(80),
+            names.join(", "),
+            text.trim_end()
+        ));
     }
     Ok(all)
 }

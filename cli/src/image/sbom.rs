@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::crates::{Crates, Key, Package};
 use super::Result;
+use super::crates::{Crates, Key, Package};
 
 /// The SBOM of the module with the SHA-256 `digest`.
 pub(super) fn of(crates: &Crates, digest: &str) -> Result<Vec<u8>> {
@@ -58,7 +58,10 @@ fn component(kind: &'static str, key: &Key, package: &Package, sha256: Option<&s
         hashes: sha256.into_iter().map(Hash::sha256).collect(),
         licenses: licence.cloned().map(|expression| Licence { expression }).collect(),
         purl: purl(key),
-        external_references: repository.cloned().map(|url| Reference { r#type: "vcs", url }).collect(),
+        external_references: repository
+            .cloned()
+            .map(|url| Reference { r#type: "vcs", url })
+            .collect(),
     }
 }
 
