@@ -53,9 +53,9 @@ test-envoy: build ## end to end, on a real Envoy
 
 # One of each minor version that is supported.
 ENVOYS := 1.36.4 1.37.0 1.38.3 1.39.3 1.40.0
-ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures
 
-test-envoys: build ## the demo's rows, requests and live edits on each Envoy: ENVOYS="1.36.4 1.40.0"
+test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.40.0"
 	@scripts/setup $(ENVOYS:%=envoy@%)
 	cargo test --no-run $(ON_EACH_ENVOY)
 	@for version in $(ENVOYS); do \
