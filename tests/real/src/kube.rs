@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::Result;
 use crate::certs::Authority;
 use crate::error::Context as _;
-use crate::Result;
 use connection::Connection;
 pub use watch::{Change, Watch};
 
@@ -99,7 +99,10 @@ impl Kube {
         for object in documents(yaml)? {
             let path = self.path_of(&object).await?;
             match self.request(Method::DELETE, &path, None).await {
-                Err(Refused { status: StatusCode::NOT_FOUND, .. }) => {}
+                Err(Refused {
+                    status: StatusCode::NOT_FOUND,
+                    ..
+                }) => {}
                 answer => {
                     answer.context(|| format!("cannot delete `{}`", name_of(&object)))?;
                 }
@@ -115,8 +118,13 @@ impl Kube {
     pub async fn get(&self, api: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
         let path = self.path(api, kind, namespace, name).await?;
         match self.request(Method::GET, &path, None).await {
-            Err(Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
-            answer => Ok(Some(answer.context(|| format!("cannot read `{kind} {namespace}/{name}`"))?)),
+            Err(Refused {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(None),
+            answer => Ok(Some(
+                answer.context(|| format!("cannot read `{kind} {namespace}/{name}`"))?,
+            )),
         }
     }
 
@@ -132,7 +140,9 @@ impl Kube {
             "spec": {"audiences": [audience], "expirationSeconds": 3600},
         });
         let answer = self.request(Method::POST, &path, Some(("application/json", wish.to_string())));
-        let answer = answer.await.context(|| format!("no token for `{namespace}/{service_account}`"))?;
+        let answer = answer
+            .await
+            .context(|| format!("no token for `{namespace}/{service_account}`"))?;
         let token = answer.pointer("/status/token").and_then(Value::as_str);
         Ok(token.ok_or("an answer without a token")?.to_owned())
     }
@@ -149,7 +159,9 @@ impl Kube {
     /// # Errors
     /// When the server refuses it.
     pub(crate) async fn create_text(&self, path: &str, yaml: &str) -> Result<Value> {
-        Ok(self.request(Method::POST, path, Some(("application/yaml", yaml.to_owned()))).await?)
+        Ok(self
+            .request(Method::POST, path, Some(("application/yaml", yaml.to_owned())))
+            .await?)
     }
 
     /// Reads what is at a path of the API.
@@ -167,10 +179,14 @@ impl Kube {
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Result<Value, Refused> {
-        let (status, answer) = self.connection.send(method, path, body).await.map_err(|error| Refused {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            message: error.to_string(),
-        })?;
+        let (status, answer) = self
+            .connection
+            .send(method, path, body)
+            .await
+            .map_err(|error| Refused {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                message: error.to_string(),
+            })?;
         if status.is_success() {
             return Ok(answer);
         }
@@ -180,11 +196,10 @@ impl Kube {
 
     async fn path_of(&self, object: &Value) -> Result<String> {
         let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-        let need = |pointer: &str| {
-            field(pointer).ok_or_else(|| format!("`{}` has no `{pointer}`", name_of(object)))
-        };
+        let need = |pointer: &str| field(pointer).ok_or_else(|| format!("`{}` has no `{pointer}`", name_of(object)));
         let namespace = field("/metadata/namespace").unwrap_or("default");
-        self.path(need("/apiVersion")?, need("/kind")?, namespace, need("/metadata/name")?).await
+        self.path(need("/apiVersion")?, need("/kind")?, namespace, need("/metadata/name")?)
+            .await
     }
 
     async fn path(&self, api: &str, kind: &str, namespace: &str, name: &str) -> Result<String> {
@@ -208,10 +223,17 @@ impl Kube {
             }
             match self.request(Method::GET, base, None).await {
                 Ok(list) => self.learn(api, &list),
-                Err(Refused { status: StatusCode::NOT_FOUND, .. }) => {}
+                Err(Refused {
+                    status: StatusCode::NOT_FOUND,
+                    ..
+                }) => {}
                 Err(refused) => return Err(refused).context(|| format!("cannot read the kinds of `{api}`")),
             }
-            let known = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
+            let known = self
+                .kinds
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains_key(&key);
             if !known {
                 if Instant::now() > deadline {
                     return Err(format!("the server knows no kind `{kind}` of `{api}`").into());

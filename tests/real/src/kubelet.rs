@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::Result;
 use crate::error::Context as _;
 use crate::kube::{Change, Kube};
-use crate::Result;
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -88,12 +88,17 @@ impl Kubelet {
             }
         });
         let Source { kind, namespace, name } = &source;
-        found.await.context(|| format!("no {kind} `{namespace}/{name}` to mount within {WAIT:?}"))?
+        found
+            .await
+            .context(|| format!("no {kind} `{namespace}/{name}` to mount within {WAIT:?}"))?
     }
 
     /// No longer keeps what is mounted under `dir` up to date.
     pub(crate) fn forget(&self, dir: &Path) {
-        self.state.lock().mounts.retain(|(_, mounted)| !mounted.starts_with(dir));
+        self.state
+            .lock()
+            .mounts
+            .retain(|(_, mounted)| !mounted.starts_with(dir));
     }
 
     /// What could not be written since the start.
@@ -120,7 +125,9 @@ impl State {
         let files = files(kind, &object);
         let mut inner = self.lock();
         let dirs = inner.mounts.iter().filter(|(mounted, _)| *mounted == source);
-        let errors: Vec<String> = dirs.filter_map(|(_, dir)| write(dir, &files).err().map(|error| error.to_string())).collect();
+        let errors: Vec<String> = dirs
+            .filter_map(|(_, dir)| write(dir, &files).err().map(|error| error.to_string()))
+            .collect();
         inner.errors.extend(errors);
         inner.objects.insert(source, files);
         drop(inner);
@@ -153,7 +160,11 @@ fn files(kind: &str, object: &Value) -> Files {
     let mut files = Files::new();
     for (name, value) in entries("data") {
         let value = value.as_str().unwrap_or_default();
-        let content = if kind == "Secret" { decoded(value) } else { value.as_bytes().to_vec() };
+        let content = if kind == "Secret" {
+            decoded(value)
+        } else {
+            value.as_bytes().to_vec()
+        };
         files.insert(name.clone(), content);
     }
     for (name, value) in entries("binaryData") {
@@ -205,14 +216,19 @@ fn current(data: &Path) -> std::io::Result<Files> {
     let mut files = Files::new();
     for entry in std::fs::read_dir(data)? {
         let entry = entry?;
-        files.insert(entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path())?);
+        files.insert(
+            entry.file_name().to_string_lossy().into_owned(),
+            std::fs::read(entry.path())?,
+        );
     }
     Ok(files)
 }
 
 /// As a kubelet's, it begins with two dots, names the moment, and is never used twice.
 fn version_name() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     format!("..{}.{:09}", now.as_secs(), now.subsec_nanos())
 }
 
@@ -220,7 +236,9 @@ fn decoded(text: &str) -> Vec<u8> {
     use base64::Engine as _;
 
     // The API gives only what it has encoded itself.
-    base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default()
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -231,7 +249,10 @@ mod tests {
     use super::{Files, files, swap};
 
     fn of(entries: &[(&str, &str)]) -> Files {
-        entries.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect()
+        entries
+            .iter()
+            .map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec()))
+            .collect()
     }
 
     #[test]
@@ -241,11 +262,18 @@ mod tests {
         swap(dir, &of(&[("a", "1"), ("b", "1")])).unwrap();
         let first = std::fs::read_link(dir.join("..data")).unwrap();
         swap(dir, &of(&[("a", "1"), ("b", "1")])).unwrap();
-        assert_eq!(std::fs::read_link(dir.join("..data")).unwrap(), first, "nothing changed");
+        assert_eq!(
+            std::fs::read_link(dir.join("..data")).unwrap(),
+            first,
+            "nothing changed"
+        );
         swap(dir, &of(&[("a", "2"), ("c", "2")])).unwrap();
         assert_ne!(std::fs::read_link(dir.join("..data")).unwrap(), first);
         assert_eq!(std::fs::read_to_string(dir.join("a")).unwrap(), "2");
-        assert_eq!(std::fs::read_link(dir.join("c")).unwrap(), std::path::Path::new("..data/c"));
+        assert_eq!(
+            std::fs::read_link(dir.join("c")).unwrap(),
+            std::path::Path::new("..data/c")
+        );
         assert!(dir.join("b").symlink_metadata().is_err());
         assert!(!dir.join(first).exists());
     }

@@ -38,6 +38,7 @@ pub mod places;
 mod plane;
 pub mod process;
 mod progress;
+pub mod regions;
 pub mod suite;
 mod workload;
 

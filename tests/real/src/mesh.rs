@@ -8,6 +8,7 @@ use regionguard_harness::{RunDir, tools};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::Result;
 use crate::error::Context as _;
 use crate::kube::Kube;
 use crate::kubelet::Kubelet;
@@ -15,7 +16,6 @@ use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::workload::{Spec, Workload};
-use crate::Result;
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -116,6 +116,11 @@ impl Mesh {
         self.shared.run.path()
     }
 
+    /// Leaves the folder where it is when the mesh ends: something in it is worth a look.
+    pub fn keep_dir(&self) {
+        self.shared.run.keep();
+    }
+
     /// The configuration for `kubectl` and `istioctl`.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
@@ -136,6 +141,14 @@ impl Mesh {
     /// As there.
     pub async fn apply(&self, yaml: &str) -> Result<Vec<Value>> {
         self.kube().apply(yaml).await
+    }
+
+    /// Deletes what documents name: see [`Kube::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn delete(&self, yaml: &str) -> Result<()> {
+        self.kube().delete(yaml).await
     }
 
     /// Starts a workload, and waits until it is ready. Its namespace has to be there.
@@ -189,7 +202,11 @@ impl Mesh {
     async fn run(&self, program: &str, args: &[&str]) -> Result<Output> {
         let program = plane::program(program)?;
         let mut command = tokio::process::Command::new(&program);
-        command.args(args).env("KUBECONFIG", self.kubeconfig()).current_dir(self.dir()).kill_on_drop(true);
+        command
+            .args(args)
+            .env("KUBECONFIG", self.kubeconfig())
+            .current_dir(self.dir())
+            .kill_on_drop(true);
         let output = command.output().await;
         output.context(|| format!("cannot run `{}`", program.display()))
     }

@@ -86,7 +86,9 @@ fn take_block() -> Result<Block> {
             });
         }
     }
-    Err(Error::from(format!("{BLOCKS} processes with a mesh run on this machine already")))
+    Err(Error::from(format!(
+        "{BLOCKS} processes with a mesh run on this machine already"
+    )))
 }
 
 #[cfg(test)]

@@ -22,12 +22,17 @@ pub(crate) const SYSTEM: &str = "istio-system";
 pub(crate) const ISTIOD_NAME: &str = "istiod.istio-system.svc";
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Where the programs of others are.
+pub(crate) fn tools() -> PathBuf {
+    tools::tools_dir().join("real")
+}
+
 /// A program that `scripts/setup real` builds.
 ///
 /// # Errors
 /// When it is not there.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    let path = tools::tools_dir().join("real").join(name);
+    let path = tools().join(name);
     if path.is_file() {
         Ok(path)
     } else {
@@ -85,7 +90,8 @@ pub(crate) async fn start_etcd(run: &Path) -> Result<(Process, SocketAddr)> {
     // Nothing of it outlives the run.
     command.arg("--unsafe-no-fsync");
     let mut etcd = Process::start("etcd", command, &run.join("etcd.log"))?;
-    etcd.wait_until(LIMIT, async || answers(client, "/health").await).await?;
+    etcd.wait_until(LIMIT, async || answers(client, "/health").await)
+        .await?;
     Ok((etcd, client))
 }
 
@@ -118,7 +124,9 @@ pub(crate) async fn start_api_server(run: &Path, etcd: SocketAddr) -> Result<Api
     let kube = Kube::new(address, &authority, &token)?;
     let command = api_server_command(&dir, address, etcd)?;
     let mut process = Process::start("kube-apiserver", command, &run.join("kube-apiserver.log"))?;
-    process.wait_until(LIMIT, async || kube.read("/readyz").await.ok()).await?;
+    process
+        .wait_until(LIMIT, async || kube.read("/readyz").await.ok())
+        .await?;
     Ok(ApiServer { process, kube })
 }
 
@@ -148,7 +156,11 @@ fn api_server_command(dir: &Path, address: SocketAddr, etcd: SocketAddr) -> Resu
 }
 
 fn token(key: &str) -> String {
-    key.lines().filter(|line| !line.starts_with('-')).flat_map(str::chars).filter(char::is_ascii_alphanumeric).collect()
+    key.lines()
+        .filter(|line| !line.starts_with('-'))
+        .flat_map(str::chars)
+        .filter(char::is_ascii_alphanumeric)
+        .collect()
 }
 
 fn kubeconfig_text(server: SocketAddr, authority: &Path, token: &str) -> String {
@@ -167,7 +179,9 @@ fn kubeconfig_text(server: SocketAddr, authority: &Path, token: &str) -> String 
 pub(crate) async fn define_kinds(kube: &Kube) -> Result<()> {
     const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let text = std::fs::read_to_string(program("istio/crd-all.gen.yaml")?)?;
-    let documents = text.split("\n---\n").filter(|document| document.contains("kind: CustomResourceDefinition"));
+    let documents = text
+        .split("\n---\n")
+        .filter(|document| document.contains("kind: CustomResourceDefinition"));
     let mut created = tokio::task::JoinSet::new();
     for document in documents {
         let (kube, document) = (kube.clone(), document.to_owned());
@@ -215,7 +229,10 @@ impl Istiod {
     pub(crate) fn plan(run: &Path, options: &Options) -> Result<Self> {
         let dir = run.join("istiod");
         make_dir(&dir)?;
-        write(&dir.join("mesh.yaml"), format!("{:#}\n", mesh_config(&options.mesh_config)))?;
+        write(
+            &dir.join("mesh.yaml"),
+            format!("{:#}\n", mesh_config(&options.mesh_config)),
+        )?;
         Ok(Self {
             dir,
             env: options.istiod_env.clone(),
@@ -233,7 +250,9 @@ impl Istiod {
 
     pub(crate) async fn start(&self) -> Result<Process> {
         let mut command = command(&program("pilot-discovery")?, &self.dir);
-        command.arg("discovery").args(["--meshConfig", "mesh.yaml", "--kubeconfig", "../kubeconfig"]);
+        command
+            .arg("discovery")
+            .args(["--meshConfig", "mesh.yaml", "--kubeconfig", "../kubeconfig"]);
         command.arg("--secureGRPCAddr").arg(self.discovery.to_string());
         command.arg("--grpcAddr").arg(self.plain.to_string());
         command.arg("--httpAddr").arg(self.http.to_string());
@@ -253,7 +272,9 @@ impl Istiod {
         ]);
         command.envs(self.env.iter().cloned());
         let mut istiod = Process::start("istiod", command, &self.log())?;
-        istiod.wait_until(LIMIT, async || answers(self.http, "/ready").await).await?;
+        istiod
+            .wait_until(LIMIT, async || answers(self.http, "/ready").await)
+            .await?;
         Ok(istiod)
     }
 }

@@ -18,6 +18,8 @@ use crate::Result;
 use crate::error::Context as _;
 
 const GONE: Duration = Duration::from_secs(5);
+/// How often it is asked whether a program is ready; some write a line of log for each time that they are not.
+const ASK: Duration = Duration::from_millis(100);
 
 /// A running program, and all that it has started.
 #[derive(Debug)]
@@ -36,7 +38,10 @@ impl Process {
         let program = Path::new(command.get_program()).to_owned();
         let failed = || format!("cannot start {name} (`{}`)", program.display());
         let output = File::options().create(true).append(true).open(log).context(failed)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone().context(failed)?).stderr(output);
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().context(failed)?)
+            .stderr(output);
         command.process_group(0);
         let child = command.spawn().context(failed)?;
         let process = Self {
@@ -84,7 +89,7 @@ impl Process {
                 Some(status) => format!("it has ended: {status}"),
                 None if Instant::now() > deadline => format!("not ready within {limit:?}"),
                 None => {
-                    tokio::time::sleep(Duration::from_millis(25)).await;
+                    tokio::time::sleep(ASK).await;
                     continue;
                 }
             };
@@ -132,6 +137,19 @@ impl Drop for Process {
             let _ = tell_guardian('-', self.pid());
         }
     }
+}
+
+/// The processes whose working directory is `dir` or a folder in it, by the name of their program: all of a mesh, for one that
+/// looks whether it is gone. `dir` itself need not be there any more.
+#[must_use]
+pub fn running_in(dir: &Path) -> Vec<(String, u32)> {
+    let inside =
+        |stat: &Stat| std::fs::read_link(format!("/proc/{}/cwd", stat.pid)).is_ok_and(|cwd| cwd.starts_with(dir));
+    running()
+        .into_iter()
+        .filter(inside)
+        .map(|stat| (stat.name, stat.pid))
+        .collect()
 }
 
 fn to_pid(id: u32) -> Option<Pid> {
@@ -185,7 +203,10 @@ fn tell_guardian(sign: char, group: u32) -> Result<()> {
 fn start_guardian() -> Result<ChildStdin> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", include_str!("guardian.sh"), "regionguard-mesh-guardian"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     // Of a group of its own, so that Ctrl-C in a terminal does not end it before it has done its work.
     command.process_group(0);
     let mut child = command.spawn().context(|| "cannot start the guardian".to_owned())?;
@@ -210,7 +231,9 @@ mod tests {
         let owner = process.pid();
         let sleep = process
             .wait_until(limit, async || {
-                let stat = running().into_iter().find(|stat| stat.parent == owner && stat.name == "sleep");
+                let stat = running()
+                    .into_iter()
+                    .find(|stat| stat.parent == owner && stat.name == "sleep");
                 stat.map(|stat| stat.pid)
             })
             .await

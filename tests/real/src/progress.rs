@@ -21,7 +21,11 @@ impl Progress {
     pub(crate) fn done(&self, step: &str) {
         if self.aloud {
             // Where nobody listens, it is not said.
-            let _ = writeln!(std::io::stderr(), "mesh  {:>5.1} s  {step}", self.began.elapsed().as_secs_f64());
+            let _ = writeln!(
+                std::io::stderr(),
+                "mesh  {:>5.1} s  {step}",
+                self.began.elapsed().as_secs_f64()
+            );
         }
     }
 }

@@ -70,7 +70,11 @@ pub fn run_in(options: Options, tests: impl IntoIterator<Item = Test>) -> ExitCo
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // Ends the mesh before the process: dropping it needs its runtime.
     let _within = stage.runtime.enter();
-    drop(stage.runtime.block_on(stage.mesh.lock()).take());
+    if let Some(Ok(mesh)) = stage.runtime.block_on(stage.mesh.lock()).take()
+        && conclusion.has_failed()
+    {
+        mesh.keep_dir();
+    }
     conclusion.exit_code()
 }
 
@@ -88,7 +92,8 @@ impl Stage {
             Some(started) => started.clone(),
             None => {
                 let started = Mesh::start(self.options.clone()).await;
-                mesh.insert(started.map(Arc::new).map_err(|error| error.to_string())).clone()
+                mesh.insert(started.map(Arc::new).map_err(|error| error.to_string()))
+                    .clone()
             }
         };
         started.map_err(Failed::from)

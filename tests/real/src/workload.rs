@@ -55,7 +55,12 @@ struct Place {
 impl Workload {
     pub(crate) async fn start(shared: Arc<Shared>, spec: Spec) -> Result<Self> {
         let place = Place {
-            dir: shared.run.path().join("workloads").join(&spec.namespace).join(&spec.name),
+            dir: shared
+                .run
+                .path()
+                .join("workloads")
+                .join(&spec.namespace)
+                .join(&spec.name),
             address: spec.address.map_or_else(places::address, Ok)?,
             admin: loopback(places::port()?),
             status: loopback(places::port()?),
@@ -69,7 +74,10 @@ impl Workload {
             spec,
             shared,
         };
-        workload.begin().await.context(|| format!("workload `{}`", workload.spec.id()))?;
+        workload
+            .begin()
+            .await
+            .context(|| format!("workload `{}`", workload.spec.id()))?;
         Ok(workload)
     }
 
@@ -127,9 +135,8 @@ impl Workload {
         Client::new(self.inbound())
     }
 
-    /// Sends a request as this workload's program would: through its own sidecar to the other's. A request whose host is
-    /// `localhost` (as [`Request::new`] makes it) has to be given one of the other's hosts by the caller only where the other
-    /// has several: [`host`](Self::host) is put in here.
+    /// Sends a request as this workload's program would: through its own sidecar to the other's, whose [`host`](Self::host) is
+    /// put into the request.
     ///
     /// # Errors
     /// When there is no whole answer in time.
@@ -153,7 +160,9 @@ impl Workload {
     pub async fn stats(&self) -> Result<BTreeMap<String, u64>> {
         let text = self.ask("/stats").await?;
         let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
-        Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
+        Ok(pairs
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect())
     }
 
     /// Waits up to 20 s until `reached` accepts the counters and gauges, and gives them.
@@ -170,7 +179,11 @@ impl Workload {
                 return Ok(stats);
             }
             if Instant::now() > deadline {
-                return Err(format!("the statistics of `{}` do not get there within {WAIT:?}", self.spec.id()).into());
+                return Err(format!(
+                    "the statistics of `{}` do not get there within {WAIT:?}",
+                    self.spec.id()
+                )
+                .into());
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -181,7 +194,8 @@ impl Workload {
     /// # Errors
     /// When the admin interface does not answer.
     pub async fn config_dump(&self) -> Result<Value> {
-        serde_json::from_str(&self.ask("/config_dump?include_eds").await?).context(|| "the config dump is no JSON".to_owned())
+        serde_json::from_str(&self.ask("/config_dump?include_eds").await?)
+            .context(|| "the config dump is no JSON".to_owned())
     }
 
     /// Waits up to 20 s until the text of the configuration in force is as `reached` wants it.
@@ -191,11 +205,19 @@ impl Workload {
     pub async fn wait_for_config(&self, reached: impl Fn(&str) -> bool) -> Result<()> {
         let deadline = Instant::now() + WAIT;
         loop {
-            if self.ask("/config_dump?include_eds").await.is_ok_and(|config| reached(&config)) {
+            if self
+                .ask("/config_dump?include_eds")
+                .await
+                .is_ok_and(|config| reached(&config))
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(format!("the configuration of `{}` does not get there within {WAIT:?}", self.spec.id()).into());
+                return Err(format!(
+                    "the configuration of `{}` does not get there within {WAIT:?}",
+                    self.spec.id()
+                )
+                .into());
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -248,7 +270,10 @@ impl Workload {
     #[must_use]
     pub fn envoy_pid(&self) -> Option<u32> {
         let children = self.agent.as_ref()?.children();
-        children.into_iter().find(|(name, _)| name == "envoy").map(|(_, pid)| pid)
+        children
+            .into_iter()
+            .find(|(name, _)| name == "envoy")
+            .map(|(_, pid)| pid)
     }
 
     /// Ends the agent at once and its Envoy with it, as a container that is killed, and starts it anew.
@@ -289,7 +314,10 @@ impl Workload {
         for object in objects::of(&self.spec, self.place.address, self.upstream.address().port()) {
             self.shared.kube.apply_object(&object).await?;
         }
-        self.shared.kube.apply_status(&objects::pod_status(&self.spec, self.place.address)).await?;
+        self.shared
+            .kube
+            .apply_status(&objects::pod_status(&self.spec, self.place.address))
+            .await?;
         self.prepare().await?;
         self.run_agent().await
     }
@@ -300,8 +328,14 @@ impl Workload {
         for part in ["etc/istio/pod", "etc/istio/proxy", "var/run/secrets/tokens"] {
             plane::make_dir(&dir.join(part))?;
         }
-        plane::write(&dir.join("etc/istio/pod/labels"), volumes::downward(&self.spec.all_labels()))?;
-        plane::write(&dir.join("etc/istio/pod/annotations"), volumes::downward(&self.spec.annotations))?;
+        plane::write(
+            &dir.join("etc/istio/pod/labels"),
+            volumes::downward(&self.spec.all_labels()),
+        )?;
+        plane::write(
+            &dir.join("etc/istio/pod/annotations"),
+            volumes::downward(&self.spec.annotations),
+        )?;
         for (source, path) in volumes::of(&self.spec)? {
             self.shared.kubelet.mount(source, &dir.join(path)).await?;
         }
@@ -309,17 +343,25 @@ impl Workload {
     }
 
     async fn run_agent(&mut self) -> Result<()> {
-        let Spec { namespace, service_account, .. } = &self.spec;
+        let Spec {
+            namespace,
+            service_account,
+            ..
+        } = &self.spec;
         let token = self.shared.kube.token(namespace, service_account, "istio-ca").await?;
         plane::write(&self.place.dir.join("var/run/secrets/tokens/istio-token"), token)?;
         // The socket of an earlier run would make the agent take its certificates from there.
         let _ = std::fs::remove_dir_all(self.place.dir.join("var/run/secrets/workload-spiffe-uds"));
         let mut agent = Process::start("pilot-agent", self.command()?, &self.log_path())?;
         let status = self.place.status;
-        agent.wait_until(READY, async || answers(status, "/healthz/ready").await).await?;
+        agent
+            .wait_until(READY, async || answers(status, "/healthz/ready").await)
+            .await?;
         if self.spec.role == Role::Sidecar {
             let inbound = self.inbound();
-            agent.wait_until(READY, async || tokio::net::TcpStream::connect(inbound).await.ok()).await?;
+            agent
+                .wait_until(READY, async || tokio::net::TcpStream::connect(inbound).await.ok())
+                .await?;
         }
         self.agent = Some(agent);
         Ok(())
@@ -328,12 +370,17 @@ impl Workload {
     fn command(&self) -> Result<std::process::Command> {
         let (spec, place) = (&self.spec, &self.place);
         let mut command = plane::command(&plane::program("pilot-agent")?, &place.dir);
-        command.args(["proxy", spec.role.name(), "--domain", &format!("{}.svc.cluster.local", spec.namespace)]);
-        command.arg("--templateFile").arg(plane::program("istio/envoy_bootstrap.json")?);
+        command.args([
+            "proxy",
+            spec.role.name(),
+            "--domain",
+            &format!("{}.svc.cluster.local", spec.namespace),
+        ]);
+        command
+            .arg("--templateFile")
+            .arg(plane::program("istio/envoy_bootstrap.json")?);
         command.arg("--proxyLogLevel").arg(&spec.log_level);
-        command.arg("--concurrency").arg(spec.workers.to_string());
         let labels: Value = spec.all_labels().into_iter().collect();
-        let discovery = self.shared.discovery.to_string();
         command.envs([
             ("POD_NAME", spec.pod()),
             ("POD_NAMESPACE", spec.namespace.clone()),
@@ -344,7 +391,7 @@ impl Workload {
             ("ISTIO_META_WORKLOAD_NAME", spec.name.clone()),
             ("ISTIO_META_MESH_ID", "cluster.local".to_owned()),
             ("ISTIO_METAJSON_LABELS", labels.to_string()),
-            ("CA_ADDR", discovery),
+            // Certificates come from where configuration comes from; only then does the agent look for this name in istiod's.
             ("ISTIOD_SAN", plane::ISTIOD_NAME.to_owned()),
             ("TRUST_DOMAIN", "cluster.local".to_owned()),
             ("PILOT_CERT_PROVIDER", "istiod".to_owned()),

@@ -94,8 +94,13 @@ impl Connection {
         let stream = TcpStream::connect(self.server).await.context(failed)?;
         stream.set_nodelay(true)?;
         let name = ServerName::IpAddress(self.server.ip().into());
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await.context(failed)?;
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.context(failed)?;
+        let stream = TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+            .context(failed)?;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .context(failed)?;
         // It ends by itself when the last sender is dropped; its errors reach the senders.
         tokio::spawn(connection);
         Ok(sender)

@@ -8,7 +8,7 @@ use super::{Role, SERVICE_PORT, Spec, WORKLOAD_PORT};
 
 /// All objects of a workload at `address`, whose program listens on `app` of 127.0.0.1.
 pub(super) fn of(spec: &Spec, address: Ipv4Addr, app: u16) -> Vec<Value> {
-    let mut objects = vec![service_account(spec), pod(spec)];
+    let mut objects = vec![service_account(spec), node(spec), pod(spec)];
     if spec.role == Role::Sidecar {
         objects.extend([sidecar(spec, address, app), service_entry(spec, address)]);
     }
@@ -18,7 +18,6 @@ pub(super) fn of(spec: &Spec, address: Ipv4Addr, app: u16) -> Vec<Value> {
 /// What a kubelet tells of a pod that runs.
 pub(super) fn pod_status(spec: &Spec, address: Ipv4Addr) -> Value {
     let mut pod = pod(spec);
-    pod["spec"].take();
     if let Some(pod) = pod.as_object_mut() {
         pod.remove("spec");
     }
@@ -40,6 +39,20 @@ fn service_account(spec: &Spec) -> Value {
     })
 }
 
+/// The node of a region: nothing runs on it but what we say.
+fn node(spec: &Spec) -> Value {
+    let mut node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node_name(spec)}});
+    if let Some(region) = spec.region_name() {
+        node["metadata"]["labels"] = json!({"topology.kubernetes.io/region": region});
+    }
+    node
+}
+
+fn node_name(spec: &Spec) -> String {
+    spec.region_name()
+        .map_or_else(|| "node".to_owned(), |region| format!("node-{region}"))
+}
+
 fn pod(spec: &Spec) -> Value {
     let mut annotations = spec.annotations.clone();
     // By this, tools know that the pod has a sidecar.
@@ -55,7 +68,7 @@ fn pod(spec: &Spec) -> Value {
         },
         "spec": {
             "serviceAccountName": spec.service_account,
-            "nodeName": "this-machine",
+            "nodeName": node_name(spec),
             "containers": [
                 {"name": "app", "image": "echo", "ports": [{"containerPort": WORKLOAD_PORT, "name": "http"}]},
                 {"name": "istio-proxy", "image": "istio/proxyv2"},

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+const LOCALITY: &str = "topology.istio.io/locality";
+
 /// What runs beside the program, or in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -57,13 +59,19 @@ impl Spec {
     /// The same as a gateway.
     #[must_use]
     pub fn gateway(self) -> Self {
-        Self { role: Role::Gateway, ..self }
+        Self {
+            role: Role::Gateway,
+            ..self
+        }
     }
 
     /// Runs under this service account, which is made where it is not there.
     #[must_use]
     pub fn service_account(self, name: &str) -> Self {
-        Self { service_account: name.to_owned(), ..self }
+        Self {
+            service_account: name.to_owned(),
+            ..self
+        }
     }
 
     /// Adds a label.
@@ -83,7 +91,7 @@ impl Spec {
     /// Runs in this region: the label from which Istio takes the locality of a pod, so that `xds.node.locality.region` is this.
     #[must_use]
     pub fn region(self, region: &str) -> Self {
-        self.label("topology.istio.io/locality", region)
+        self.label(LOCALITY, region)
     }
 
     /// Is known under this host too.
@@ -96,7 +104,10 @@ impl Spec {
     /// Has this loopback address; nobody else may have it.
     #[must_use]
     pub fn address(self, address: Ipv4Addr) -> Self {
-        Self { address: Some(address), ..self }
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// Has as many worker threads in its Envoy.
@@ -108,7 +119,10 @@ impl Spec {
     /// Envoy's log level, such as `info` or `warning,wasm:debug`.
     #[must_use]
     pub fn log_level(self, level: &str) -> Self {
-        Self { log_level: level.to_owned(), ..self }
+        Self {
+            log_level: level.to_owned(),
+            ..self
+        }
     }
 
     /// Adds an environment variable of the agent, such as `SECRET_TTL` or `WASM_INSECURE_REGISTRIES`.
@@ -121,6 +135,10 @@ impl Spec {
     /// `NAMESPACE/NAME`.
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    pub(crate) fn region_name(&self) -> Option<&str> {
+        self.labels.get(LOCALITY).map(String::as_str)
     }
 
     pub(crate) fn pod(&self) -> String {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::Spec;
+use crate::Result;
 use crate::error::Context as _;
 use crate::kubelet::Source;
-use crate::Result;
 
 const VOLUMES: &str = "sidecar.istio.io/userVolume";
 const MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
@@ -33,7 +33,10 @@ pub(super) fn of(spec: &Spec) -> Result<Vec<(Source, PathBuf)>> {
 
 /// A file of the downward API, as a kubelet writes one: a line `key="value"` for each entry.
 pub(super) fn downward(entries: &BTreeMap<String, String>) -> String {
-    let lines: Vec<String> = entries.iter().map(|(key, value)| format!("{key}={}", Value::from(value.as_str()))).collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|(key, value)| format!("{key}={}", Value::from(value.as_str())))
+        .collect();
     lines.join("\n")
 }
 
@@ -73,7 +76,10 @@ mod tests {
     fn volumes_of_annotations_are_mounted_beside_the_root_certificate() {
         let spec = Spec::new("shop", "api")
             .annotation(VOLUMES, r#"{"policy":{"configMap":{"name":"regionguard-policy"}}}"#)
-            .annotation(MOUNTS, r#"{"policy":{"mountPath":"/etc/regionguard/policy","readOnly":true}}"#);
+            .annotation(
+                MOUNTS,
+                r#"{"policy":{"mountPath":"/etc/regionguard/policy","readOnly":true}}"#,
+            );
         let volumes = of(&spec).unwrap();
         assert_eq!(volumes[0].1, Path::new("var/run/secrets/istio"));
         assert_eq!(volumes[1].0.name, "regionguard-policy");
@@ -82,7 +88,12 @@ mod tests {
 
     #[test]
     fn an_annotation_that_the_injector_would_misread_is_refused() {
-        for text in ["[]", "policy", r#"{"policy":{"mountPath":"relative"}}"#, r#"{"other":{"mountPath":"/x"}}"#] {
+        for text in [
+            "[]",
+            "policy",
+            r#"{"policy":{"mountPath":"relative"}}"#,
+            r#"{"other":{"mountPath":"/x"}}"#,
+        ] {
             let spec = Spec::new("shop", "api").annotation(MOUNTS, text);
             assert!(of(&spec).is_err(), "{text}");
         }
@@ -90,7 +101,10 @@ mod tests {
 
     #[test]
     fn quotes_in_an_annotation_are_escaped() {
-        let entries = [("a".to_owned(), "{\"b\": 1}".to_owned()), ("c".to_owned(), "d".to_owned())];
+        let entries = [
+            ("a".to_owned(), "{\"b\": 1}".to_owned()),
+            ("c".to_owned(), "d".to_owned()),
+        ];
         assert_eq!(downward(&entries.into()), "a=\"{\\\"b\\\": 1}\"\nc=\"d\"");
     }
 }
