@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-real build cli demo up istio-up test test-unit test-wasm test-browser test-envoy test-real bench lint fmt clean
+.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -66,6 +66,22 @@ test-real: build ## end to end, in a real Istio mesh: needs Go
 	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ "$(REQUIRE_ALL)" != 1 ] || exit $$code; \
 		echo "test-real: left out: everything (the mesh, the image, Envoy Gateway), because the servers cannot be built here"; exit 0; }
 	@if [ -e "$(TOOLS)/real/istioctl" ]; then cargo test -p regionguard-mesh; fi
+
+# One of each minor version that is supported. The package of 1.38.3 has no V8.
+ENVOYS := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures
+
+test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.40.0"
+	@scripts/setup $(ENVOYS:%=envoy@%)
+	cargo test --no-run $(ON_EACH_ENVOY)
+	@for version in $(ENVOYS); do \
+	    echo "== Envoy $$version"; \
+	    REGIONGUARD_ENVOY_VERSION=$$version cargo test --quiet $(ON_EACH_ENVOY) || { echo "Envoy $$version: a test failed" >&2; exit 1; }; \
+	done; echo "passed on Envoy $(ENVOYS)"
+
+image: build ## build the OCI image of the module, into target/image
+	cargo run --quiet --profile tools -p regionguard-cli -- image --module $(MODULE) --out $(TARGET)/image \
+	    $(if $(IMAGE_REVISION),--revision $(IMAGE_REVISION)) $(if $(IMAGE_SOURCE),--source-url $(IMAGE_SOURCE))
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
