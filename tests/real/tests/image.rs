@@ -12,9 +12,12 @@ use regionguard_harness::{RunDir, tools};
 use regionguard_mesh::process::Process;
 use regionguard_mesh::{Mesh, Result, Spec, Workload, suite};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const TAG: &str = "1.2.3";
 const WAIT: Duration = Duration::from_secs(20);
+/// Where an agent keeps the modules that it fetched; the path is fixed in its code.
+const AGENT_DATA: &str = "/var/lib/istio/data";
 
 fn main() -> ExitCode {
     suite::run([
@@ -54,6 +57,7 @@ async fn pushed_and_pulled(_: Arc<Mesh>) -> Result<()> {
 async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
     let run = RunDir::new("image-agent")?;
     let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
+    let _kept = Kept::by_agents(&registry)?;
     registry.push(&image)?;
     mesh.namespace("image").await?;
     let (by_digest, by_tag) = (registry.by_digest(&image), registry.tag());
@@ -267,6 +271,24 @@ impl Registry {
 
     fn by_digest(&self, image: &Image) -> String {
         format!("127.0.0.1:{}/regionguard@{}", self.port, image.digest)
+    }
+}
+
+/// What agents keep of a registry's image; it goes with the test.
+struct Kept(PathBuf);
+
+impl Kept {
+    fn by_agents(registry: &Registry) -> Result<Self> {
+        std::fs::create_dir_all(AGENT_DATA)
+            .map_err(|error| format!("Istio's agent keeps modules in `{AGENT_DATA}`, which cannot be made: {error}"))?;
+        let name = format!("oci://127.0.0.1:{}/regionguard", registry.port);
+        Ok(Self(Path::new(AGENT_DATA).join(format!("{:x}", Sha256::digest(name)))))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
