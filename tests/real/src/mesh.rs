@@ -8,14 +8,14 @@ use regionguard_harness::{RunDir, tools};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::Result;
 use crate::error::Context as _;
 use crate::kube::Kube;
 use crate::kubelet::Kubelet;
 use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::workload::{Spec, Workload};
+use crate::workload::{SERVICE_PORT, Spec, WORKLOAD_PORT, Workload};
+use crate::{Result, places};
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -71,6 +71,9 @@ impl Mesh {
     /// When a program is missing or does not get ready; the error holds the end of its log.
     pub async fn start(options: Options) -> Result<Self> {
         let progress = Progress::new(options.progress);
+        for port in [SERVICE_PORT, WORKLOAD_PORT] {
+            places::check_own(port)?;
+        }
         let envoy = options.envoy.clone().map_or_else(tools::envoy, Ok)?;
         let run = RunDir::new(&options.name)?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
@@ -79,6 +82,7 @@ impl Mesh {
         progress.done("kube-apiserver");
         plane::define_kinds(&kube).await?;
         namespace(&kube, plane::SYSTEM).await?;
+        plane::default_sidecar(&kube).await?;
         progress.done("the kinds of Istio");
         let plan = Istiod::plan(run.path(), &options)?;
         let istiod = plan.start().await?;
