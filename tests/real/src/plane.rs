@@ -233,7 +233,8 @@ pub(crate) struct Istiod {
     pub(crate) discovery: SocketAddr,
     plain: SocketAddr,
     http: SocketAddr,
-    monitoring: SocketAddr,
+    /// Where it tells about itself.
+    pub(crate) monitoring: SocketAddr,
     introspection: u16,
 }
 
