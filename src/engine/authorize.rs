@@ -20,6 +20,7 @@ use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    has_trailing_dot,
 };
 use crate::time::Now;
 
@@ -373,6 +374,7 @@ impl Ruled<'_, '_> {
             .path
             .changed()
             .then(|| self.request.path.forward().to_owned());
+        forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
         forwarded
     }
 }
