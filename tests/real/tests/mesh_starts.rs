@@ -245,6 +245,7 @@ async fn outage(mesh: Arc<Mesh>) -> Result<()> {
     let mesh = own_mesh("outage").await?;
     let (web, api) = pair(&mesh, "outage").await?;
     mesh.stop_istiod().await;
+    assert!(!names(mesh.dir()).contains(&"pilot-discovery".to_owned()));
     let request = Request::new("GET", "/");
     assert_eq!(web.call(&api, &request).await?.status, 200);
     mesh.apply(
