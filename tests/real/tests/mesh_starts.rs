@@ -9,6 +9,7 @@ use regionguard_harness::client::{Client, Request};
 use regionguard_harness::tools;
 use regionguard_mesh::process::{Process, running_in};
 use regionguard_mesh::{Mesh, Options, Result, SERVICE_PORT, Spec, Workload, relative_paths, suite};
+use serde_json::Value;
 
 fn main() -> ExitCode {
     let quiet = Options {
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
             suite::test("strict_peer_authentication_resets_a_plain_connection", strict),
             suite::test("an_edit_of_a_config_map_is_written_by_a_swap_within_a_second", volume),
             suite::test("envoy_follows_a_mounted_file_by_its_relative_path", followed),
+            suite::test("annotations_of_a_pod_reach_its_proxy", annotated),
             suite::test("a_gateway_lets_requests_in", gateway),
             suite::test("requests_go_on_without_istiod_and_changes_arrive_after_it", outage),
             suite::test("agent_and_envoy_start_again_after_their_end", restarts),
@@ -193,6 +195,30 @@ data:
             response_mutations: [{{append: {{header: {{key: x-version, value: "{version}"}}}}}}]
 "#
     )
+}
+
+async fn annotated(mesh: Arc<Mesh>) -> Result<()> {
+    mesh.namespace("annotated").await?;
+    let spec = Spec::new("annotated", "api");
+    let plain = mesh.workload(spec.clone()).await?;
+    assert!(!plain.stats().await?.contains_key("runtime.load_success"));
+    drop(plain);
+    let api = mesh
+        .workload(
+            spec.annotation("sidecar.istio.io/statsInclusionPrefixes", "runtime")
+                .annotation(
+                    "proxy.istio.io/config",
+                    "extraStatTags: [one_of_ours]\nstatNameLength: 100\n",
+                ),
+        )
+        .await?;
+    assert!(api.stats().await?.contains_key("runtime.load_success"));
+    let config = api.config_dump().await?;
+    let tags = config
+        .pointer("/configs/0/bootstrap/stats_config/stats_tags")
+        .and_then(Value::as_array);
+    assert!(tags.into_iter().flatten().any(|tag| tag["tag_name"] == "one_of_ours"));
+    Ok(())
 }
 
 async fn gateway(mesh: Arc<Mesh>) -> Result<()> {
