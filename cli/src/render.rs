@@ -1,5 +1,7 @@
 //! `regionguard render`.
 
+pub(crate) mod envoy_gateway;
+
 use std::process::ExitCode;
 
 /// What `render` is asked to do.
