@@ -1,14 +1,16 @@
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::{Context as _, Result, tools};
 
 /// A folder for what one run writes (configurations, logs, policies), under `.run/` of the workspace.
 ///
-/// It is removed when the value is dropped, but kept for a look when the thread panics or `REGIONGUARD_KEEP_RUNS` is set.
+/// It is removed when the value is dropped, but kept for a look when the thread panics, when [`keep`](Self::keep) was called, or
+/// when `REGIONGUARD_KEEP_RUNS` is set.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    kept: AtomicBool,
 }
 
 impl RunDir {
@@ -23,7 +25,8 @@ impl RunDir {
             .join(".run")
             .join(format!("{name}-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path).context(|| format!("cannot make the folder `{}`", path.display()))?;
-        Ok(Self { path })
+        let kept = AtomicBool::new(std::env::var_os("REGIONGUARD_KEEP_RUNS").is_some());
+        Ok(Self { path, kept })
     }
 
     /// Where the folder is.
@@ -31,11 +34,16 @@ impl RunDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Leaves the folder where it is: something in it is worth a look.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for RunDir {
     fn drop(&mut self) {
-        if std::thread::panicking() || std::env::var_os("REGIONGUARD_KEEP_RUNS").is_some() {
+        if std::thread::panicking() || self.kept.load(Ordering::Relaxed) {
             eprintln!("kept: {}", self.path.display());
         } else {
             // What stays behind is under `.run/`, which nobody reads: not worth an error.
