@@ -22,8 +22,9 @@ mod suggest;
 mod trust;
 pub mod value;
 
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
+pub use path::member_name;
 pub use region_id::RegionId;
 pub use value::{Encoding, Value};
 
@@ -34,7 +35,18 @@ use diagnostic::{Read, Sink};
 /// # Errors
 /// All errors of the bundle (of very many the first hundred and a count), then its warnings.
 pub fn compile(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnostic>> {
-    let mut sink = Sink::default();
+    compile_into(bytes, encoding, Sink::default())
+}
+
+/// As [`compile`], for who corrects a bundle before it is pushed: the same verdict, with up to ten thousand errors and as many warnings.
+///
+/// # Errors
+/// The errors of the bundle, then its warnings.
+pub fn check(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnostic>> {
+    compile_into(bytes, encoding, Sink::ample())
+}
+
+fn compile_into(bytes: &[u8], encoding: Encoding, mut sink: Sink) -> Result<Generation, Vec<Diagnostic>> {
     let outcome = read(bytes, encoding, &mut sink);
     let ((digest, bundle, networks), warnings) = sink.judge(outcome)?;
     Ok(Generation::new(bundle, networks, digest, warnings))

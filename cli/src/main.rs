@@ -1,8 +1,12 @@
 //! `regionguard`, the command for people.
 
 mod check;
+mod documents;
 mod image;
+mod problem;
 mod render;
+mod report;
+mod size;
 
 use std::process::ExitCode;
 
@@ -10,11 +14,13 @@ use clap::{Parser, Subcommand};
 
 /// Checks what you wrote, and renders what you apply.
 #[derive(Debug, Parser)]
-#[command(name = "regionguard", version)]
+#[command(name = "regionguard", version, arg_required_else_help = true, after_help = NEXT)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const NEXT: &str = "Begin with `regionguard check FOLDER`, where FOLDER holds your documents: it says all that is wrong with them, and what to do next.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

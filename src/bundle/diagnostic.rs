@@ -25,11 +25,45 @@ impl fmt::Display for Severity {
     }
 }
 
+/// What sort of thing is wrong, for programs that read diagnostics: it stays the same where the wording of a message changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The value, or how values stand to each other.
+    Invalid,
+    /// A field that the format does not have: [`Diagnostic::path`] is that field itself.
+    UnknownField,
+    /// A field, or a word, of the format that this version does not do.
+    NotSupported,
+    /// A field that has to be there: [`Diagnostic::path`] is the object that lacks it.
+    Missing,
+    /// The name of a Region that the bundle does not have.
+    UnknownRegion,
+    /// What loads, and probably does not do what was meant.
+    Suspicious,
+}
+
+impl Code {
+    /// The code as a word, like `unknown-field`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::UnknownField => "unknown-field",
+            Self::NotSupported => "not-supported",
+            Self::Missing => "missing",
+            Self::UnknownRegion => "unknown-region",
+            Self::Suspicious => "suspicious",
+        }
+    }
+}
+
 /// One thing that is wrong. Its `Display` is one line of printable text, whatever the bundle holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
+    /// What sort of thing is wrong.
+    pub code: Code,
     /// Kind and name, like `ZeroTrustPolicy shop`; `None` where it is about the bundle itself.
     pub document: Option<String>,
     /// Where in the bundle, like `documents[2].spec.rules[0].paths[1]`; empty for the whole of it.
@@ -71,6 +105,7 @@ pub(super) type Read<T> = Result<T, Reported>;
 
 /// What is wrong, without where.
 pub(super) struct Problem {
+    code: Code,
     message: String,
     found: Option<String>,
     suggestion: Option<String>,
@@ -79,10 +114,16 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
+            code: Code::Invalid,
             message: message.into(),
             found: None,
             suggestion: None,
         }
+    }
+
+    /// Says what sort of thing is wrong.
+    pub(super) fn code(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// Shows `value`, shortened.
@@ -108,27 +149,47 @@ impl<S: Into<String>> From<S> for Problem {
 }
 
 /// Where diagnostics gather.
-#[derive(Default)]
 pub(super) struct Sink {
     document: Option<String>,
     errors: Kept,
     warnings: Kept,
+    /// Names for which the nearest known one may still be looked up.
     suggestions: usize,
 }
 
-#[derive(Default)]
 struct Kept {
     kept: Vec<Diagnostic>,
+    most: usize,
     more: usize,
 }
 
+impl Default for Sink {
+    /// Keeps as many as [`limits`] say.
+    fn default() -> Self {
+        Self {
+            document: None,
+            errors: Kept::new(limits::DIAGNOSTICS),
+            warnings: Kept::new(limits::DIAGNOSTICS),
+            suggestions: limits::SUGGESTIONS,
+        }
+    }
+}
+
 impl Sink {
+    /// Keeps all that a person may want to read, for who is not a worker that serves.
+    pub(super) fn ample() -> Self {
+        const AMPLE: usize = 10_000;
+        Self {
+            document: None,
+            errors: Kept::new(AMPLE),
+            warnings: Kept::new(AMPLE),
+            suggestions: AMPLE,
+        }
+    }
+
     /// The one of `known` that was probably meant by `given`. Comparing costs more than reading, so only the first errors get a suggestion.
     pub(super) fn nearest<'k>(&mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-        self.suggestions = self.suggestions.saturating_add(1);
-        if self.suggestions > limits::SUGGESTIONS {
-            return None;
-        }
+        self.suggestions = self.suggestions.checked_sub(1)?;
         nearest(given, known)
     }
 
@@ -169,6 +230,14 @@ impl Sink {
 }
 
 impl Kept {
+    fn new(most: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            most,
+            more: 0,
+        }
+    }
+
     fn put(
         &mut self,
         severity: Severity,
@@ -176,7 +245,7 @@ impl Kept {
         path: &impl fmt::Display,
         problem: impl Into<Problem>,
     ) {
-        if self.kept.len() >= limits::DIAGNOSTICS {
+        if self.kept.len() >= self.most {
             self.more = self.more.saturating_add(1);
             return;
         }
@@ -186,8 +255,13 @@ impl Kept {
             None => problem.message,
             Some(what) => format!("not valid here: {what}"),
         };
+        let code = match severity {
+            Severity::Error => problem.code,
+            Severity::Warning => Code::Suspicious,
+        };
         self.kept.push(Diagnostic {
             severity,
+            code,
             document: document.cloned(),
             path: path.to_string(),
             message,
@@ -200,6 +274,7 @@ impl Kept {
         if self.more > 0 {
             self.kept.push(Diagnostic {
                 severity,
+                code: Code::Invalid,
                 document: None,
                 path: String::new(),
                 message: format!("and {} more", self.more),
@@ -263,6 +338,7 @@ mod tests {
     fn one_line_says_all() {
         let diagnostic = Diagnostic {
             severity: Severity::Error,
+            code: Code::Invalid,
             document: Some("ZeroTrustPolicy shop".to_owned()),
             path: "documents[2].spec.rules[0].methods[1]".to_owned(),
             message: "methods are upper case".to_owned(),
@@ -297,6 +373,16 @@ mod tests {
         assert_eq!(all.len(), 202);
         assert_eq!(all[100].to_string(), "error: and 150 more");
         assert_eq!(all[201].to_string(), "warning: and 150 more");
+    }
+
+    #[test]
+    fn who_wants_all_gets_all() {
+        let mut sink = Sink::ample();
+        for _ in 0..250 {
+            sink.error(&Path::Root, "no");
+            assert_eq!(sink.nearest("form", ["from"]), Some("from"));
+        }
+        assert_eq!(sink.judge(Ok(())).unwrap_err().len(), 250);
     }
 
     #[test]

@@ -29,7 +29,12 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A member's name as it is, or quoted where it would not read as one.
+/// How the path of a [`Diagnostic`](super::Diagnostic) writes the member `name`: as it is, or quoted, shortened and printable where it would not read as a name.
+#[must_use]
+pub fn member_name(name: &str) -> String {
+    Path::Member(&Path::Root, name).to_string()
+}
+
 fn plain(name: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !name.is_empty() && name.len() <= 48 && secret(name).is_none() && name.bytes().all(is_plain) {

@@ -1,6 +1,6 @@
 //! The ZeroTrustPolicy document.
 
-use super::diagnostic::{Problem, Read, Sink};
+use super::diagnostic::{Code, Problem, Read, Sink};
 use super::document::{Policy, Requirement};
 use super::limits;
 use super::reader::{At, Shape, one_of};
@@ -140,6 +140,7 @@ pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Re
         count => format!("no such Region among the {count} of the bundle"),
     };
     let problem = Problem::new(message)
+        .code(Code::UnknownRegion)
         .found(at.value)
         .suggest(sink.nearest(name, known.regions.iter().copied()));
     Err(sink.error(&at.path, problem))

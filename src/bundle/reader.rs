@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::diagnostic::{Problem, Read, Reported, Sink};
+use super::diagnostic::{Code, Problem, Read, Reported, Sink};
 use super::limits;
 use super::path::Path;
 use super::value::Value;
@@ -61,10 +61,11 @@ impl<'v> At<'v> {
             return;
         }
         if shape.later.iter().any(|field| is_spelling(given, field)) {
-            sink.error(&path, format!("`{given}` is not supported yet: leave it out"));
+            let message = format!("`{given}` is not supported yet: leave it out");
+            sink.error(&path, Problem::new(message).code(Code::NotSupported));
             return;
         }
-        let problem = Problem::new(format!("no such field: {}", one_of(shape.fields)));
+        let problem = Problem::new(format!("no such field: {}", one_of(shape.fields))).code(Code::UnknownField);
         let meant = sink.nearest(given, shape.fields.iter().copied());
         sink.error(&path, problem.suggest(meant));
     }
@@ -199,7 +200,10 @@ impl<'v> At<'v> {
             return Ok(*value);
         }
         if later.contains(&text) {
-            return Err(sink.error(&self.path, format!("`{text}` is not supported yet")));
+            return Err(sink.error(
+                &self.path,
+                Problem::new(format!("`{text}` is not supported yet")).code(Code::NotSupported),
+            ));
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let problem = Problem::new(format!("must be {}", one_of(&known))).found(self.value);
@@ -272,7 +276,10 @@ impl<'v> Fields<'v> {
     ) -> Read<T> {
         match self.field(name) {
             Some(at) => read(&at, sink),
-            None => Err(sink.error(self.path, format!("`{name}` is missing"))),
+            None => Err(sink.error(
+                self.path,
+                Problem::new(format!("`{name}` is missing")).code(Code::Missing),
+            )),
         }
     }
 

@@ -1,0 +1,121 @@
+//! What people write: a folder of documents, or one file that holds a bundle in one of the forms in which it is applied. Read as a whole, with all that is wrong with it and where.
+
+mod bundle;
+mod embedded;
+mod files;
+mod form;
+mod node;
+mod scalar;
+mod yaml;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use regionguard::bundle::Generation;
+use serde_json::Value;
+
+use crate::problem::{Place, Problem, Source};
+
+use bundle::Draft;
+pub(crate) use files::UNREADABLE;
+use node::{Node, Sources};
+
+/// A bundle that was read, and compiles.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The bundle as the filter is configured with it: `region`, `metadata`, `trust`, `documents`.
+    pub(crate) value: Value,
+    /// What the kernel made of it: `name`, `version`, `digest` and all the rest.
+    pub(crate) generation: Generation,
+    /// What loads, and probably does not do what was meant.
+    pub(crate) warnings: Vec<Problem>,
+    /// The files that were read, in the order in which their documents stand in the bundle.
+    pub(crate) files: Vec<PathBuf>,
+    tree: Node,
+    sources: Sources,
+}
+
+impl Loaded {
+    /// The bundle with its fields in the order in which they were written.
+    pub(crate) fn written(&self) -> crate::render::Node {
+        self.tree.written()
+    }
+
+    /// Where the field at `path` stands (`documents[2].spec.rules[0].paths[1]`, as the kernel writes it), or the nearest thing around it.
+    pub(crate) fn place(&self, path: &str) -> Option<Place> {
+        bundle::place(&self.tree, path, &self.sources)
+    }
+}
+
+/// Everything that was read.
+pub(crate) struct Judged {
+    /// All files, in the order in which they were read.
+    pub(crate) sources: Vec<Rc<Source>>,
+    /// The bundles without an error.
+    pub(crate) bundles: Vec<Loaded>,
+    /// All errors and warnings, in the order in which they stand in the files.
+    pub(crate) problems: Vec<Problem>,
+    /// Whether all of the files could be read; if not, what documents say of each other was not judged.
+    pub(crate) complete: bool,
+}
+
+/// Reads the one bundle at `paths` (files and folders), which must compile.
+///
+/// # Errors
+/// All that is wrong, errors and warnings, in the order in which it stands in the files; [`crate::report`] prints it.
+pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<Problem>> {
+    let Judged {
+        mut bundles,
+        mut problems,
+        ..
+    } = judge(paths);
+    let Some(first) = bundles.pop().filter(|_| !problems.iter().any(Problem::is_error)) else {
+        return Err(problems);
+    };
+    if let Some(second) = bundles.pop() {
+        let message = "more than one bundle: give the files of one";
+        let problem = Problem::error("several-bundles", first.place(""), message);
+        problems.push(match second.place("") {
+            Some(place) => problem.related(place, "another bundle begins here"),
+            None => problem,
+        });
+        return Err(problems);
+    }
+    Ok(first)
+}
+
+/// Reads all bundles at `paths` and says all that is wrong with them.
+pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
+    let mut problems = Vec::new();
+    let mut sources = Sources(files::read(paths, &mut problems));
+    let mut complete = problems.is_empty();
+    let mut found = form::Found::default();
+    for file in 0..sources.0.len() {
+        complete &= form::read(file, &sources, &mut found, &mut problems);
+    }
+    let mut bundles = Vec::new();
+    for draft in Draft::all(found, complete, &sources, &mut problems) {
+        bundles.extend(draft.compile(&sources, &mut problems));
+    }
+    sort(&mut problems, &sources);
+    Judged {
+        sources: std::mem::take(&mut sources.0),
+        bundles,
+        problems,
+        complete,
+    }
+}
+
+/// By file, then by place. What could not be read comes first, what has no place last.
+fn sort(problems: &mut [Problem], sources: &Sources) {
+    problems.sort_by_cached_key(|problem| {
+        let Some(place) = &problem.place else {
+            return (usize::MAX, 0);
+        };
+        let file = sources.0.iter().position(|source| Rc::ptr_eq(source, &place.source));
+        (
+            file.map_or(0, |file| file + 1),
+            place.bytes.as_ref().map_or(0, |bytes| bytes.start),
+        )
+    });
+}

@@ -1,0 +1,313 @@
+//! What a YAML document is: the head of a bundle, a document of one, or what is applied and holds a bundle.
+
+use super::embedded;
+use super::node::{Data, Node, Sources};
+use super::yaml::{self, Text, shown};
+use crate::problem::{Place, Problem};
+
+/// What was found in the files.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Objects without `kind`: `region`, `metadata`, `trust`, `documents`.
+    pub(super) heads: Vec<Node>,
+    /// Objects with `kind` that stand by themselves.
+    pub(super) documents: Vec<Node>,
+}
+
+/// The kinds that are documents of a bundle, in this version or a later one.
+const KINDS: [&str; 6] = [
+    "Region",
+    "ZeroTrustPolicy",
+    "DeviceIssuer",
+    "Revocations",
+    "Grants",
+    "PolicyTest",
+];
+
+/// What only an object in a Kubernetes API has in its `metadata`.
+const KUBERNETES: [&str; 10] = [
+    "namespace",
+    "labels",
+    "annotations",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "managedFields",
+    "ownerReferences",
+    "finalizers",
+];
+
+/// Reads the file and adds what it holds; `false` where not all of it could be read.
+pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: &mut Vec<Problem>) -> bool {
+    let Some(source) = sources.0.get(file) else {
+        return true;
+    };
+    if source.name.to_ascii_lowercase().ends_with(".json")
+        && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&source.text)
+    {
+        problems.push(not_json(&error, source));
+        return false;
+    }
+    let text = Text {
+        text: &source.text,
+        file,
+        to_file: &|bytes| bytes,
+    };
+    let read = yaml::read(&text, sources, problems);
+    let empty = read
+        .roots
+        .iter()
+        .all(|root| matches!(root.value, Data::Null) && !root.reported);
+    if empty && read.complete {
+        let problem = Problem::error("empty", Some(Place::whole(source)), "the file holds no document");
+        problems.push(problem.help("write one, or take the file away"));
+    }
+    let mut reading = Reading {
+        sources,
+        found,
+        problems,
+        complete: read.complete,
+    };
+    for root in read.roots {
+        reading.root(root, Around::File);
+    }
+    reading.complete
+}
+
+fn not_json(error: &serde_json::Error, source: &std::rc::Rc<crate::problem::Source>) -> Problem {
+    let line: usize = source
+        .text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let at = (line + error.column().saturating_sub(1)).min(source.text.len());
+    let at = (0..=at).rev().find(|at| source.text.is_char_boundary(*at)).unwrap_or(0);
+    let place = Place {
+        source: std::rc::Rc::clone(source),
+        bytes: Some(at..at),
+    };
+    let message = error.to_string();
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
+    Problem::error("json-syntax", Some(place), format!("not valid JSON: {message}"))
+}
+
+/// What a root stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    File,
+    /// A Kubernetes List.
+    List,
+    /// The text of a ConfigMap.
+    ConfigMap,
+}
+
+struct Reading<'r> {
+    sources: &'r Sources,
+    found: &'r mut Found,
+    problems: &'r mut Vec<Problem>,
+    complete: bool,
+}
+
+impl Reading<'_> {
+    fn root(&mut self, root: Node, around: Around) {
+        match (&root.value, root.member("kind")) {
+            (Data::Null, _) => {}
+            (Data::Object(_), Some(kind)) => {
+                let kind = kind.text().unwrap_or_default().to_owned();
+                self.of_kind(&kind, root, around);
+            }
+            (Data::Object(_), None) if root.member("resources").is_some() => self.ecds(&root),
+            (Data::Object(_), None) => self.head(root),
+            _ if root.reported => {}
+            _ => {
+                let message = "must be an object: a document, or the head of a bundle";
+                self.error("no-document", &root, message.to_owned(), None);
+            }
+        }
+    }
+
+    fn of_kind(&mut self, kind: &str, root: Node, around: Around) {
+        let version = root.member("apiVersion").and_then(Node::text);
+        let own = version.is_none_or(|version| version.starts_with("security.io/")) || KINDS.contains(&kind);
+        match kind {
+            _ if own => self.document(root, around),
+            "List" => {
+                for item in root.member("items").map(Node::items).unwrap_or_default() {
+                    self.root(item.clone(), Around::List);
+                }
+            }
+            "ConfigMap" => self.config_map(&root),
+            "WasmPlugin" => self.plugin(&root, &["spec", "pluginConfig"]),
+            "TrafficExtension" => self.plugin(&root, &["spec", "wasm", "pluginConfig"]),
+            _ => {
+                let message = format!(
+                    "`{}` of `{}` is no document of a bundle, and holds none",
+                    shown(kind),
+                    shown(version.unwrap_or_default())
+                );
+                let help = "give the documents themselves, an ECDS file, or a ConfigMap, WasmPlugin or TrafficExtension that holds a bundle";
+                let kind = root.member("kind").unwrap_or(&root);
+                self.error("no-document", kind, message, Some(help));
+            }
+        }
+    }
+
+    /// A document of a bundle, which is a file and nothing that a Kubernetes API knows.
+    fn document(&mut self, mut root: Node, around: Around) {
+        const HELP: &str = "documents are files, not custom resources: leave what is Kubernetes' out, and apply what `regionguard render` makes of the folder";
+        let kind = root.member("kind").and_then(Node::text).map(shown).unwrap_or_default();
+        if around == Around::List {
+            let message = format!("a {kind} in a Kubernetes List: no API server knows this kind");
+            let at = root.member("kind").unwrap_or(&root).clone();
+            self.error("custom-resource", &at, message, Some(HELP));
+        }
+        if let Data::Object(members) = &mut root.value {
+            for member in members.iter_mut().filter(|member| member.name == "metadata") {
+                let Data::Object(metadata) = &mut member.value.value else {
+                    continue;
+                };
+                let (foreign, own) = std::mem::take(metadata)
+                    .into_iter()
+                    .partition(|member| KUBERNETES.contains(&member.name.as_str()));
+                *metadata = own;
+                let foreign: Vec<super::node::Member> = foreign;
+                for member in foreign {
+                    let message = format!(
+                        "`{}` is metadata of a Kubernetes object, and a {kind} is none",
+                        member.name
+                    );
+                    let place = self.sources.place(&member.name_span);
+                    let problem = Problem::error("custom-resource", place, message).help(HELP);
+                    self.problems.push(Problem {
+                        field: format!("metadata.{}", member.name),
+                        ..problem
+                    });
+                }
+            }
+        }
+        self.found.documents.push(root);
+    }
+
+    fn head(&mut self, root: Node) {
+        const FIELDS: [&str; 4] = ["region", "metadata", "trust", "documents"];
+        if ["static_resources", "dynamic_resources"]
+            .iter()
+            .any(|name| root.member(name).is_some())
+        {
+            let message = "this is a bootstrap of Envoy, which holds no bundle".to_owned();
+            self.error(
+                "no-document",
+                &root,
+                message,
+                Some("give the ECDS file that it points at"),
+            );
+        } else if !root
+            .members()
+            .iter()
+            .any(|member| FIELDS.contains(&member.name.as_str()))
+        {
+            let message = "neither a document, which has a `kind`, nor the head of a bundle, which has `metadata`";
+            let help = "the fields of a head are `region`, `metadata`, `trust` and `documents`";
+            self.error("no-document", &root, message.to_owned(), Some(help));
+        } else {
+            self.found.heads.push(root);
+        }
+    }
+
+    /// An ECDS file: a DiscoveryResponse of TypedExtensionConfigs.
+    fn ecds(&mut self, root: &Node) {
+        let configurations = root
+            .member("resources")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|resource| resource.at(&["typed_config", "config", "configuration", "value"]));
+        let mut any = false;
+        for value in configurations {
+            any = true;
+            self.configuration(value, Around::File);
+        }
+        if !any {
+            let message = "no resource of this ECDS file configures a Wasm filter".to_owned();
+            let help = "the bundle stands at `resources[].typed_config.config.configuration.value`";
+            self.error("no-document", root, message, Some(help));
+        }
+    }
+
+    /// A bundle as a filter's configuration: an object, or its JSON text.
+    fn configuration(&mut self, value: &Node, around: Around) {
+        match value.text() {
+            Some(_) => self.embedded(value, around),
+            None => self.root(value.clone(), around),
+        }
+    }
+
+    fn plugin(&mut self, root: &Node, path: &[&str]) {
+        let Some(value) = root.at(path) else {
+            let message = format!("no bundle: `{}` is missing", path.join("."));
+            self.error("no-document", root.member("kind").unwrap_or(root), message, None);
+            return;
+        };
+        self.old_booleans(value);
+        self.configuration(value, Around::File);
+    }
+
+    /// Kubernetes reads the names `y` and `n` as `true` and `false`.
+    fn old_booleans(&mut self, node: &Node) {
+        node.items().iter().for_each(|item| self.old_booleans(item));
+        for member in node.members() {
+            if member.plain && super::scalar::is_old_boolean(&member.name) {
+                let message = format!("Kubernetes reads the name `{}` as a truth value", member.name);
+                let problem = Problem::error("yaml-ambiguous", self.sources.place(&member.name_span), message);
+                self.problems
+                    .push(problem.help(format!("quote it: `\"{}\"`", member.name)));
+            }
+            self.old_booleans(&member.value);
+        }
+    }
+
+    fn config_map(&mut self, root: &Node) {
+        let data = root.member("data").map(Node::members).unwrap_or_default();
+        let mut any = false;
+        for member in data {
+            let ending = member.name.rsplit_once('.').map(|(_, ending)| ending);
+            if matches!(ending, Some("yaml" | "yml" | "json")) && member.value.text().is_some() {
+                any = true;
+                self.embedded(&member.value, Around::ConfigMap);
+            }
+        }
+        if !any {
+            let message = "no key of this ConfigMap holds a bundle".to_owned();
+            let help = "the key is `regionguard.yaml`, as `regionguard render` writes it";
+            self.error("no-document", root.member("kind").unwrap_or(root), message, Some(help));
+        }
+    }
+
+    /// YAML or JSON in a string of YAML.
+    fn embedded(&mut self, value: &Node, around: Around) {
+        let read = embedded::read(value, self.sources, self.problems);
+        self.complete &= read.complete;
+        for root in read.roots {
+            // No ConfigMap in a ConfigMap.
+            let kind = root.member("kind").and_then(Node::text);
+            if around == Around::ConfigMap && kind.is_some_and(|kind| !KINDS.contains(&kind)) {
+                let message = "a manifest in a ConfigMap holds no bundle".to_owned();
+                self.error("no-document", &root, message, None);
+                continue;
+            }
+            self.root(root, around);
+        }
+    }
+
+    fn error(&mut self, code: &'static str, node: &Node, message: String, help: Option<&str>) {
+        let problem = Problem::error(code, self.sources.place(&super::bundle::headline(node)), message);
+        self.problems.push(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+}

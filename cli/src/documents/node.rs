@@ -1,0 +1,176 @@
+//! A value of YAML or JSON that knows where it stands.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use regionguard::bundle::member_name;
+use serde_json::{Number, Value};
+
+use crate::problem::{Place, Source};
+
+/// A piece of one of the files.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    /// The file, by its number in [`Sources`].
+    pub(super) file: usize,
+    /// The bytes of its text.
+    pub(super) bytes: Range<usize>,
+}
+
+/// The files that were read, by number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources(pub(super) Vec<Rc<Source>>);
+
+impl Sources {
+    /// The piece of text that `span` is.
+    pub(super) fn place(&self, span: &Span) -> Option<Place> {
+        Some(Place {
+            source: Rc::clone(self.0.get(span.file)?),
+            bytes: Some(span.bytes.clone()),
+        })
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) value: Data,
+    pub(super) span: Span,
+    /// Something is wrong with it, and was said: nothing else is said of it.
+    pub(super) reported: bool,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    /// In the order in which they stand.
+    Object(Vec<Member>),
+}
+
+/// A member of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) name_span: Span,
+    /// Whether the name stands without quotes.
+    pub(super) plain: bool,
+    pub(super) value: Node,
+}
+
+/// Where a path leads.
+pub(super) struct Found<'n> {
+    /// The value; the nearest one around it where there is none at the path itself.
+    pub(super) node: &'n Node,
+    /// The name of the member that the value is, or is an item of.
+    pub(super) name: Option<&'n Member>,
+    /// Something on the way was reported before.
+    pub(super) reported: bool,
+}
+
+impl Node {
+    /// The member of this name.
+    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+        self.members()
+            .iter()
+            .find(|member| member.name == name)
+            .map(|member| &member.value)
+    }
+
+    /// The value at the end of these names.
+    pub(super) fn at(&self, names: &[&str]) -> Option<&Self> {
+        names.iter().try_fold(self, |node, name| node.member(name))
+    }
+
+    pub(super) fn members(&self) -> &[Member] {
+        match &self.value {
+            Data::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.value {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Data::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value at a path as the kernel's diagnostics write it (`documents[2].spec.rules[0]`), or the last one on the way to it.
+    pub(super) fn find(&self, path: &str) -> Found<'_> {
+        let mut found = Found {
+            node: self,
+            name: None,
+            reported: self.reported,
+        };
+        let mut rest = path;
+        while let Some((next, name, after)) = step(found.node, rest) {
+            found.reported |= next.reported;
+            found.node = next;
+            found.name = name;
+            rest = after;
+        }
+        found
+    }
+
+    /// The value without its places, its members in their order.
+    pub(super) fn written(&self) -> crate::render::Node {
+        use crate::render::Node as Written;
+        match &self.value {
+            Data::Null => Written::Null,
+            Data::Bool(value) => Written::Bool(*value),
+            Data::Number(number) => Written::Number(number.clone()),
+            Data::Text(text) => Written::Text(text.clone()),
+            Data::List(items) => Written::List(items.iter().map(Self::written).collect()),
+            Data::Object(members) => Written::Map(
+                members
+                    .iter()
+                    .map(|member| (member.name.clone(), member.value.written()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// The value without its places; of members with the same name the first.
+    pub(super) fn to_json(&self) -> Value {
+        match &self.value {
+            Data::Null => Value::Null,
+            Data::Bool(value) => Value::Bool(*value),
+            Data::Number(number) => Value::Number(number.clone()),
+            Data::Text(text) => Value::String(text.clone()),
+            Data::List(items) => items.iter().map(Self::to_json).collect(),
+            Data::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .rev()
+                    .map(|member| (member.name.clone(), member.value.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+/// One step of `path` down from `node`, and the path behind it.
+fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<&'n Member>, &'p str)> {
+    if let Some(rest) = path.strip_prefix('[') {
+        let (index, rest) = rest.split_once(']')?;
+        let item = node.items().get(index.parse::<usize>().ok()?)?;
+        return Some((item, None, rest));
+    }
+    let path = path.strip_prefix('.').unwrap_or(path);
+    node.members().iter().find_map(|member| {
+        let rest = path.strip_prefix(member_name(&member.name).as_str())?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((&member.value, Some(member), rest))
+    })
+}

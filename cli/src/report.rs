@@ -1,0 +1,64 @@
+//! What is wrong, as people read it, and as programs do.
+
+mod json;
+mod mask;
+mod text;
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use crate::problem::Problem;
+
+pub(crate) use json::json;
+pub(crate) use text::text;
+
+/// Whether what is written to `out` has colours: on a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` say otherwise, or `CLICOLOR_FORCE` says that it has anyway.
+///
+/// <https://no-color.org>, <https://bixense.com/clicolors>.
+pub(crate) fn colours(out: &impl IsTerminal) -> bool {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    let refused = set("CLICOLOR").is_some_and(|value| value == "0") || set("TERM").is_some_and(|value| value == "dumb");
+    out.is_terminal() && !refused
+}
+
+/// Writes `problems` to standard error, for a command whose output is something else.
+pub(crate) fn to_stderr(problems: &[Problem]) {
+    let colours = colours(&io::stderr());
+    for problem in problems {
+        eprintln!("{}\n", text(problem, colours));
+    }
+}
+
+/// `3 errors, 1 warning in 2 files`.
+pub(crate) fn summary(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let mut files: Vec<&str> = problems
+        .iter()
+        .filter_map(|problem| problem.place.as_ref())
+        .map(|place| place.source.name.as_str())
+        .collect();
+    files.sort_unstable();
+    files.dedup();
+    let counts = [counted(errors, "error"), counted(problems.len() - errors, "warning")];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let counts = counts.join(", ");
+    match counted(files.len(), "file") {
+        Some(files) => format!("{counts} in {files}"),
+        None => counts,
+    }
+}
+
+/// `1 error`, `3 errors`; nothing of none.
+pub(crate) fn counted(count: usize, what: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    }
+}
