@@ -291,7 +291,7 @@ fn spawn(config: &Config, bootstrap: &Path, admin: &Path, log: &Path) -> Result<
         .arg(admin);
     // Shared memory of its own, so that many run side by side; no hot restart, no wait at the end; a log that is written at once.
     command.args(["--use-dynamic-base-id", "--disable-hot-restart", "--drain-time-s", "1"]);
-    command.args(["--file-flush-interval-msec", "20", "--file-flush-min-size-kb", "1"]);
+    command.args(["--file-flush-interval-msec", "20"]);
     command.args([
         "--concurrency",
         &config.workers().to_string(),
