@@ -128,8 +128,9 @@ pub(crate) fn chart(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, F
 /// The values of the chart for one bundle.
 ///
 /// # Errors
-/// When a center's address is not known.
+/// When a center is no cluster of Istio, or the policy is too large for one object.
 pub(crate) fn values(settings: &Settings, bundle: &Bundle) -> Result<File, Failure> {
+    istio::fits("values.yaml", bundle.bytes)?;
     let mut values = settings.values();
     values
         .set("scope", settings.scope().as_str())

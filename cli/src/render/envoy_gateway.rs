@@ -1,182 +1,111 @@
-//! `regionguard render envoy-gateway`: what loads the filter into Envoy Gateway.
-//!
-//! The texts are templates beside this file, so that their comments reach whoever applies them; only names, ports, the module
-//! and the bundle are put in.
+//! What loads the filter into Envoy Gateway.
 
-use std::collections::BTreeMap;
+use super::bundle::{Bundle, Center};
+use super::node::Node;
+use super::options::{CenterAddress, ImageUrl, Name, Namespace, Sha256};
+use super::template::{Template, Values};
+use super::{Failure, File};
 
-use serde_json::Value;
+const VALUES: &str = include_str!("../../templates/envoy-gateway/values.yaml");
+const GATEWAY: &str = include_str!("../../templates/envoy-gateway/gateway.yaml");
+const INTERLOCK: &str = include_str!("../../templates/envoy-gateway/interlock.yaml");
+const CENTERS: &str = include_str!("../../templates/envoy-gateway/centers.yaml");
+const POLICY: &str = include_str!("../../templates/envoy-gateway/policy.yaml");
+
+/// The GatewayClass of the example.
+const CLASS: &str = "envoy-gateway";
+const DEFAULT_PLACE: &str = "edge";
+/// Of an HTTPS address without one.
+const DEFAULT_CENTER_PORT: u16 = 443;
 
 /// Where the filter is loaded, and from where.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub(crate) struct Place<'a> {
     /// The namespace of the Gateway: every resource stands there.
-    pub(crate) namespace: String,
-    /// The name of the GatewayClass.
-    pub(crate) class: String,
-    /// The name of the Gateway.
-    pub(crate) gateway: String,
+    pub(crate) namespace: Option<&'a Namespace>,
+    /// The Gateway.
+    pub(crate) gateway: Option<&'a Name>,
     /// The ports of the Gateway's listeners that speak HTTP, with TLS or without.
-    pub(crate) ports: Vec<u16>,
+    pub(crate) ports: &'a [u16],
     /// Where Envoy Gateway gets the module.
-    pub(crate) module: Module,
+    pub(crate) image: &'a ImageUrl,
+    /// The digest of the image; zeros where there is none.
+    pub(crate) sha256: Option<&'a Sha256>,
+    /// Where centers are that the bundle gives no address of.
+    pub(crate) centers: &'a [CenterAddress],
 }
 
-/// Where Envoy Gateway gets the module.
-#[derive(Clone, Debug)]
-pub(crate) enum Module {
-    /// An OCI image.
-    Image {
-        /// Registry, repository and tag.
-        url: String,
-        /// The digest of its manifest: 64 hexadecimal digits.
-        sha256: String,
-    },
-    /// A file on a web server.
-    Http {
-        /// Its address.
-        url: String,
-        /// The digest of its bytes: 64 hexadecimal digits.
-        sha256: String,
-    },
-}
-
-/// A file of resources.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct File {
-    /// Its name in the folder that is written.
-    pub(crate) name: &'static str,
-    /// YAML, with comments that say what to change.
-    pub(crate) text: String,
-}
-
-/// The files for `bundle`, in the order in which they are applied. `values.yaml` is for Envoy Gateway's Helm chart, the others
-/// for `kubectl apply --server-side`.
+/// The files for `bundle`, in the order in which they are applied. `values.yaml` is for the Helm chart of Envoy Gateway, the others
+/// are for `kubectl apply --server-side`.
 ///
 /// # Errors
-/// In words: when an option cannot stand in a manifest, or the bundle cannot be written as YAML.
-pub(crate) fn files(bundle: &Value, options: &Options) -> Result<Vec<File>, String> {
-    check(options)?;
-    let fill = |template: &str| {
-        template
-            .replace("@NAMESPACE@", &options.namespace)
-            .replace("@CLASS@", &options.class)
-            .replace("@GATEWAY@", &options.gateway)
-    };
+/// When a port stands there twice, or the address of a center is not known.
+pub(crate) fn files(place: &Place<'_>, bundle: &Bundle) -> Result<Vec<File>, Failure> {
+    let mut values = Values::default();
+    values
+        .set("namespace", place.namespace.map_or(DEFAULT_PLACE, Namespace::as_str))
+        .set("gateway", place.gateway.map_or(DEFAULT_PLACE, Name::as_str))
+        .set("class", CLASS)
+        // Without the scheme: Envoy Gateway takes it with and without, and its own examples have it without.
+        .set("image", place.image.url().trim_start_matches("oci://"))
+        .set("sha256", place.sha256.map_or("0".repeat(64), |digest| digest.as_str().to_owned()))
+        .set("ports", ports(place.ports)?)
+        .set("bundle", bundle.node.clone());
+    let centers = bundle.centers();
     let mut files = vec![
-        file("values.yaml", include_str!("envoy_gateway/values.yaml").to_owned()),
-        file(
-            "gateway.yaml",
-            fill(include_str!("envoy_gateway/gateway.yaml")).replace("@LISTENERS@\n", &listeners(&options.ports)),
-        ),
-        file(
-            "interlock.yaml",
-            fill(include_str!("envoy_gateway/interlock.yaml"))
-                .replace("@PATCHES@\n", &for_ports(include_str!("envoy_gateway/patches.yaml"), &options.ports))
-                .replace("@RELOADS@\n", &for_ports(include_str!("envoy_gateway/reload.yaml"), &options.ports)),
-        ),
+        file("values.yaml", VALUES, &values),
+        file("gateway.yaml", GATEWAY, &values),
+        file("interlock.yaml", INTERLOCK, &values),
     ];
-    let clusters = clusters(bundle)?;
-    if !clusters.is_empty() {
-        let centers = fill(include_str!("envoy_gateway/centers.yaml"));
-        files.push(file("centers.yaml", centers.replace("@CLUSTERS@\n", &clusters)));
+    if !centers.is_empty() {
+        let centers: Result<Vec<Node>, Failure> = centers.iter().map(|center| cluster(center, place.centers)).collect();
+        values.set("centers", Node::List(centers?));
+        files.push(file("centers.yaml", CENTERS, &values));
     }
-    let policy = fill(include_str!("envoy_gateway/policy.yaml"));
-    let policy = policy.replace("@CODE@\n", &code(&options.module));
-    files.push(file("policy.yaml", policy.replace("@BUNDLE@\n", &block(bundle, 8)?)));
+    files.push(file("policy.yaml", POLICY, &values));
     Ok(files)
 }
 
-/// Refuses what would change the meaning of the YAML around it.
-fn check(options: &Options) -> Result<(), String> {
-    for (what, name) in [
-        ("namespace", &options.namespace),
-        ("gateway class", &options.class),
-        ("gateway", &options.gateway),
-    ] {
-        let label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-        let bytes = name.as_bytes();
-        if bytes.len() > 63 || !bytes.iter().all(|byte| label(*byte)) || !edge(bytes.first()) || !edge(bytes.last()) {
-            return Err(format!(
-                "the {what} `{name}` is not a name of Kubernetes: up to 63 of a-z, 0-9 and `-`, beginning and ending without `-`"
-            ));
+fn file(path: &str, template: &str, values: &Values) -> File {
+    File {
+        path: path.to_owned(),
+        text: Template::parse(template).write(values),
+    }
+}
+
+fn ports(ports: &[u16]) -> Result<Node, Failure> {
+    let mut seen = std::collections::BTreeSet::new();
+    let items = ports.iter().map(|port| {
+        if *port == 0 || !seen.insert(port) {
+            return Err(Failure::new(format!("error: `--port {port}`: give each port of the Gateway once, from 1 to 65535")));
         }
-    }
-    if options.ports.is_empty() {
-        return Err("no port: name each port of the Gateway that speaks HTTP, since one that is not named has no interlock".to_owned());
-    }
-    let (Module::Image { url, sha256 } | Module::Http { url, sha256 }) = &options.module;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/@%+".contains(&byte);
-    if url.is_empty() || !url.bytes().all(plain) {
-        return Err(format!("the module's address `{url}` holds a character that no address of a module has"));
-    }
-    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if sha256.len() != 64 || !sha256.bytes().all(digit) {
-        return Err(format!("the module's digest `{sha256}` is not a SHA-256: 64 hexadecimal digits in lower case"));
-    }
-    Ok(())
+        let name = if ports.len() == 1 { "http".to_owned() } else { format!("http-{port}") };
+        Ok(map([("name", Node::Text(name)), ("port", Node::Number((*port).into()))]))
+    });
+    Ok(Node::List(items.collect::<Result<_, _>>()?))
 }
 
-fn file(name: &'static str, text: String) -> File {
-    File { name, text }
-}
-
-fn listeners(ports: &[u16]) -> String {
-    let template = include_str!("envoy_gateway/listener.yaml");
-    ports
-        .iter()
-        .map(|port| {
-            let name = if ports.len() == 1 { "http".to_owned() } else { format!("http-{port}") };
-            template.replace("@NAME@", &name).replace("@PORT@", &port.to_string())
-        })
-        .collect()
-}
-
-fn for_ports(template: &str, ports: &[u16]) -> String {
-    ports.iter().map(|port| template.replace("@PORT@", &port.to_string())).collect()
-}
-
-fn code(module: &Module) -> String {
-    let (template, url, sha256) = match module {
-        Module::Image { url, sha256 } => (include_str!("envoy_gateway/image.yaml"), url, sha256),
-        Module::Http { url, sha256 } => (include_str!("envoy_gateway/http.yaml"), url, sha256),
+fn cluster(center: &Center, addresses: &[CenterAddress]) -> Result<Node, Failure> {
+    let said = addresses.iter().find(|address| address.cluster == center.cluster);
+    let (host, port) = match (said, &center.host) {
+        (Some(said), _) => (said.host.clone(), said.port),
+        (None, Some(host)) => (host.clone(), center.port.unwrap_or(DEFAULT_CENTER_PORT)),
+        (None, None) => {
+            let cluster = &center.cluster;
+            return Err(Failure::new(format!(
+                "error: nothing says where the center `{cluster}` is: set `center.authority` to its DNS name, or give `--center {cluster}=HOST:PORT`"
+            )));
+        }
     };
-    template.replace("@URL@", url).replace("@SHA256@", sha256)
+    Ok(map([
+        ("cluster", Node::Text(center.cluster.clone())),
+        ("host", Node::Text(host)),
+        ("port", Node::Number(port.into())),
+    ]))
 }
 
-/// A cluster for each name that a Region gives its center, at the address of its `authority`.
-fn clusters(bundle: &Value) -> Result<String, String> {
-    let mut centers = BTreeMap::new();
-    for document in bundle["documents"].as_array().into_iter().flatten() {
-        let center = &document["spec"]["center"];
-        let Some(cluster) = center["cluster"].as_str() else { continue };
-        centers.entry(cluster).or_insert_with(|| center["authority"].as_str().unwrap_or(cluster));
-    }
-    let template = include_str!("envoy_gateway/cluster.yaml");
-    centers
-        .into_iter()
-        .map(|(cluster, authority)| {
-            let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "443"));
-            let scalar = |text: &str| serde_json::to_string(text).map_err(|error| error.to_string());
-            let port: u16 = port
-                .parse()
-                .map_err(|_| format!("the center's authority `{authority}` ends with a port that is none: found `{port}`"))?;
-            Ok(template
-                .replace("@CLUSTER@", &scalar(cluster)?)
-                .replace("@HOST@", &scalar(host)?)
-                .replace("@PORT@", &port.to_string()))
-        })
-        .collect()
-}
-
-/// `value` as block YAML, each line set in by `indent` spaces. Every string is quoted: `kubectl` reads YAML 1.1, where `no` is a
-/// truth value and `09:00` may be a number.
-fn block(value: &Value, indent: usize) -> Result<String, String> {
-    let options = serde_saphyr::ser_options! { quote_all: true };
-    let text = serde_saphyr::to_string_with_options(value, options).map_err(|error| error.to_string())?;
-    let pad = " ".repeat(indent);
-    Ok(text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") }).collect())
+fn map<const N: usize>(fields: [(&str, Node); N]) -> Node {
+    Node::Map(fields.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 #[cfg(test)]

@@ -71,8 +71,11 @@ pub(crate) fn configmap(settings: &Settings, bundle: &Bundle) -> Result<File, Fa
 /// What an object has beside its policy: at most so many bytes as JSON.
 const FRAME: usize = 4 << 10;
 
-/// Says what to do about an object with so many bytes of policy, and refuses one that no API server takes.
-fn fits(path: &str, policy: usize) -> Result<(), Failure> {
+/// Says what to do about an object with so many bytes of policy.
+///
+/// # Errors
+/// When no API server takes it.
+pub(crate) fn fits(path: &str, policy: usize) -> Result<(), Failure> {
     let bytes = policy + FRAME;
     let size = size(bytes);
     match size.advice(bytes) {
@@ -109,22 +112,32 @@ pub(crate) fn mesh_config() -> Vec<File> {
     ]
 }
 
-/// A base for kustomize, and an overlay to begin with.
+/// A base for kustomize, one for what a cluster has only once (kustomize would put that into a namespace), and an overlay to begin with.
 ///
 /// # Errors
 /// As [`everything`].
 pub(crate) fn kustomize(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
-    let mut files = everything(settings, bundle)?;
+    let (of_cluster, namespaced): (Vec<File>, Vec<File>) = everything(settings, bundle)?
+        .into_iter()
+        .partition(|file| file.path == "admission.yaml");
+    let base = include_str!("../../templates/istio/kustomization.yaml");
+    let cluster = include_str!("../../templates/istio/kustomization-cluster.yaml");
+    let overlay = include_str!("../../templates/istio/overlay.yaml");
+    let mut files = kustomization("base", base, namespaced, settings);
+    files.append(&mut kustomization("cluster", cluster, of_cluster, settings));
+    files.push(file("overlays/shop/kustomization.yaml", overlay, &settings.values()));
+    Ok(files)
+}
+
+/// A folder with these files and the one that lists them.
+fn kustomization(folder: &str, template: &str, mut files: Vec<File>, settings: &Settings) -> Vec<File> {
     let mut values = settings.values();
     values.set("files", Node::List(files.iter().map(|file| file.path.as_str().into()).collect()));
-    let template = include_str!("../../templates/istio/kustomization.yaml");
     files.push(file("kustomization.yaml", template, &values));
     for file in &mut files {
-        file.path = format!("base/{}", file.path);
+        file.path = format!("{folder}/{}", file.path);
     }
-    let template = include_str!("../../templates/istio/overlay.yaml");
-    files.push(file("overlays/shop/kustomization.yaml", template, &values));
-    Ok(files)
+    files
 }
 
 /// Interlock and direct peer; and the filter itself, where its policy comes from a file.

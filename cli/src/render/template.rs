@@ -247,5 +247,5 @@ impl Writer for Helm<'_> {
     }
 }
 
-
-
+#[cfg(test)]
+mod tests;

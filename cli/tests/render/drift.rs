@@ -24,6 +24,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("istio", "metrics-patch"),
     ("istio", "mesh-config"),
     ("istio/chart", "helm MESH"),
+    ("envoy-gateway", "envoy-gateway PLAIN"),
 ];
 
 const WRITTEN_BY_HAND: &[&str] = &[
@@ -31,7 +32,7 @@ const WRITTEN_BY_HAND: &[&str] = &[
     "documents",
     "istio/README.md",
     "istio/documents",
-    "envoy-gateway",
+    "envoy-gateway/README.md",
 ];
 
 #[test]

@@ -1,105 +1,75 @@
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use super::{File, Module, Options, files};
+use super::{Bundle, CenterAddress, File, ImageUrl, Node, Place, files};
 
-fn options() -> Options {
-    Options {
-        namespace: "edge".to_owned(),
-        class: "envoy-gateway".to_owned(),
-        gateway: "edge".to_owned(),
-        ports: vec![80],
-        module: Module::Image {
-            url: "registry.example.com/regionguard:0.1.0".to_owned(),
-            sha256: "0".repeat(64),
-        },
+fn node(value: &Value) -> Node {
+    match value {
+        Value::Null => Node::Null,
+        Value::Bool(value) => Node::Bool(*value),
+        Value::Number(number) => Node::Number(number.clone()),
+        Value::String(text) => Node::Text(text.clone()),
+        Value::Array(items) => Node::List(items.iter().map(node).collect()),
+        Value::Object(fields) => Node::Map(fields.iter().map(|(name, value)| (name.clone(), node(value))).collect()),
     }
 }
 
-fn folder(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy-config").join(name)
-}
-
-/// The bundle of the ECDS file that ships.
-fn bundle() -> Value {
-    let text = std::fs::read_to_string(folder("ecds/regionguard.yaml")).unwrap();
-    let file: Value = serde_saphyr::from_str(&text).unwrap();
-    let value = file.pointer("/resources/0/typed_config/config/configuration/value");
-    value.unwrap().clone()
-}
-
-fn documents(file: &File) -> Vec<Value> {
-    file.text
-        .split("\n---\n")
-        .map(|document| serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{}: {error}", file.name)))
-        .collect()
-}
-
-fn named<'a>(files: &'a [File], name: &str) -> &'a File {
-    files.iter().find(|file| file.name == name).unwrap()
-}
-
-fn operations(patch: &Value) -> Vec<&Value> {
-    patch["spec"]["jsonPatches"].as_array().unwrap().iter().collect()
-}
-
-#[test]
-fn the_files_that_ship_are_the_rendered_ones() {
-    for file in files(&bundle(), &options()).unwrap() {
-        let path = folder("envoy-gateway").join(file.name);
-        if std::env::var_os("REGIONGUARD_WRITE_RENDERED").is_some() {
-            std::fs::create_dir_all(folder("envoy-gateway")).unwrap();
-            std::fs::write(&path, &file.text).unwrap();
-        }
-        let shipped = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            shipped == file.text,
-            "`{}` is not what is rendered: run this test with REGIONGUARD_WRITE_RENDERED=1 and look at the difference",
-            path.display()
-        );
-    }
-}
-
-#[test]
-fn the_bundle_arrives_as_it_is_and_every_string_of_it_is_quoted() {
-    let bundle = json!({"metadata": {"name": "no", "version": 3}, "odd": ["09:00", "1e3", "~", "on", "@NAMESPACE@", "a\nb"], "y": 1});
-    let files = files(&bundle, &options()).unwrap();
-    let policy = named(&files, "policy.yaml");
-    assert_eq!(documents(policy)[0]["spec"]["wasm"][0]["config"], bundle);
-    for quoted in ["'no'", "'09:00'", "'on'", "'@NAMESPACE@'", "\"y\": "] {
-        assert!(policy.text.contains(quoted), "{quoted} is not in\n{}", policy.text);
-    }
-}
-
-#[test]
-fn the_policy_fails_closed_and_pins_the_module() {
-    let mut options = options();
-    let wasm = |options: &Options| {
-        let files = files(&bundle(), options).unwrap();
-        documents(named(&files, "policy.yaml"))[0]["spec"]["wasm"][0].clone()
+fn rendered(bundle: &Value, ports: &[u16], centers: &[&str]) -> Result<Vec<File>, String> {
+    let image: ImageUrl = "oci://registry.example.com:5000/regionguard:1".parse()?;
+    let sha256 = "1".repeat(64).parse()?;
+    let centers: Result<Vec<CenterAddress>, String> = centers.iter().map(|center| center.parse()).collect();
+    let (namespace, gateway) = ("no".parse()?, "on".parse()?);
+    let centers = centers?;
+    let place = Place {
+        namespace: Some(&namespace),
+        gateway: Some(&gateway),
+        ports,
+        image: &image,
+        sha256: Some(&sha256),
+        centers: &centers,
     };
-    let image = wasm(&options);
-    assert_eq!(image["failOpen"], false);
-    assert_eq!((&image["name"], &image["rootID"]), (&json!("regionguard"), &json!("regionguard")));
-    let pinned = json!({"type": "Image", "image": {"url": "registry.example.com/regionguard:0.1.0", "sha256": "0".repeat(64)}});
-    assert_eq!(image["code"], pinned);
+    let bundle = Bundle { node: node(bundle), bytes: 0 };
+    files(&place, &bundle).map_err(|failure| format!("{failure:?}"))
+}
 
-    options.module = Module::Http { url: "https://files.example.com/a.wasm".to_owned(), sha256: "a".repeat(64) };
-    let pinned = json!({"type": "HTTP", "http": {"url": "https://files.example.com/a.wasm", "sha256": "a".repeat(64)}});
-    assert_eq!(wasm(&options)["code"], pinned);
+fn documents(files: &[File], name: &str) -> Vec<Value> {
+    let file = files.iter().find(|file| file.path == name).unwrap_or_else(|| panic!("no {name}"));
+    let read = |document| serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    file.text.split("\n---\n").map(read).collect()
+}
+
+fn with_centers(centers: &[(&str, &str)]) -> Value {
+    let region = |(cluster, authority): &(&str, &str)| {
+        let center = match *authority {
+            "" => json!({"cluster": cluster}),
+            authority => json!({"cluster": cluster, "authority": authority}),
+        };
+        json!({"kind": "Region", "spec": {"center": center}})
+    };
+    json!({"documents": centers.iter().map(region).collect::<Vec<_>>()})
+}
+
+#[test]
+fn the_policy_fails_closed_pins_the_module_and_holds_the_bundle_as_it_is() {
+    let bundle = json!({"y": "no", "odd": ["09:00", "1e3", "~", "on", "<<image>>", "a\nb: c", "# d"], "documents": []});
+    let files = rendered(&bundle, &[80], &[]).unwrap();
+    let policy = &documents(&files, "policy.yaml")[0];
+    assert_eq!(policy["metadata"]["namespace"], "no");
+    assert_eq!(policy["spec"]["targetRefs"][0]["name"], "on");
+    let wasm = &policy["spec"]["wasm"][0];
+    assert_eq!((&wasm["failOpen"], &wasm["rootID"], &wasm["name"]), (&json!(false), &json!("regionguard"), &json!("regionguard")));
+    let image = json!({"url": "registry.example.com:5000/regionguard:1", "sha256": "1".repeat(64)});
+    assert_eq!(wasm["code"], json!({"type": "Image", "image": image}));
+    assert_eq!(wasm["config"], bundle);
 }
 
 #[test]
 fn every_port_has_its_peer_its_interlock_and_its_reload() {
-    let mut options = options();
-    options.ports = vec![80, 8443];
-    let files = files(&bundle(), &options).unwrap();
-    let [interlock, reload]: [Value; 2] = documents(named(&files, "interlock.yaml")).try_into().unwrap();
+    let files = rendered(&json!({}), &[80, 8443], &[]).unwrap();
+    let [interlock, reload]: [Value; 2] = documents(&files, "interlock.yaml").try_into().unwrap();
     for port in ["tcp-80", "tcp-8443"] {
-        let of_port = |patch: &Value| -> Vec<Value> {
-            let operations = operations(patch).into_iter().filter(|operation| operation["name"] == port);
-            operations.map(|operation| operation["operation"]["value"].clone()).collect()
+        let of_port = |policy: &Value| -> Vec<Value> {
+            let patches = policy["spec"]["jsonPatches"].as_array().unwrap().iter();
+            patches.filter(|patch| patch["name"] == port).map(|patch| patch["operation"]["value"].clone()).collect()
         };
         let values = of_port(&interlock);
         assert_eq!(values.len(), 3, "{port}");
@@ -108,61 +78,35 @@ fn every_port_has_its_peer_its_interlock_and_its_reload() {
         assert_eq!(values[2], false, "{port}");
         assert_eq!(of_port(&reload), [json!("FAIL_RELOAD")], "{port}");
     }
-    let gateway = documents(named(&files, "gateway.yaml"));
-    let listeners = gateway.iter().find(|document| document["kind"] == "Gateway").unwrap();
-    let ports: Vec<_> = listeners["spec"]["listeners"].as_array().unwrap().iter().map(|one| &one["port"]).collect();
-    assert_eq!(ports, [&json!(80), &json!(8443)]);
+    let gateway = documents(&files, "gateway.yaml").into_iter().find(|document| document["kind"] == "Gateway").unwrap();
+    let ports: Vec<_> = gateway["spec"]["listeners"].as_array().unwrap().iter().map(|one| one["port"].clone()).collect();
+    assert_eq!(ports, [json!(80), json!(8443)]);
 }
 
 #[test]
-fn each_center_is_a_cluster_once_at_the_address_of_its_authority() {
-    let region = |cluster: &str, authority: Option<&str>| {
-        json!({"kind": "Region", "spec": {"center": {"cluster": cluster, "authority": authority}}})
-    };
-    let bundle = json!({"documents": [
-        region("b", Some("b.internal:8181")), region("a", Some("a.internal")), region("b", Some("b.internal:8181")),
-        json!({"kind": "Region", "spec": {}}),
-    ]});
-    let files = files(&bundle, &options()).unwrap();
-    let centers = &documents(named(&files, "centers.yaml"))[0];
-    let clusters: Vec<_> = operations(centers)
-        .into_iter()
-        .map(|operation| {
-            let value = &operation["operation"]["value"];
-            let address = value.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address");
-            let address = address.unwrap();
-            assert_eq!(operation["name"], value["name"]);
-            assert_eq!(value["transport_socket"]["typed_config"]["sni"], address["address"]);
-            (value["name"].as_str().unwrap(), address["address"].as_str().unwrap(), address["port_value"].as_u64().unwrap())
-        })
-        .collect();
-    assert_eq!(clusters, [("a", "a.internal", 443), ("b", "b.internal", 8181)]);
+fn each_center_is_a_cluster_once_at_its_address() {
+    let bundle = with_centers(&[("b", "b.internal:8181"), ("a", "a.internal"), ("b", "b.internal:8181"), ("c", "")]);
+    let files = rendered(&bundle, &[80], &["c=c.internal:9"]).unwrap();
+    let centers = &documents(&files, "centers.yaml")[0];
+    let clusters = centers["spec"]["jsonPatches"].as_array().unwrap().iter().map(|patch| {
+        let value = &patch["operation"]["value"];
+        let address = value.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address").unwrap();
+        assert_eq!(patch["name"], value["name"]);
+        assert_eq!(value["transport_socket"]["typed_config"]["sni"], address["address"]);
+        format!("{}={}:{}", value["name"], address["address"], address["port_value"]).replace('"', "")
+    });
+    let clusters: Vec<String> = clusters.collect();
+    assert_eq!(clusters, ["b=b.internal:8181", "a=a.internal:443", "c=c.internal:9"]);
 
-    let without = super::files(&json!({"documents": []}), &options()).unwrap();
-    assert!(without.iter().all(|file| file.name != "centers.yaml"));
+    let without = rendered(&json!({"documents": []}), &[80], &[]).unwrap();
+    assert!(without.iter().all(|file| file.path != "centers.yaml"));
+    let unknown = rendered(&with_centers(&[("c", "")]), &[80], &[]).unwrap_err();
+    assert!(unknown.contains("where the center `c` is"), "{unknown}");
 }
 
 #[test]
-fn what_would_change_the_manifest_around_it_is_refused() {
-    let refused = |change: &dyn Fn(&mut Options)| {
-        let mut options = options();
-        change(&mut options);
-        files(&bundle(), &options).unwrap_err()
-    };
-    for name in ["", "Edge", "a b", "-a", "a-", "a\nb: c", "a/b", &"a".repeat(64)] {
-        assert!(refused(&|options| options.namespace = name.to_owned()).contains("the namespace"), "{name:?}");
-        assert!(refused(&|options| options.class = name.to_owned()).contains("the gateway class"), "{name:?}");
-        assert!(refused(&|options| options.gateway = name.to_owned()).contains("the gateway `"), "{name:?}");
+fn a_port_is_given_once() {
+    for ports in [&[80, 80][..], &[0]] {
+        assert!(rendered(&json!({}), ports, &[]).unwrap_err().contains("give each port of the Gateway once"), "{ports:?}");
     }
-    assert!(refused(&|options| options.ports.clear()).contains("no port"));
-    for url in ["", "a b", "a\"b", "a #b", "a\nb"] {
-        let module = Module::Image { url: url.to_owned(), sha256: "0".repeat(64) };
-        assert!(refused(&|options| options.module = module.clone()).contains("the module's address"), "{url:?}");
-    }
-    for sha256 in ["", "0", &"0".repeat(65), &"A".repeat(64), &"g".repeat(64)] {
-        let module = Module::Http { url: "https://a/b".to_owned(), sha256: sha256.to_owned() };
-        assert!(refused(&|options| options.module = module.clone()).contains("the module's digest"), "{sha256:?}");
-    }
-    let bad_port = json!({"documents": [{"spec": {"center": {"cluster": "a", "authority": "a:b"}}}]});
-    assert!(files(&bad_port, &options()).unwrap_err().contains("found `b`"));
 }
