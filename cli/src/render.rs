@@ -135,9 +135,7 @@ fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
 
 fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
     if paths.is_empty() {
-        return Err(Failure::new(
-            "error: this holds policy: name the folder of documents behind the target",
-        ));
+        return Err(Failure::new("error: this holds policy: name the folder of documents behind the target"));
     }
     let loaded = documents::load(paths).map_err(Failure::Documents)?;
     report::to_stderr(&loaded.warnings);

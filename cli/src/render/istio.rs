@@ -63,10 +63,7 @@ pub(crate) fn configmap(settings: &Settings, bundle: &Bundle) -> Result<File, Fa
     let mut values = settings.values();
     let inner = envoy::ecds_with(settings.mounted_module(), bundle);
     // As a string of JSON: that is how it is sent and kept.
-    fits(
-        "configmap.yaml",
-        serde_json::Value::from(inner.as_str()).to_string().len(),
-    )?;
+    fits("configmap.yaml", serde_json::Value::from(inner.as_str()).to_string().len())?;
     values.set("ecds", Value::Lines(inner));
     Ok(file("configmap.yaml", CONFIGMAP, &values))
 }
@@ -107,10 +104,7 @@ pub(crate) fn metrics_patch(settings: &Settings) -> File {
 pub(crate) fn mesh_config() -> Vec<File> {
     let of = |path: &str, template: &str| file(path, template, &Values::default());
     vec![
-        of(
-            "mesh-config.yaml",
-            include_str!("../../templates/istio/mesh-config.yaml"),
-        ),
+        of("mesh-config.yaml", include_str!("../../templates/istio/mesh-config.yaml")),
         of(
             "mesh-config-access-log.yaml",
             include_str!("../../templates/istio/mesh-config-access-log.yaml"),
@@ -138,10 +132,7 @@ pub(crate) fn kustomize(settings: &Settings, bundle: &Bundle) -> Result<Vec<File
 /// A folder with these files and the one that lists them.
 fn kustomization(folder: &str, template: &str, mut files: Vec<File>, settings: &Settings) -> Vec<File> {
     let mut values = settings.values();
-    values.set(
-        "files",
-        Node::List(files.iter().map(|file| file.path.as_str().into()).collect()),
-    );
+    values.set("files", Node::List(files.iter().map(|file| file.path.as_str().into()).collect()));
     files.push(file("kustomization.yaml", template, &values));
     for file in &mut files {
         file.path = format!("{folder}/{}", file.path);
@@ -224,9 +215,7 @@ fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
     let cluster = &center.cluster;
     let mut parts = cluster.split('|');
     let place = match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("outbound"), Some(port), Some(_), Some(host), None) => {
-            port.parse::<u16>().ok().filter(|port| *port > 0).zip(Some(host))
-        }
+        (Some("outbound"), Some(port), Some(_), Some(host), None) => port.parse::<u16>().ok().filter(|port| *port > 0).zip(Some(host)),
         _ => None,
     };
     let Some((port, host)) = place.filter(|(_, host)| is_subdomain(host)) else {

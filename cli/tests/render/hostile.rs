@@ -72,38 +72,20 @@ fn what_is_nearly_an_image_is_refused() {
     ] {
         refused(&["wasmplugin", DOCUMENTS, "--image", image]);
     }
-    for digest in [
-        "",
-        "0",
-        &zeros[1..],
-        &format!("{zeros}0"),
-        &"A".repeat(64),
-        &format!("sha256:{zeros}"),
-    ] {
+    for digest in ["", "0", &zeros[1..], &format!("{zeros}0"), &"A".repeat(64), &format!("sha256:{zeros}")] {
         refused(&["wasmplugin", DOCUMENTS, &format!("--sha256={digest}")]);
     }
 }
 
 #[test]
 fn a_group_may_have_any_name_and_stays_one_string() {
-    for group in [
-        "a\"] || true || [\"",
-        "a\\",
-        "team: ops",
-        "{{ x }}",
-        "---",
-        "日本",
-        "o'brien",
-        "a, b",
-    ] {
+    for group in ["a\"] || true || [\"", "a\\", "team: ops", "{{ x }}", "---", "日本", "o'brien", "a, b"] {
         let text = printed(&["istio", DOCUMENTS, &format!("--operator-group={group}")]);
         let policy = documents(&text)
             .into_iter()
             .find(|document| document["kind"] == "ValidatingAdmissionPolicy")
             .expect("a policy");
-        let expression = policy["spec"]["variables"][0]["expression"]
-            .as_str()
-            .expect("an expression");
+        let expression = policy["spec"]["variables"][0]["expression"].as_str().expect("an expression");
         let groups: Vec<String> = serde_json::from_str(expression).expect("a list");
         assert_eq!(groups, [group]);
     }
@@ -153,11 +135,7 @@ fn a_text_of_the_documents_stays_the_same_text() {
         let written: serde_json::Value = serde_json::from_str(&bundle).expect("JSON");
         let of = |target: &str| documents(&printed(&[target, folder.as_str()])).remove(0);
         assert_eq!(of("wasmplugin")["spec"]["pluginConfig"], written, "{text:?}");
-        assert_eq!(
-            of("trafficextension")["spec"]["wasm"]["pluginConfig"],
-            written,
-            "{text:?}"
-        );
+        assert_eq!(of("trafficextension")["spec"]["wasm"]["pluginConfig"], written, "{text:?}");
         assert_eq!(of("helm-values")["bundle"], written, "{text:?}");
         let in_file = |file: &serde_json::Value| {
             file.pointer("/resources/0/typed_config/config/configuration/value")

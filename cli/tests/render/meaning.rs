@@ -7,10 +7,7 @@ use super::{Folder, documents, printed, refused, render, stderr};
 const DOCUMENTS: &str = "envoy-config/istio/documents";
 
 fn rendered(args: &str) -> Vec<Value> {
-    let args: Vec<&str> = args
-        .split(' ')
-        .map(|arg| if arg == "DOCUMENTS" { DOCUMENTS } else { arg })
-        .collect();
+    let args: Vec<&str> = args.split(' ').map(|arg| if arg == "DOCUMENTS" { DOCUMENTS } else { arg }).collect();
     documents(&printed(&args))
 }
 
@@ -24,54 +21,12 @@ fn of_kind<'a>(all: &'a [Value], kind: &str, name: &str) -> &'a Value {
 #[test]
 fn each_scope_has_its_namespace_selector_mode_and_context() {
     let rows = [
-        (
-            "workload",
-            "us-east-1",
-            json!({"app": "api"}),
-            Value::Null,
-            "SERVER",
-            "SIDECAR_INBOUND",
-        ),
-        (
-            "namespace",
-            "us-east-1",
-            Value::Null,
-            Value::Null,
-            "SERVER",
-            "SIDECAR_INBOUND",
-        ),
-        (
-            "mesh",
-            "istio-system",
-            Value::Null,
-            Value::Null,
-            "SERVER",
-            "SIDECAR_INBOUND",
-        ),
-        (
-            "gateway",
-            "istio-ingress",
-            json!({"istio": "ingressgateway"}),
-            Value::Null,
-            "CLIENT",
-            "GATEWAY",
-        ),
-        (
-            "gateway --gateway edge",
-            "istio-ingress",
-            Value::Null,
-            json!("edge"),
-            "CLIENT",
-            "GATEWAY",
-        ),
-        (
-            "waypoint",
-            "us-east-1",
-            Value::Null,
-            json!("waypoint"),
-            "SERVER",
-            "SIDECAR_INBOUND",
-        ),
+        ("workload", "us-east-1", json!({"app": "api"}), Value::Null, "SERVER", "SIDECAR_INBOUND"),
+        ("namespace", "us-east-1", Value::Null, Value::Null, "SERVER", "SIDECAR_INBOUND"),
+        ("mesh", "istio-system", Value::Null, Value::Null, "SERVER", "SIDECAR_INBOUND"),
+        ("gateway", "istio-ingress", json!({"istio": "ingressgateway"}), Value::Null, "CLIENT", "GATEWAY"),
+        ("gateway --gateway edge", "istio-ingress", Value::Null, json!("edge"), "CLIENT", "GATEWAY"),
+        ("waypoint", "us-east-1", Value::Null, json!("waypoint"), "SERVER", "SIDECAR_INBOUND"),
     ];
     for (scope, namespace, labels, gateway, mode, context) in rows {
         let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
@@ -89,15 +44,8 @@ fn each_scope_has_its_namespace_selector_mode_and_context() {
             assert_eq!(filter["metadata"]["namespace"], namespace, "{scope}");
             assert_eq!(filter["spec"]["workloadSelector"]["labels"], labels, "{scope}");
             assert_eq!(filter["spec"]["targetRefs"][0]["name"], gateway, "{scope}");
-            assert_eq!(
-                filter["spec"]["configPatches"][0]["match"]["context"], context,
-                "{scope}"
-            );
-            assert_eq!(
-                filter["spec"]["configPatches"].as_array().map(Vec::len),
-                Some(1),
-                "{scope}"
-            );
+            assert_eq!(filter["spec"]["configPatches"][0]["match"]["context"], context, "{scope}");
+            assert_eq!(filter["spec"]["configPatches"].as_array().map(Vec::len), Some(1), "{scope}");
         }
     }
 }
@@ -105,9 +53,7 @@ fn each_scope_has_its_namespace_selector_mode_and_context() {
 #[test]
 fn the_plugin_is_reloaded_and_never_opens() {
     for (target, place) in [("wasmplugin", "/spec"), ("trafficextension", "/spec/wasm")] {
-        let all = rendered(&format!(
-            "{target} DOCUMENTS --pull-policy always --pull-secret registry"
-        ));
+        let all = rendered(&format!("{target} DOCUMENTS --pull-policy always --pull-secret registry"));
         let phase = &all[0]["spec"]["phase"];
         let wasm = all[0].pointer(place).expect("the plugin");
         assert_eq!(phase, "AUTHZ");
@@ -166,8 +112,9 @@ fn patch_and_filter_agree_on_the_pods() {
     let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
     assert_eq!(&policy["spec"]["workloadSelector"]["labels"], labels);
     let annotations = &patch["spec"]["template"]["metadata"]["annotations"];
-    let json_of =
-        |key: &str| -> Value { serde_json::from_str(annotations[key].as_str().expect("a text")).expect("JSON") };
+    let json_of = |key: &str| -> Value {
+        serde_json::from_str(annotations[key].as_str().expect("a text")).expect("JSON")
+    };
     let digest = "0".repeat(64);
     assert_eq!(
         json_of("sidecar.istio.io/userVolume"),
@@ -203,10 +150,7 @@ fn a_center_becomes_the_service_that_its_cluster_names() {
         json!(["spiffe://example.org/ns/a/sa/b"])
     );
     let said = refused(&["istio", "envoy-config/documents"]);
-    assert!(
-        said.contains("`center-us-east-1`") && said.contains("outbound|PORT||HOST"),
-        "{said}"
-    );
+    assert!(said.contains("`center-us-east-1`") && said.contains("outbound|PORT||HOST"), "{said}");
 }
 
 #[test]
@@ -223,22 +167,14 @@ fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
 #[test]
 fn a_bootstrap_has_a_cluster_for_each_center() {
     let folder = Folder::new("bootstraps", &[]);
-    printed(&[
-        "envoy",
-        "envoy-config/documents",
-        "--out",
-        folder.as_str(),
-        "--center",
-        "center-eu-west-1=pdp.example:9",
-    ]);
+    printed(&["envoy", "envoy-config/documents", "--out", folder.as_str(), "--center", "center-eu-west-1=pdp.example:9"]);
     for file in ["sidecar.yaml", "gateway.yaml"] {
         let text = std::fs::read_to_string(folder.0.join(file)).expect("a file");
         let bootstrap = documents(&text).remove(0);
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("clusters");
         let names: Vec<&str> = clusters.iter().filter_map(|cluster| cluster["name"].as_str()).collect();
         assert_eq!(names, ["upstream", "center-us-east-1", "center-eu-west-1"]);
-        let address =
-            clusters[2].pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address");
+        let address = clusters[2].pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address");
         assert_eq!(address, Some(&json!({"address": "pdp.example", "port_value": 9})));
     }
 }
@@ -255,22 +191,9 @@ fn documents_that_do_not_compile_are_refused_with_their_place() {
             ),
         ],
     );
-    for target in [
-        "ecds",
-        "configmap",
-        "wasmplugin",
-        "trafficextension",
-        "istio",
-        "helm",
-        "helm-values",
-        "kustomize",
-        "envoy",
-    ] {
+    for target in ["ecds", "configmap", "wasmplugin", "trafficextension", "istio", "helm", "helm-values", "kustomize", "envoy"] {
         let said = refused(&[target, folder.as_str()]);
-        assert!(
-            said.contains("policy.yaml:6") && said.contains("`effect`"),
-            "{target}: {said}"
-        );
+        assert!(said.contains("policy.yaml:6") && said.contains("`effect`"), "{target}: {said}");
     }
     let said = refused(&["wasmplugin"]);
     assert!(said.contains("folder of documents"), "{said}");
@@ -289,11 +212,7 @@ fn what_is_rendered_passes_check() {
             .current_dir(super::root())
             .output()
             .expect("runs");
-        assert!(
-            output.status.success(),
-            "{file}: {}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
@@ -316,9 +235,5 @@ fn both_examples_are_the_same_policy() {
 fn a_folder_that_cannot_be_written_is_an_error() {
     let folder = Folder::new("file", &[("out", "")]);
     let output = render(&["envoyfilter", "--out", folder.0.join("out").to_str().expect("UTF-8")]);
-    assert!(
-        !output.status.success() && stderr(&output).contains("cannot write"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(!output.status.success() && stderr(&output).contains("cannot write"), "{}", stderr(&output));
 }

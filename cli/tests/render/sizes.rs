@@ -14,14 +14,7 @@ fn folder(name: &str, kibibytes: usize) -> Folder {
     }
     let head = "region: us-east-1\nmetadata: {name: shop, version: 1}\ntrust: {hosts: [api.example.com]}\n";
     let region = "apiVersion: security.io/v1\nkind: Region\nmetadata: {name: us-east-1}\nspec:\n  issuer: i\n  audiences: [a]\n  keys: {jwks: {keys: [{kty: OKP, kid: k, crv: Ed25519, x: h2lx9FcXZGXxm66dZaMjc5TMMTVAXGJqBrsAVEmftOc}]}}\n";
-    Folder::new(
-        name,
-        &[
-            ("bundle.yaml", head),
-            ("regions.yaml", region),
-            ("rules.yaml", &policies),
-        ],
-    )
+    Folder::new(name, &[("bundle.yaml", head), ("regions.yaml", region), ("rules.yaml", &policies)])
 }
 
 #[test]
@@ -29,11 +22,7 @@ fn a_small_one_needs_nothing() {
     let folder = folder("small", 100);
     for target in ["wasmplugin", "trafficextension", "configmap"] {
         let output = render(&[target, folder.as_str()]);
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{target}: {}",
-            stderr(&output)
-        );
+        assert!(output.status.success() && output.stderr.is_empty(), "{target}: {}", stderr(&output));
     }
 }
 
@@ -43,31 +32,16 @@ fn a_large_one_needs_server_side_apply() {
     for target in ["wasmplugin", "trafficextension", "configmap"] {
         let output = render(&[target, folder.as_str()]);
         assert!(output.status.success(), "{target}: {}", stderr(&output));
-        assert!(
-            stderr(&output).contains("--server-side"),
-            "{target}: {}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains("--server-side"), "{target}: {}", stderr(&output));
     }
 }
 
 #[test]
 fn one_that_no_api_server_takes_is_refused() {
     let folder = folder("too-large", 960);
-    for target in [
-        "wasmplugin",
-        "trafficextension",
-        "configmap",
-        "istio",
-        "kustomize",
-        "helm",
-        "helm-values",
-    ] {
+    for target in ["wasmplugin", "trafficextension", "configmap", "istio", "kustomize", "helm", "helm-values"] {
         let said = refused(&[target, folder.as_str()]);
-        assert!(
-            said.contains("900 KiB") && said.contains("split the bundle"),
-            "{target}: {said}"
-        );
+        assert!(said.contains("900 KiB") && said.contains("split the bundle"), "{target}: {said}");
     }
     // A file on disk has no such limit.
     assert!(printed(&["ecds", folder.as_str()]).len() > 900 << 10);

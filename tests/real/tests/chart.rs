@@ -33,22 +33,12 @@ fn the_overlay_moves_everything_and_changes_the_image() {
         assert_eq!(object["metadata"]["namespace"], "shop", "{kind} {name}");
     }
     let plugin = &objects[&("WasmPlugin".to_owned(), "regionguard".to_owned())];
-    assert_eq!(
-        plugin["spec"]["url"],
-        "oci://registry.shop.example/regionguard/http-authz:0.1.0"
-    );
+    assert_eq!(plugin["spec"]["url"], "oci://registry.shop.example/regionguard/http-authz:0.1.0");
 }
 
 #[test]
 fn the_chart_takes_the_policy_from_a_config_map() {
-    let args = [
-        "--set",
-        "scope=workload",
-        "--set",
-        "selector.app=api",
-        "--set",
-        "policyFrom=configmap",
-    ];
+    let args = ["--set", "scope=workload", "--set", "selector.app=api", "--set", "policyFrom=configmap"];
     assert_same(&helm(&args), &files("policy-from-configmap", &[]));
 }
 
@@ -73,14 +63,7 @@ fn the_chart_knows_every_scope() {
 
 #[test]
 fn the_chart_makes_a_traffic_extension_instead() {
-    let args = [
-        "--set",
-        "scope=workload",
-        "--set",
-        "selector.app=api",
-        "--set",
-        "resource=TrafficExtension",
-    ];
+    let args = ["--set", "scope=workload", "--set", "selector.app=api", "--set", "resource=TrafficExtension"];
     let objects = helm(&args);
     assert!(!objects.keys().any(|(kind, _)| kind == "WasmPlugin"));
     for (key, expected) in files("trafficextension", &[]) {
@@ -115,9 +98,7 @@ fn helm_command(more: &[&str]) -> Command {
     let mut command = program("helm");
     command.args(["template", "regionguard"]).arg(istio("chart"));
     // What this Helm takes for the version of a server that it does not ask is older than all that the chart runs on.
-    command
-        .args(["--kube-version", "1.37.2", "--namespace", "us-east-1"])
-        .args(more);
+    command.args(["--kube-version", "1.37.2", "--namespace", "us-east-1"]).args(more);
     command
 }
 
@@ -148,11 +129,7 @@ fn files(folder: &str, without: &[&str]) -> Objects {
 
 fn program(name: &str) -> Command {
     let path = tools_dir().join("real").join(name);
-    assert!(
-        path.is_file(),
-        "no `{}`: run `make setup-real`, which builds it",
-        path.display()
-    );
+    assert!(path.is_file(), "no `{}`: run `make setup-real`, which builds it", path.display());
     Command::new(path)
 }
 

@@ -59,14 +59,7 @@ async fn accepted(mesh: Arc<Mesh>) -> Result<()> {
     for path in FOLDERS.iter().flat_map(|folder| manifests(folder)) {
         let file = path.to_str().ok_or("a path that is no text")?;
         let output = mesh
-            .kubectl(&[
-                "apply",
-                "--server-side",
-                "--dry-run=server",
-                "--validate=strict",
-                "-f",
-                file,
-            ])
+            .kubectl(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", file])
             .await?;
         assert!(output.status.success(), "{file}: {}", text(&output));
         assert!(output.stderr.is_empty(), "{file}: {}", text(&output));
@@ -76,19 +69,12 @@ async fn accepted(mesh: Arc<Mesh>) -> Result<()> {
 
 async fn analyzed(mesh: Arc<Mesh>) -> Result<()> {
     for folder in FOLDERS {
-        let files: Vec<String> = manifests(folder)
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let files: Vec<String> = manifests(folder).iter().map(|path| path.display().to_string()).collect();
         let mut args = vec!["analyze", "--use-kube=false", "--failure-threshold", "Info"];
         args.extend(files.iter().map(String::as_str));
         let output = mesh.istioctl(&args).await?;
         assert!(output.status.success(), "{folder}: {}", text(&output));
-        assert!(
-            text(&output).contains("No validation issues found"),
-            "{folder}: {}",
-            text(&output)
-        );
+        assert!(text(&output).contains("No validation issues found"), "{folder}: {}", text(&output));
     }
     Ok(())
 }
@@ -99,16 +85,9 @@ async fn interlocked(mesh: Arc<Mesh>) -> Result<()> {
     let request = Request::new("GET", "/healthz");
     assert_eq!(web.call(&api, &request).await?.status, 200);
     mesh.apply(&manifest("workload/interlock.yaml", NAMESPACE)?).await?;
-    eventually("the interlock refuses", async || {
-        Ok(web.call(&api, &request).await?.status == 403)
-    })
-    .await?;
+    eventually("the interlock refuses", async || Ok(web.call(&api, &request).await?.status == 403)).await?;
     assert_eq!(api.client().send(&request).await?.status, 403, "without TLS, too");
-    assert_eq!(
-        web.client().send(&request).await?.status,
-        200,
-        "another workload is not touched"
-    );
+    assert_eq!(web.client().send(&request).await?.status, 200, "another workload is not touched");
     // A value that a client could send counts for nothing: only the filter sets what the interlock reads.
     let forged = Request::new("GET", "/healthz").header("wasm.regionguard", "allow;");
     assert_eq!(web.call(&api, &forged).await?.status, 403);
@@ -123,14 +102,7 @@ async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
     mesh.apply(&policy).await?;
     mesh.apply(&folder("stats-tags.yaml")?).await?;
     let (web, api) = pair(&mesh, NAMESPACE, patched(&mesh, NAMESPACE)?).await?;
-    for file in [
-        "interlock",
-        "direct-peer",
-        "policy",
-        "centers",
-        "http-only",
-        "telemetry",
-    ] {
+    for file in ["interlock", "direct-peer", "policy", "centers", "http-only", "telemetry"] {
         mesh.apply(&folder(&format!("{file}.yaml"))?).await?;
     }
     let health = Request::new("GET", "/healthz").host(HOST);
@@ -140,21 +112,12 @@ async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
     })
     .await?;
     assert_eq!(at(&web, "/v1/profiles/7").await?.status, 401);
-    let line = api
-        .access_log()
-        .wait_for(|line| line.text("path") == "/v1/profiles/7")
-        .await?;
+    let line = api.access_log().wait_for(|line| line.text("path") == "/v1/profiles/7").await?;
     assert!(line.text("decision").starts_with("deny;"), "{line:?}");
-    assert_eq!(
-        line.text("peer_identity"),
-        format!("spiffe://cluster.local/ns/{NAMESPACE}/sa/web")
-    );
+    assert_eq!(line.text("peer_identity"), format!("spiffe://cluster.local/ns/{NAMESPACE}/sa/web"));
     let state = api.config_dump().await?.to_string();
     for cluster in ["center.us-east-1.internal", "center.eu-west-1.internal"] {
-        assert!(
-            state.contains(&format!("outbound|8181||{cluster}")),
-            "no cluster for {cluster}"
-        );
+        assert!(state.contains(&format!("outbound|8181||{cluster}")), "no cluster for {cluster}");
     }
     assert!(state.contains("regionguard.direct_peer"));
     metrics(&api).await?;
@@ -198,15 +161,10 @@ async fn metrics(api: &Workload) -> Result<()> {
 
 /// An edit of the ConfigMap is in force without istiod.
 async fn edited(mesh: &Mesh, web: &Workload, policy: &str) -> Result<()> {
-    let edit = policy
-        .replace("/healthz", "/livez")
-        .replace("version: 1}", "version: 2}");
+    let edit = policy.replace("/healthz", "/livez").replace("version: 1}", "version: 2}");
     assert_ne!(edit, policy);
     mesh.apply(&edit).await?;
-    eventually("the edit is in force", async || {
-        Ok(at(web, "/livez").await?.status == 200)
-    })
-    .await?;
+    eventually("the edit is in force", async || Ok(at(web, "/livez").await?.status == 200)).await?;
     assert_eq!(at(web, "/healthz").await?.status, 401);
     Ok(())
 }
@@ -215,16 +173,12 @@ async fn admitted(mesh: Arc<Mesh>) -> Result<()> {
     const NAMESPACE: &str = "admitted";
     mesh.namespace(NAMESPACE).await?;
     // The mesh itself writes as `system:masters`, for the other tests.
-    let policy = shipped("policy-from-configmap/admission.yaml")?.replace(
-        "[\"regionguard-operators\"]",
-        "[\"regionguard-operators\", \"system:masters\"]",
-    );
+    let policy = shipped("policy-from-configmap/admission.yaml")?
+        .replace("[\"regionguard-operators\"]", "[\"regionguard-operators\", \"system:masters\"]");
     mesh.apply(&policy).await?;
     mesh.apply(ROLES).await?;
     let of = |name: &str, label: &str| {
-        format!(
-            "{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: {NAMESPACE}, name: {name}, labels: {{app.kubernetes.io/name: {label}}}}}}}"
-        )
+        format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: {NAMESPACE}, name: {name}, labels: {{app.kubernetes.io/name: {label}}}}}}}")
     };
     let ours = write(&mesh, "ours.yaml", &of("regionguard-policy", "other"))?;
     let labelled = write(&mesh, "labelled.yaml", &of("any-name", "regionguard"))?;
@@ -264,11 +218,7 @@ async fn admitted(mesh: Arc<Mesh>) -> Result<()> {
         }
         assert!(!developer.may(&args).await?, "{refused:?}");
     }
-    assert!(
-        !developer
-            .may(&["apply", "--server-side", "--force-conflicts", "-f", &unlabelled])
-            .await?
-    );
+    assert!(!developer.may(&["apply", "--server-side", "--force-conflicts", "-f", &unlabelled]).await?);
     let all = ["-n", NAMESPACE, "delete", "configmaps", "--all", "--wait=false"];
     assert!(!developer.may(&all).await?, "a collection");
     for name in ["regionguard-policy", "any-name", "regionguard-bootstrap"] {
@@ -321,10 +271,7 @@ async fn http_only(mesh: Arc<Mesh>) -> Result<()> {
     let (web, api) = pair(&mesh, NAMESPACE, Spec::new(NAMESPACE, "api")).await?;
     let request = Request::new("GET", "/");
     mesh.apply(&manifest("workload/interlock.yaml", NAMESPACE)?).await?;
-    eventually("HTTP is judged", async || {
-        Ok(api.client().send(&request).await?.status == 403)
-    })
-    .await?;
+    eventually("HTTP is judged", async || Ok(api.client().send(&request).await?.status == 403)).await?;
     // The same port, if its protocol were not declared or not HTTP: nobody judges it.
     let mut sidecar = mesh
         .kube()
@@ -332,31 +279,15 @@ async fn http_only(mesh: Arc<Mesh>) -> Result<()> {
         .await?
         .ok_or("no Sidecar")?;
     sidecar["spec"]["ingress"][0]["port"]["protocol"] = Value::from("TCP");
-    for field in [
-        "managedFields",
-        "resourceVersion",
-        "uid",
-        "creationTimestamp",
-        "generation",
-    ] {
+    for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
         sidecar["metadata"].as_object_mut().ok_or("no metadata")?.remove(field);
     }
     mesh.kube().apply_object(&sidecar).await?;
-    eventually("TCP passes", async || {
-        Ok(api.client().send(&request).await?.status == 200)
-    })
-    .await?;
+    eventually("TCP passes", async || Ok(api.client().send(&request).await?.status == 200)).await?;
     let policy = manifest("policy-from-configmap/http-only.yaml", NAMESPACE)?;
     mesh.apply(&policy).await?;
-    eventually("TCP is refused", async || {
-        Ok(api.client().send(&request).await.is_err())
-    })
-    .await?;
-    assert_eq!(
-        web.client().send(&request).await?.status,
-        200,
-        "HTTP of another workload is not touched"
-    );
+    eventually("TCP is refused", async || Ok(api.client().send(&request).await.is_err())).await?;
+    assert_eq!(web.client().send(&request).await?.status, 200, "HTTP of another workload is not touched");
     Ok(())
 }
 
@@ -417,10 +348,7 @@ fn shipped(file: &str) -> Result<String> {
 /// The manifests of a folder.
 fn manifests(folder: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(envoy_config(&format!("istio/{folder}")));
-    let paths = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()));
+    let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = paths.filter(|path| !path.ends_with("kustomization.yaml")).collect();
     files.sort();
     assert!(!files.is_empty(), "no files in `{folder}`");
@@ -435,11 +363,7 @@ fn write(mesh: &Mesh, name: &str, text: &str) -> Result<String> {
 }
 
 fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 async fn eventually(what: &str, reached: impl AsyncFn() -> Result<bool>) -> Result<()> {

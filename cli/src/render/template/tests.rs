@@ -5,17 +5,8 @@ fn values() -> Values {
     values
         .set("name", "a: b")
         .set("number", Node::Number(7.into()))
-        .set(
-            "map",
-            Node::Map(vec![("b".to_owned(), "c".into()), ("d".to_owned(), "e".into())]),
-        )
-        .set(
-            "items",
-            Node::List(vec![
-                Node::Map(vec![("x".to_owned(), "1".into())]),
-                Node::Map(vec![("x".to_owned(), "y".into())]),
-            ]),
-        )
+        .set("map", Node::Map(vec![("b".to_owned(), "c".into()), ("d".to_owned(), "e".into())]))
+        .set("items", Node::List(vec![Node::Map(vec![("x".to_owned(), "1".into())]), Node::Map(vec![("x".to_owned(), "y".into())])]))
         .set("lines", Value::Lines("f: 1\n\ng: 2\n".to_owned()))
         .set("if yes", true)
         .set("if no", false);
@@ -45,24 +36,14 @@ fn helm_gets_an_expression_for_each_place() {
         ("item.x", ".x | quote"),
         ("if yes", ".Values.yes"),
     ]);
-    let template =
-        "name: <<name>>\nmap:\n  <<block map>>\n<<if yes>>\n<<each items>>\n- <<item.x>>\n<<end>>\n<<end>>\n";
+    let template = "name: <<name>>\nmap:\n  <<block map>>\n<<if yes>>\n<<each items>>\n- <<item.x>>\n<<end>>\n<<end>>\n";
     let expected = "name: {{ .Values.name | quote }}\nmap:\n  {{- toYaml .Values.map | nindent 2 }}\n{{- if .Values.yes }}\n{{- range .Values.items }}\n- {{ .x | quote }}\n{{- end }}\n{{- end }}\n";
     assert_eq!(Template::parse(template).write(&helm), expected);
 }
 
 #[test]
 fn a_template_with_a_mistake_panics() {
-    for template in [
-        "<<end>>",
-        "<<if yes>>",
-        "<<each items>>",
-        "<<nobody>>",
-        "<<map>>",
-        "<<block nobody>>",
-        "<<if nobody>>\n<<end>>",
-        "<<each name>>\n<<end>>",
-    ] {
+    for template in ["<<end>>", "<<if yes>>", "<<each items>>", "<<nobody>>", "<<map>>", "<<block nobody>>", "<<if nobody>>\n<<end>>", "<<each name>>\n<<end>>"] {
         let result = std::panic::catch_unwind(|| Template::parse(template).write(&values()));
         assert!(result.is_err(), "{template}");
     }
