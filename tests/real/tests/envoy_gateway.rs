@@ -259,11 +259,7 @@ async fn a_policy_that_does_not_compile_changes_nothing(stage: &mut Stage) -> Re
         Ok(stage.proxy.stat("listener_manager.lds.update_rejected").await? > refused)
     })
     .await?;
-    assert!(
-        stage.proxy.log().contains("effekt"),
-        "{}",
-        stage.proxy.log()
-    );
+    assert!(stage.proxy.log().contains("effekt"), "{}", stage.proxy.log());
     // Envoy Gateway does not know the bundle, and says nothing of it.
     stage
         .has("EnvoyExtensionPolicy", "regionguard", "Accepted", "True")
