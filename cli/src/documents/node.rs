@@ -138,24 +138,6 @@ impl Node {
         found
     }
 
-    /// The value without its places, its members in their order.
-    pub(super) fn written(&self) -> crate::render::Node {
-        use crate::render::Node as Written;
-        match &self.value {
-            Data::Null => Written::Null,
-            Data::Bool(value) => Written::Bool(*value),
-            Data::Number(number) => Written::Number(number.clone()),
-            Data::Text(text) => Written::Text(text.clone()),
-            Data::List(items) => Written::List(items.iter().map(Self::written).collect()),
-            Data::Object(members) => Written::Map(
-                members
-                    .iter()
-                    .map(|member| (member.name.clone(), member.value.written()))
-                    .collect(),
-            ),
-        }
-    }
-
     /// The path to what stands at `at`, as far as it is there; `None` where this value stands elsewhere.
     pub(super) fn path_to(&self, at: &Span) -> Option<String> {
         if !self.span.holds(at) {
@@ -188,6 +170,24 @@ impl Node {
                 Some((item, format!("[{index}]")))
             }
             _ => None,
+        }
+    }
+
+    /// The value without its places, its members in their order.
+    pub(super) fn written(&self) -> crate::render::Node {
+        use crate::render::Node as Written;
+        match &self.value {
+            Data::Null => Written::Null,
+            Data::Bool(value) => Written::Bool(*value),
+            Data::Number(number) => Written::Number(number.clone()),
+            Data::Text(text) => Written::Text(text.clone()),
+            Data::List(items) => Written::List(items.iter().map(Self::written).collect()),
+            Data::Object(members) => Written::Map(
+                members
+                    .iter()
+                    .map(|member| (member.name.clone(), member.value.written()))
+                    .collect(),
+            ),
         }
     }
 
