@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up test test-unit test-wasm test-browser test-envoy bench lint fmt clean
+.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -23,9 +23,16 @@ help: ## list the commands
 setup: ## install what build, demo and bench need, into .tools/
 	@scripts/setup toolchain envoy wasm-cc
 
+# This machine's paths stay out of the module, so that it is the same wherever it is built.
+REMAP := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/regionguard
+
 build: setup ## build the WebAssembly module
-	cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
 	@size=$$(wc -c <$(MODULE)); echo "module: $$size bytes, $(MODULE)"; test $$size -le $(MODULE_MAX) || { echo "the module is larger than $(MODULE_MAX) bytes" >&2; exit 1; }
+
+cli: setup ## build `regionguard`, the command that checks and renders
+	cargo build --quiet --profile tools -p regionguard-cli
+	@echo "built $(TARGET)/tools/regionguard: put it on your PATH, then try \`regionguard --help\`"
 
 demo: build ## two regions with real Envoys: walk through the requests and print what was decided
 	@echo "the demo: builds once, in about a minute"
@@ -35,10 +42,13 @@ up: build ## the same two regions, kept running, with curl commands to try
 	@echo "the demo: builds once, in about a minute"
 	@cargo run --quiet --profile tools -p two-regions -- up
 
+istio-up: build setup-real ## a real Istio mesh of two regions on this machine, with commands to try
+	@cargo run --quiet --profile tools -p regionguard-mesh --bin istio-up
+
 test: build test-unit test-wasm test-browser test-envoy ## everything
 
 test-unit: setup ## unit, property and vector tests, natively
-	cargo test $(NATIVE) --exclude regionguard-harness --exclude two-regions
+	cargo test $(NATIVE) --exclude regionguard-harness --exclude two-regions --exclude regionguard-mesh
 
 test-wasm: setup ## the kernel's unit tests on wasm32-wasip1, under node:wasi
 	@scripts/setup node
@@ -50,6 +60,31 @@ test-browser: setup ## the kernel's pure parts on wasm32-unknown-unknown
 
 test-envoy: build ## end to end, on a real Envoy
 	cargo test -p regionguard-harness -p two-regions
+
+setup-real: ## build the servers of the real mesh with Go: once, in about 15 minutes
+	@scripts/setup real
+
+# Without Go nothing of it runs; REQUIRE_ALL=1 makes that a failure.
+test-real: build ## end to end, in a real Istio mesh: needs Go
+	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ "$(REQUIRE_ALL)" != 1 ] || exit $$code; \
+		echo "test-real: left out: everything (the mesh, the image, Envoy Gateway), because the servers cannot be built here"; exit 0; }
+	@if [ -e "$(TOOLS)/real/istioctl" ]; then cargo test -p regionguard-mesh; fi
+
+# One of each minor version that is supported. The package of 1.38.3 has no V8.
+ENVOYS := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures
+
+test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.40.0"
+	@scripts/setup $(ENVOYS:%=envoy@%)
+	cargo test --no-run $(ON_EACH_ENVOY)
+	@for version in $(ENVOYS); do \
+	    echo "== Envoy $$version"; \
+	    REGIONGUARD_ENVOY_VERSION=$$version cargo test --quiet $(ON_EACH_ENVOY) || { echo "Envoy $$version: a test failed" >&2; exit 1; }; \
+	done; echo "passed on Envoy $(ENVOYS)"
+
+image: build ## build the OCI image of the module, into target/image
+	cargo run --quiet --profile tools -p regionguard-cli -- image --module $(MODULE) --out $(TARGET)/image \
+	    $(if $(IMAGE_REVISION),--revision $(IMAGE_REVISION)) $(if $(IMAGE_SOURCE),--source-url $(IMAGE_SOURCE))
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side

@@ -95,6 +95,7 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
     }
     let mut bundles = Vec::new();
     for draft in Draft::all(found, complete, &sources, &mut problems) {
+        draft.name(&sources, &mut problems);
         bundles.extend(draft.compile(&sources, &mut problems));
     }
     sort(&mut problems, &sources);

@@ -17,11 +17,25 @@ pub(crate) struct Span {
     pub(super) bytes: Range<usize>,
 }
 
+impl Span {
+    fn holds(&self, other: &Self) -> bool {
+        self.file == other.file && self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
+    }
+}
+
 /// The files that were read, by number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources(pub(super) Vec<Rc<Source>>);
 
 impl Sources {
+    /// The piece of one of these files that `place` is.
+    pub(super) fn span(&self, place: &Place) -> Option<Span> {
+        Some(Span {
+            file: self.0.iter().position(|source| Rc::ptr_eq(source, &place.source))?,
+            bytes: place.bytes.clone()?,
+        })
+    }
+
     /// The piece of text that `span` is.
     pub(super) fn place(&self, span: &Span) -> Option<Place> {
         Some(Place {
@@ -122,6 +136,41 @@ impl Node {
             rest = after;
         }
         found
+    }
+
+    /// The path to what stands at `at`, as far as it is there; `None` where this value stands elsewhere.
+    pub(super) fn path_to(&self, at: &Span) -> Option<String> {
+        if !self.span.holds(at) {
+            return None;
+        }
+        let mut path = String::new();
+        let mut node = self;
+        while let Some((next, step)) = node.towards(at) {
+            path.push_str(&step);
+            node = next;
+        }
+        Some(path.trim_start_matches('.').to_owned())
+    }
+
+    /// The member or item that holds `at`. They stand in the order of the text.
+    fn towards(&self, at: &Span) -> Option<(&Self, String)> {
+        let behind = |start: usize| start <= at.bytes.start;
+        match &self.value {
+            Data::Object(members) => {
+                let index = members.partition_point(|member| behind(member.name_span.bytes.start));
+                let member = members.get(index.checked_sub(1)?)?;
+                let holds = member.name_span.holds(at) || member.value.span.holds(at);
+                holds.then(|| (&member.value, format!(".{}", member_name(&member.name))))
+            }
+            Data::List(items) => {
+                let index = items
+                    .partition_point(|item| behind(item.span.bytes.start))
+                    .checked_sub(1)?;
+                let item = items.get(index).filter(|item| item.span.holds(at))?;
+                Some((item, format!("[{index}]")))
+            }
+            _ => None,
+        }
     }
 
     /// The value without its places, its members in their order.

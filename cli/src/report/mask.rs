@@ -12,10 +12,18 @@ pub(super) fn mask(line: &str) -> String {
     }
     let mut masked = String::with_capacity(line.len());
     let mut name = "";
+    let mut in_token = false;
     for piece in pieces(line) {
         let is_word = piece.starts_with(is_word_character);
-        let is_secret = is_word && piece.len() >= SHORTEST && (piece.starts_with("eyJ") || PRIVATE.contains(&name));
-        if is_secret {
+        let begins = piece.len() >= SHORTEST && piece.starts_with("eyJ");
+        let is_private = piece.len() >= SHORTEST && PRIVATE.contains(&name);
+        // What follows the head of a token behind a dot is the rest of it.
+        in_token = if is_word {
+            begins || in_token
+        } else {
+            in_token && piece == "."
+        };
+        if is_word && (in_token || is_private) {
             masked.push_str(&"*".repeat(piece.len()));
         } else {
             masked.push_str(piece);
@@ -64,7 +72,7 @@ mod tests {
             ("  d: short".to_owned(), "  d: short".to_owned()),
             (
                 "t: Bearer eyJhbGciOiJub25lIn0.e30.c2ln".to_owned(),
-                format!("t: Bearer {}.e30.c2ln", "*".repeat(20)),
+                format!("t: Bearer {}.***.****", "*".repeat(19)),
             ),
             ("-----BEGIN é".to_owned(), "*".repeat(13)),
         ] {

@@ -1,6 +1,6 @@
 //! What one VM holds for all of its plugins: the engine, and which context of the host's belongs to what.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
@@ -19,7 +19,7 @@ use crate::abi::{self, Buffer, FilterAction, HeaderMap, HostError, LogLevel};
 use crate::carry::{Carried, carry_out, refuse};
 use crate::metrics::Metrics;
 use crate::pairs;
-use crate::stream::Stream;
+use crate::stream::{Stream, Watch};
 use crate::verify::HostKit;
 
 /// The largest configuration that is read, in bytes; the kernel refuses less.
@@ -48,6 +48,7 @@ pub(crate) fn with_state<T>(otherwise: T, f: impl FnOnce(&mut State) -> T) -> T 
 struct Root {
     context: u32,
     scope: Option<ScopeId>,
+    watch: Cell<Watch>,
 }
 
 /// A stream that waits.
@@ -98,7 +99,11 @@ impl State {
     /// A context was created: a root where `parent` is 0.
     pub(crate) fn created(&mut self, context: u32, parent: u32) {
         if parent == 0 {
-            self.roots.push(Root { context, scope: None });
+            self.roots.push(Root {
+                context,
+                scope: None,
+                watch: Cell::new(Watch::Each),
+            });
         } else {
             self.newest = (context, parent);
         }
@@ -136,10 +141,11 @@ impl State {
         let (scope, _) = self
             .engine
             .activate(&name, Rc::new(generation), locality.as_deref(), &mut fx);
-        if let Some(root) = self.roots.iter_mut().find(|known| known.context == root)
-            && let Some(before) = root.scope.replace(scope)
-        {
-            self.engine.release(before);
+        if let Some(root) = self.roots.iter_mut().find(|known| known.context == root) {
+            root.watch.set(Watch::of_node());
+            if let Some(before) = root.scope.replace(scope) {
+                self.engine.release(before);
+            }
         }
         self.carry(fx);
         self.metrics.flush(self.engine.tally());
@@ -157,17 +163,21 @@ impl State {
         }
         self.carry(fx);
         self.metrics.flush(self.engine.tally());
+        for root in &self.roots {
+            root.watch.set(root.watch.get().refreshed());
+        }
         self.forget_gone_roots();
     }
 
     /// Decides a request, or begins to.
     pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
         let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
-        let scope = self
-            .roots
-            .iter()
-            .find(|known| known.context == root)
-            .and_then(|known| known.scope);
+        let plugin = self.roots.iter().find(|known| known.context == root);
+        let unknown = Cell::new(Watch::Each);
+        let attrs = Stream {
+            watch: plugin.map_or(&unknown, |plugin| &plugin.watch),
+        };
+        let scope = plugin.and_then(|plugin| plugin.scope);
         let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();
         let headers = Headers::parse(&block).or_else(|_| Headers::parse(&NO_HEADERS));
         let mut fx = Effects::default();
@@ -176,7 +186,7 @@ impl State {
                 let (wall, read) = host_now(self.start);
                 let now = Now::new(wall, &read);
                 self.engine
-                    .begin(scope, Input { headers }, &Stream, &self.kit, &now, &mut fx)
+                    .begin(scope, Input { headers }, &attrs, &self.kit, &now, &mut fx)
             }
             Err(_) => return FilterAction::Pause,
         };

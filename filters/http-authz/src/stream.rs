@@ -1,5 +1,7 @@
 //! One stream's properties, read where the kernel asks for them.
 
+use core::cell::Cell;
+
 use regionguard::engine::Attrs;
 
 use crate::abi;
@@ -9,12 +11,71 @@ pub(crate) const LINE: &str = "regionguard";
 /// Where the configuration puts the direct peer's address (`envoy.filters.http.set_filter_state`).
 const DIRECT_PEER: &str = "filter_state\0regionguard.direct_peer";
 
-/// The stream of the current callback.
-pub(crate) struct Stream;
+/// The peer's leaf certificate: PEM, percent-encoded.
+const PEER_CERTIFICATE: &str = "connection\0peer_certificate";
+/// `envoy.config.core.v3.TrafficDirection` of this stream's listener, as an `int64`.
+const LISTENER_DIRECTION: &str = "xds\0listener_direction";
+/// `TrafficDirection.OUTBOUND`
+const OUTBOUND: [u8; 8] = 2_i64.to_le_bytes();
+/// In Istio `ROLE~ADDRESS~NAME~DOMAIN`.
+const NODE_ID: &str = "xds\0node\0id";
 
-impl Attrs for Stream {
+/// Which streams of a root context are asked for the direction of their listener. The host tells it to streams only, each time at the price of an allocating call,
+/// and one root context may serve listeners of both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Each. Whoever loads a plugin into an Istio sidecar without saying where has it in both chains; and where one outbound stream was seen, there are more.
+    Each,
+    /// The next one.
+    Next,
+    /// None until the next tick: the last that was asked was not outbound.
+    Later,
+    /// None: the listeners of an Istio gateway are outbound, since what comes in there goes out to others by design.
+    Never,
+}
+
+impl Watch {
+    /// What this node wants; to be asked in a root context.
+    pub(crate) fn of_node() -> Self {
+        match abi::property(NODE_ID) {
+            Some(id) if id.starts_with(b"sidecar~") => Self::Each,
+            Some(id) if id.starts_with(b"router~") => Self::Never,
+            _ => Self::Next,
+        }
+    }
+
+    /// A tick has passed.
+    pub(crate) fn refreshed(self) -> Self {
+        if self == Self::Later { Self::Next } else { self }
+    }
+}
+
+/// The stream of the current callback.
+pub(crate) struct Stream<'a> {
+    /// Of its root context.
+    pub(crate) watch: &'a Cell<Watch>,
+}
+
+impl Attrs for Stream<'_> {
     fn direct_peer(&self) -> Option<Vec<u8>> {
         abi::property(DIRECT_PEER)
+    }
+
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        abi::property(PEER_CERTIFICATE)
+    }
+
+    fn is_outbound(&self) -> bool {
+        let watch = self.watch.get();
+        if matches!(watch, Watch::Later | Watch::Never) {
+            return false;
+        }
+        // A listener that says nothing of its direction is not outbound.
+        let outbound = abi::property(LISTENER_DIRECTION).is_some_and(|direction| direction == OUTBOUND);
+        if watch == Watch::Next {
+            self.watch.set(if outbound { Watch::Each } else { Watch::Later });
+        }
+        outbound
     }
 
     fn has_line(&self) -> bool {

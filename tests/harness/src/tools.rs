@@ -29,15 +29,48 @@ pub fn target_dir() -> PathBuf {
 /// The Envoy program itself. The package installs a Python script that becomes Envoy; the program behind it is run directly,
 /// so that process id, signals and CPU time are Envoy's own from the start.
 ///
+/// `REGIONGUARD_ENVOY_VERSION` chooses another one than `make setup` installs: a version that is in `envoys/` of the tools, such
+/// as `1.36.4`, or the path of a program, which holds a `/`.
+///
 /// # Errors
 /// When it is not installed.
 pub fn envoy() -> Result<PathBuf> {
-    let venv = tools_dir().join("venv");
+    match std::env::var("REGIONGUARD_ENVOY_VERSION") {
+        Err(_) => envoy_of(&tools_dir().join("venv"), "make setup"),
+        Ok(chosen) => chosen_envoy(&chosen),
+    }
+}
+
+fn chosen_envoy(chosen: &str) -> Result<PathBuf> {
+    if chosen.contains('/') {
+        let program = workspace_root().join(chosen);
+        return match program.is_file() {
+            true => Ok(program),
+            false => Err(format!(
+                "`REGIONGUARD_ENVOY_VERSION` is `{chosen}`: there is no such file; name a version, or the path of Envoy's program"
+            )
+            .into()),
+        };
+    }
+    if chosen.is_empty() || !chosen.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(format!(
+            "`REGIONGUARD_ENVOY_VERSION` is `{chosen}`: write a version like `1.40.0`, or a path with a `/` in it"
+        )
+        .into());
+    }
+    envoy_of(
+        &tools_dir().join("envoys").join(chosen),
+        &format!("scripts/setup envoy@{chosen}"),
+    )
+}
+
+/// The program in a Python environment `venv`, which `command` installs.
+fn envoy_of(venv: &Path, command: &str) -> Result<PathBuf> {
     let found = read_dir(&venv.join("lib")).into_iter().find_map(|python| {
         let program = python.join("site-packages/envoy/_bin/envoy");
         program.is_file().then_some(program)
     });
-    found.ok_or_else(|| format!("no Envoy in `{}`: run `make setup`, which installs it", venv.display()).into())
+    found.ok_or_else(|| format!("no Envoy in `{}`: run `{command}`, which installs it", venv.display()).into())
 }
 
 /// The filter, compiled: `REGIONGUARD_MODULE`, or else what `make build` leaves in the target folder.
@@ -74,12 +107,22 @@ fn read_dir(dir: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{envoy_config, workspace_root};
+    use super::{chosen_envoy, envoy_config, workspace_root};
 
     #[test]
     fn the_workspace_root_holds_what_ships() {
         assert!(workspace_root().join("Makefile").is_file());
         assert!(envoy_config("sidecar.yaml").is_file());
         assert!(envoy_config("ecds/regionguard.yaml").is_file());
+    }
+
+    #[test]
+    fn another_envoy_is_chosen_by_version_or_path() {
+        let refusal = |chosen: &str| chosen_envoy(chosen).unwrap_err().to_string();
+        assert!(refusal("0.1.2").contains("envoys/0.1.2`: run `scripts/setup envoy@0.1.2`"));
+        assert!(refusal("v1.40").contains("`v1.40`: write a version like `1.40.0`"));
+        assert!(refusal("").contains("write a version"));
+        assert!(refusal("/no/such/envoy").contains("there is no such file"));
+        assert_eq!(chosen_envoy("./Makefile").unwrap(), workspace_root().join("./Makefile"));
     }
 }

@@ -6,17 +6,17 @@ use std::process::Output;
 use std::sync::Arc;
 
 use regionguard_harness::{RunDir, tools};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
-use crate::Result;
 use crate::error::Context as _;
 use crate::kube::Kube;
 use crate::kubelet::Kubelet;
 use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::workload::{Spec, Workload};
+use crate::workload::{SERVICE_PORT, Spec, WORKLOAD_PORT, Workload};
+use crate::{Result, places};
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) kubelet: Kubelet,
     pub(crate) envoy: PathBuf,
     pub(crate) discovery: SocketAddr,
+    /// `defaultConfig` of the MeshConfig.
+    pub(crate) default_config: Map<String, Value>,
     pub(crate) run: RunDir,
 }
 
@@ -72,6 +74,9 @@ impl Mesh {
     /// When a program is missing or does not get ready; the error holds the end of its log.
     pub async fn start(options: Options) -> Result<Self> {
         let progress = Progress::new(options.progress);
+        for port in [SERVICE_PORT, WORKLOAD_PORT] {
+            places::check_own(port)?;
+        }
         let envoy = options.envoy.clone().map_or_else(tools::envoy, Ok)?;
         let run = RunDir::new(&options.name)?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
@@ -79,7 +84,9 @@ impl Mesh {
         let ApiServer { process, kube } = plane::start_api_server(run.path(), etcd_address).await?;
         progress.done("kube-apiserver");
         plane::define_kinds(&kube).await?;
-        namespace(&kube, plane::SYSTEM).await?;
+        namespace(&kube, plane::SYSTEM, "disabled").await?;
+        namespace(&kube, "default", "disabled").await?;
+        plane::default_sidecar(&kube).await?;
         progress.done("the kinds of Istio");
         let plan = Istiod::plan(run.path(), &options)?;
         let istiod = plan.start().await?;
@@ -90,6 +97,10 @@ impl Mesh {
                 kube,
                 envoy,
                 discovery: plan.discovery,
+                default_config: options.mesh_config["defaultConfig"]
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default(),
                 run,
             }),
             istiod: Mutex::new(Some(istiod)),
@@ -117,6 +128,12 @@ impl Mesh {
         self.shared.run.path()
     }
 
+    /// Where istiod tells about itself: `/debug/syncz`, `/debug/push_status`, `/metrics`.
+    #[must_use]
+    pub fn istiod_debug(&self) -> SocketAddr {
+        self.plan.monitoring
+    }
+
     /// Leaves the folder where it is when the mesh ends: something in it is worth a look.
     pub fn keep_dir(&self) {
         self.shared.run.keep();
@@ -133,7 +150,7 @@ impl Mesh {
     /// # Errors
     /// When the API refuses.
     pub async fn namespace(&self, name: &str) -> Result<()> {
-        namespace(self.kube(), name).await
+        namespace(self.kube(), name, "enabled").await
     }
 
     /// Applies documents: see [`Kube::apply`].
@@ -219,11 +236,12 @@ impl Mesh {
     }
 }
 
-async fn namespace(kube: &Kube, name: &str) -> Result<()> {
+/// Each namespace says what Istio's injector is to do in it, as `istioctl analyze` wants it.
+async fn namespace(kube: &Kube, name: &str, injection: &str) -> Result<()> {
     let object = json!({
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"istio-injection": "enabled"}},
+        "metadata": {"name": name, "labels": {"istio-injection": injection}},
     });
     kube.apply_object(&object).await.map(drop)
 }

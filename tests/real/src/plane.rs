@@ -18,6 +18,8 @@ use crate::{Result, places};
 
 /// The namespace of istiod, and the root namespace of the mesh.
 pub(crate) const SYSTEM: &str = "istio-system";
+/// The trust domain of the mesh.
+pub(crate) const TRUST_DOMAIN: &str = "cluster.local";
 /// The only name in istiod's certificate that agents look for.
 pub(crate) const ISTIOD_NAME: &str = "istiod.istio-system.svc";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -201,6 +203,18 @@ pub(crate) async fn define_kinds(kube: &Kube) -> Result<()> {
     waited.context(|| format!("the kinds of Istio are not served within {LIMIT:?}"))?
 }
 
+/// What holds for sidecars whose own `Sidecar` istiod does not know yet, in the moment after it was made: no listeners. Istio's own
+/// default would bind the wildcard address, and so take ports from all other workloads of the machine.
+pub(crate) async fn default_sidecar(kube: &Kube) -> Result<()> {
+    let sidecar = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Sidecar",
+        "metadata": {"namespace": SYSTEM, "name": "default"},
+        "spec": {"egress": [{"hosts": ["~/*"]}]},
+    });
+    kube.apply_object(&sidecar).await.map(drop)
+}
+
 fn established(definitions: &Value) -> usize {
     let items = definitions["items"].as_array().into_iter().flatten();
     let is_established = |condition: &Value| condition["type"] == "Established" && condition["status"] == "True";
@@ -222,7 +236,8 @@ pub(crate) struct Istiod {
     /// The same without TLS.
     pub(crate) plain: SocketAddr,
     http: SocketAddr,
-    monitoring: SocketAddr,
+    /// Where it tells about itself.
+    pub(crate) monitoring: SocketAddr,
     introspection: u16,
 }
 
@@ -303,7 +318,7 @@ fn mesh_config(more: &Value) -> Value {
         "decision": "%FILTER_STATE(wasm.regionguard:PLAIN)%",
     });
     let mut config = json!({
-        "trustDomain": "cluster.local",
+        "trustDomain": TRUST_DOMAIN,
         "rootNamespace": SYSTEM,
         // Relative to an Envoy's working directory: one file for each workload.
         "accessLogFile": "./access.log",

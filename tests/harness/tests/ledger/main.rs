@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regionguard::request::encode;
 use regionguard_harness::issuer::{Alg, Issuer, Kind, with_bad_signature};
+use regionguard_harness::tls::Authority;
 use serde_json::{Value, json};
 use wasm_host::{Action, BAD_ARGUMENT, Shipped, Vm};
 
@@ -29,6 +30,7 @@ const PAIRS: (&str, usize) = ("proxy_get_header_map_pairs", 1);
 const TIME: (&str, usize) = ("proxy_get_current_time_nanoseconds", 1);
 const OWN_LINE: (&str, usize) = ("proxy_get_property", 1);
 const OWN_LINE_AND_SOURCE: (&str, usize) = ("proxy_get_property", 2);
+const OWN_LINE_AND_WORKLOAD: (&str, usize) = ("proxy_get_property", 2);
 const SET_LINE: (&str, usize) = ("proxy_set_property", 1);
 const REPLY: (&str, usize) = ("proxy_send_local_response", 1);
 const MONOTONIC: (&str, usize) = ("clock_time_get", 1);
@@ -225,6 +227,132 @@ fn the_source_is_read_where_a_rule_needs_it() {
         }
         assert_ledger(&vm, &ledger);
     }
+}
+
+/// The certificate is one call more, where a rule that may match asks for the workload; its PEM may hold anything.
+#[test]
+fn the_certificate_is_read_where_a_rule_needs_it() {
+    let mut bundle = bundle(&[
+        json!({"name": "web", "paths": ["/web"], "identity": "none", "from": {"workloads": ["spiffe://prod/*"]}, "effect": "allow"}),
+        json!({"name": "health", "paths": ["/healthz"], "identity": "none", "effect": "allow"}),
+    ]);
+    bundle["trust"]["peerVerification"] = json!("required");
+    let mut vm = SHIPPED.configured(&bundle);
+    let certificate = b"connection\0peer_certificate".to_vec();
+    let authority = Authority::new().expect("an authority");
+    let named = |uris: &[&str]| {
+        authority
+            .workload(uris)
+            .expect("a certificate")
+            .certificate
+            .into_bytes()
+    };
+    vm.host_mut()
+        .properties
+        .insert(certificate.clone(), named(&["spiffe://prod/web"]));
+    for _ in 0..2 {
+        assert_eq!(send(&mut vm, "/healthz", &[]), Action::Continue);
+    }
+    assert_ledger(&vm, &DECIDED);
+    assert_eq!(send(&mut vm, "/web", &[]), Action::Continue);
+    assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE_AND_WORKLOAD, SET_LINE]);
+    let whole = named(&["spiffe://prod/web"]);
+    for other in [
+        named(&[]),
+        named(&["spiffe://prod/web", "spiffe://prod/api"]),
+        named(&["spiffe://other/web"]),
+        whole[..whole.len() / 2].to_vec(),
+        b"-----BEGIN CERTIFICATE-----\n////\n-----END CERTIFICATE-----\n".to_vec(),
+        vec![0xff; 70_000],
+        Vec::new(),
+    ] {
+        vm.host_mut().properties.insert(certificate.clone(), other);
+        assert_eq!(send(&mut vm, "/web", &[]), Action::Pause);
+        assert_eq!(reason(&vm), "identity.missing");
+        assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE_AND_WORKLOAD, SET_LINE, REPLY]);
+    }
+}
+
+/// The direction of a listener is one call more: for each request in an Istio sidecar, for none at an Istio gateway, and elsewhere once a tick, unless an
+/// outbound listener was seen.
+#[test]
+fn the_direction_is_read_where_it_may_be_wrong() {
+    let outbound = 2_i64.to_le_bytes().to_vec();
+    let inbound = 1_i64.to_le_bytes().to_vec();
+    for (node, direction, served, reads) in [
+        (None, None, true, [2, 1, 2]),
+        (None, Some(0_i64.to_le_bytes().to_vec()), true, [2, 1, 2]),
+        (Some("plain"), Some(inbound.clone()), true, [2, 1, 2]),
+        // Not what the host says today: taken for a listener that says nothing.
+        (Some("plain"), Some(vec![2]), true, [2, 1, 2]),
+        (Some("plain"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("router"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("router~x"), Some(outbound.clone()), true, [1, 1, 1]),
+        (Some("sidecar~x"), Some(inbound), true, [2, 2, 2]),
+        (Some("sidecar~x"), None, true, [2, 2, 2]),
+        (Some("waypoint~x"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("sidecar~x"), Some(outbound.clone()), false, [2, 2, 2]),
+    ] {
+        let mut vm = on_node(node, &bundle(&rules()));
+        if let Some(direction) = &direction {
+            let key = b"xds\0listener_direction".to_vec();
+            vm.host_mut().properties.insert(key, direction.clone());
+        }
+        let expected = if served {
+            (Action::Continue, "rule.public")
+        } else {
+            (Action::Pause, "config.direction")
+        };
+        for (request, reads) in reads.into_iter().enumerate() {
+            if request == 2 {
+                vm.tick().expect("no trap");
+            }
+            let action = send(&mut vm, "/healthz", &[]);
+            assert_eq!((action, reason(&vm)), expected, "{node:?} {direction:?}");
+            assert_eq!(
+                vm.host().calls["proxy_get_property"],
+                reads,
+                "{node:?} {direction:?} {request}"
+            );
+        }
+    }
+    let mut told = bundle(&rules());
+    told["trust"]["direction"] = json!("any");
+    let mut vm = on_node(Some("sidecar~x"), &told);
+    vm.host_mut()
+        .properties
+        .insert(b"xds\0listener_direction".to_vec(), outbound);
+    assert_eq!(send(&mut vm, "/healthz", &[]), Action::Continue);
+    assert_ledger(&vm, &DECIDED);
+}
+
+/// One outbound stream among others is enough for each to be asked from then on: none of the others is refused.
+#[test]
+fn once_an_outbound_listener_is_seen_each_stream_is_told_apart() {
+    let mut vm = on_node(None, &bundle(&rules()));
+    let key = b"xds\0listener_direction".to_vec();
+    for (direction, action) in [
+        (2_i64, Action::Pause),
+        (1, Action::Continue),
+        (2, Action::Pause),
+        (0, Action::Continue),
+        (2, Action::Pause),
+    ] {
+        let value = direction.to_le_bytes().to_vec();
+        vm.host_mut().properties.insert(key.clone(), value);
+        assert_eq!(send(&mut vm, "/healthz", &[]), action, "{direction}");
+    }
+}
+
+/// A VM on the node of this id.
+fn on_node(id: Option<&str>, bundle: &Value) -> Vm {
+    let mut vm = SHIPPED.instance(7);
+    if let Some(id) = id {
+        let key = b"xds\0node\0id".to_vec();
+        vm.host_mut().properties.insert(key, id.as_bytes().to_vec());
+    }
+    assert!(vm.configure(bundle.to_string().as_bytes()).expect("no trap"));
+    vm
 }
 
 #[test]
