@@ -32,6 +32,8 @@ pub enum Action {
 pub struct Forwarded {
     /// The canonical path and query, where the received one differed: `:path` is replaced and the route chosen again.
     pub path: Option<String>,
+    /// The canonical authority, where the received one had a trailing dot: `:authority` is replaced and the route chosen again.
+    pub authority: Option<String>,
     /// The Authorization header is removed.
     pub strip_authorization: bool,
     /// Header names, lower case, and values of visible ASCII.

@@ -1,4 +1,4 @@
-//! Who asks: tokens, key rings, claims, and the cache of verified tokens.
+//! Who asks: tokens, key rings, claims, the cache of verified tokens, and the workload at the other end of a connection.
 //!
 //! The order of work under attack (the cheap before the costly, and one signature at most) stands in [`Authenticator::authenticate`].
 
@@ -16,6 +16,7 @@ mod provider;
 mod strict_json;
 mod subject;
 mod verify;
+mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, credential};
@@ -30,6 +31,11 @@ pub use subject::{Claims, Identity, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
+pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, workload};
+
+#[cfg(test)]
+#[cfg(feature = "ring")]
+pub(crate) use workload::tests::peer_certificate;
 
 #[cfg(test)]
 #[cfg(feature = "ring")]

@@ -2,7 +2,7 @@
 //!
 //! Policies are compiled once into an index over host, method and path. A request is decided in two steps, because the first needs no identity:
 //! [`PolicySet::candidates`] finds the rules that are about its host, method and path and the policies that govern it; [`PolicySet::decide`] weighs their
-//! conditions and requirements and combines them. Between the two the engine reads the source, if [`PolicySet::needs_source`] says so, refuses
+//! conditions and requirements and combines them. Between the two the engine reads the source and the workload, if [`PolicySet::needs_source`] and [`PolicySet::needs_workload`] say so, refuses
 //! what [`PolicySet::refusal_for_everybody`] refuses, and verifies the token.
 
 mod compile;

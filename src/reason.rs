@@ -102,12 +102,13 @@ reasons! {
 
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
-    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, mostly)";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source or the workload)";
     PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
     RoleMissing = "role.missing", Deny, 403, "forbidden", "the rule for this route demands a role that the token does not have here";
     SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions or networks, or the source is unknown";
+    WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer's certificate names none: it needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";
@@ -127,6 +128,7 @@ reasons! {
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";
     Overloaded = "engine.overloaded", Deny, 503, "unavailable", "too many requests wait for the center at once in this worker";
     DuplicateFilter = "config.duplicate_filter", Deny, 500, "misconfigured", "a decision line was there before this filter decided: the filter stands twice in the chain, or another one forges its line";
+    Direction = "config.direction", Deny, 500, "misconfigured", "the filter stands in a sidecar's outbound listener, where it would judge what this workload asks of others: load it for inbound traffic only (in Istio `match: [{mode: SERVER}]`), or say `trust: {direction: any}`";
 }
 
 impl Reason {

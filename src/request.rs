@@ -15,7 +15,7 @@ mod path;
 mod segment;
 mod template;
 
-pub use authority::{Authority, Scheme};
+pub use authority::{Authority, Scheme, has_trailing_dot};
 pub use error::{AuthorityError, HeadError, HeadersError, PathError};
 pub use head::{ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};

@@ -37,6 +37,7 @@ fn decide(path: &str) -> Outcome {
     let facts = Facts {
         subject: None,
         source: Source::default(),
+        workload: None,
         local: generation.local.expect("a local region"),
         at: WallTime(1_800_000_000_000_000_000),
         regions: &generation.regions,

@@ -54,6 +54,7 @@ fn a_decided_request_allocates_nothing() {
     };
     let facts = Facts {
         subject: Some(&subject),
+        workload: None,
         source: Source::default(),
         local: RegionId(0),
         at: WallTime(0),

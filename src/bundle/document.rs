@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing};
+use crate::identity::{ClaimMapping, KeyRing, SpiffePattern};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -34,6 +34,10 @@ pub struct Trust {
     pub hosts: Option<Vec<HostPattern>>,
     /// How paths are read.
     pub paths: PathOptions,
+    /// `peerVerification: required`: the listener validates client certificates. Else no peer has an identity.
+    pub peer_verification: bool,
+    /// `direction: any`: requests are served in a sidecar's outbound listener, too.
+    pub any_direction: bool,
 }
 
 /// A Region document.
@@ -181,6 +185,8 @@ pub struct From {
     pub home_regions: Option<Vec<String>>,
     /// Networks of the source address.
     pub networks: Option<Vec<IpNet>>,
+    /// The workload at the other end of the connection.
+    pub workloads: Option<Vec<SpiffePattern>>,
 }
 
 /// Whether a rule is about somebody.

@@ -40,6 +40,8 @@ pub(super) struct Known<'k> {
     pub(super) regions: &'k [&'k str],
     /// How paths are read: a template is brought into the same form.
     pub(super) paths: &'k PathOptions,
+    /// Whether a peer may have an identity here.
+    pub(super) peer_verification: bool,
 }
 
 /// The kind of a document.
@@ -89,13 +91,11 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let fields = at.fields(&BUNDLE, sink)?;
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
-    // Templates are judged as far as they can be, whatever is wrong with `trust`.
-    let paths = trust
-        .as_ref()
-        .ok()
-        .and_then(Option::as_ref)
-        .map_or_else(PathOptions::default, |trust| trust.paths);
-    let (documents, complete) = documents(&fields, &paths, sink)?;
+    // Templates are judged as far as they can be, whatever is wrong with `trust`; what `trust` may have meant is not held against them.
+    let told = trust.as_ref().ok().and_then(Option::as_ref);
+    let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
+    let peer_verification = trust.is_err() || told.is_some_and(|trust| trust.peer_verification);
+    let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
     let networks = cross::check(&documents, sink);
     let (name, version) = metadata?;
@@ -121,7 +121,12 @@ fn metadata(at: &At<'_>, sink: &mut Sink) -> Read<(String, u64)> {
 }
 
 /// The documents that can be read, and whether these are all.
-fn documents(bundle: &Fields<'_>, paths: &PathOptions, sink: &mut Sink) -> Read<(Documents, Read<()>)> {
+fn documents(
+    bundle: &Fields<'_>,
+    paths: &PathOptions,
+    peer_verification: bool,
+    sink: &mut Sink,
+) -> Read<(Documents, Read<()>)> {
     let list = bundle.required("documents", sink, |at, _| Ok(*at))?;
     let headers = headers(&list, sink)?;
     let names: Vec<&str> = headers
@@ -130,7 +135,11 @@ fn documents(bundle: &Fields<'_>, paths: &PathOptions, sink: &mut Sink) -> Read<
         .filter(|header| header.kind == Kind::Region)
         .map(|header| header.name.as_str())
         .collect();
-    let known = Known { regions: &names, paths };
+    let known = Known {
+        regions: &names,
+        paths,
+        peer_verification,
+    };
     let region = bundle.optional("region", sink, |at, sink| policy::region_name(at, &known, sink));
     let mut complete = Ok(());
     let (mut regions, mut policies) = (Vec::new(), Vec::new());

@@ -13,6 +13,7 @@ use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
 use super::trust;
 use crate::context::parse_network;
+use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
 
 const RULE: Shape = Shape {
@@ -34,8 +35,8 @@ const RULE: Shape = Shape {
 };
 
 const FROM: Shape = Shape {
-    fields: &["sourceRegions", "homeRegions", "networks"],
-    later: &["workloads"],
+    fields: &["sourceRegions", "homeRegions", "networks", "workloads"],
+    later: &[],
 };
 
 const WORDS: Shape = Shape {
@@ -136,11 +137,24 @@ fn from(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<From> {
     let source_regions = fields.optional("sourceRegions", sink, regions);
     let home_regions = fields.optional("homeRegions", sink, regions);
     let networks = fields.optional("networks", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, network));
+    let workloads = fields.optional("workloads", sink, |at, sink| workloads(at, known, sink));
     Ok(From {
         source_regions: source_regions?,
         home_regions: home_regions?,
         networks: networks?,
+        workloads: workloads?,
     })
+}
+
+fn workloads(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<SpiffePattern>> {
+    let workloads = at.list(limits::RULE_ITEMS, sink, |at, sink| {
+        at.parsed(SpiffePattern::parse, sink)
+    })?;
+    if !known.peer_verification {
+        let message = "no peer has an identity here: let the listener demand and validate client certificates, and say so with `trust: {peerVerification: required}`";
+        return Err(sink.error(&at.path, message));
+    }
+    Ok(workloads)
 }
 
 pub(super) fn network(at: &At<'_>, sink: &mut Sink) -> Read<IpNet> {

@@ -67,7 +67,8 @@ fn sample() -> Json {
             "hosts": ["api.us-east-1.com", "*.internal"],
             "methods": ["GET", "HEAD"],
             "paths": ["/v1/profiles/{id}"],
-            "from": {"sourceRegions": ["us-east-1"], "homeRegions": ["us-east-1", "eu-west-1"], "networks": ["10.0.0.0/8"]},
+            "from": {"sourceRegions": ["us-east-1"], "homeRegions": ["us-east-1", "eu-west-1"], "networks": ["10.0.0.0/8"],
+                     "workloads": ["spiffe://prod/ns/web/*"]},
             "identity": "required",
             "permissions": {"anyOf": ["read:profile"], "allOf": ["read:any"]},
             "roles": {"anyOf": ["viewer", "admin"]},
@@ -94,6 +95,8 @@ fn sample() -> Json {
     });
     let mut bundle = bundle_of(vec![east, region("eu-west-1", 2), policy("shop", spec)]);
     bundle["trust"] = json!({
+        "peerVerification": "required",
+        "direction": "any",
         "hosts": ["api.us-east-1.com", "*.shop.internal"],
         "paths": {"strict": false, "allow": ["encodedSlash"], "caseInsensitive": false}
     });

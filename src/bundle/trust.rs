@@ -7,8 +7,8 @@ use super::reader::{At, Shape};
 use crate::request::{HostPattern, PathOptions};
 
 const TRUST: Shape = Shape {
-    fields: &["hosts", "paths"],
-    later: &["peerVerification", "edges"],
+    fields: &["hosts", "paths", "peerVerification", "direction"],
+    later: &["edges"],
 };
 
 const PATHS: Shape = Shape {
@@ -34,9 +34,17 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Trust> {
     let fields = at.fields(&TRUST, sink)?;
     let hosts = fields.optional("hosts", sink, |at, sink| hosts(at, sink));
     let paths = fields.optional("paths", sink, |at, sink| paths(at, sink));
+    let peer_verification = fields.optional("peerVerification", sink, |at, sink| {
+        at.word(&[("required", true), ("none", false)], sink)
+    });
+    let any_direction = fields.optional("direction", sink, |at, sink| {
+        at.word(&[("inbound", false), ("any", true)], sink)
+    });
     Ok(Trust {
         hosts: hosts?,
         paths: paths?.unwrap_or_default(),
+        peer_verification: peer_verification?.unwrap_or_default(),
+        any_direction: any_direction?.unwrap_or_default(),
     })
 }
 

@@ -25,12 +25,12 @@ pub struct Question {
 /// `subject`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SubjectPart {
-    /// `identity`, or `anonymous` on a public rule.
+    /// `identity` by a token; on a public rule `workload` by a certificate alone, or `anonymous`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// `sub`.
+    /// `sub`, or the workload's SPIFFE id.
     pub id: String,
-    /// `home`, `iss`, `roles`, `permissions`, `acr`, `amr`, `auth_time`, and the claims that the rule names.
+    /// `home`, `iss`, `roles`, `permissions`, `acr`, `amr`, `auth_time`, `workload`, and the claims that the rule names.
     pub properties: Map<String, Value>,
 }
 
@@ -85,6 +85,9 @@ pub struct SourcePart {
     /// The region whose networks hold it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The SPIFFE id of the workload at the other end of the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
 }
 
 impl Question {

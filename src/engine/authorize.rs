@@ -15,11 +15,12 @@ use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, TrustView, credential};
+use crate::identity::{Authenticated, Credential, FailureBudget, SpiffeId, TrustView, credential, workload};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    has_trailing_dot,
 };
 use crate::time::Now;
 
@@ -159,6 +160,9 @@ impl Bench<'_, '_> {
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
         }
+        if !generation.trust.any_direction && self.attrs.is_outbound() {
+            return Judged::Decided(case.refuse(Reason::Direction));
+        }
         let Some(local) = case.local else {
             return Judged::Decided(case.refuse(Reason::RegionUnknown));
         };
@@ -192,9 +196,11 @@ impl Bench<'_, '_> {
         if policies.needs_source(candidates) {
             case.source = Some(self.source(&generation));
         }
+        let workload = policies.needs_workload(candidates).then(|| self.workload(&generation));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
+            workload: workload.as_ref().and_then(Option::as_ref),
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -222,6 +228,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
+                workload,
             },
         )
     }
@@ -265,8 +272,16 @@ impl Bench<'_, '_> {
         }
     }
 
+    /// The workload at the other end; none where nobody has validated its certificate.
+    fn workload(&self, generation: &Generation) -> Option<SpiffeId> {
+        if !generation.trust.peer_verification {
+            return None;
+        }
+        workload(&self.attrs.peer_certificate()?)
+    }
+
     /// Turns a ruling into a decision, or into a question.
-    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, ruled: Ruled<'_, '_>) -> Judged {
+    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, mut ruled: Ruled<'_, '_>) -> Judged {
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
@@ -293,10 +308,15 @@ impl Bench<'_, '_> {
             Ruling::Defer { by, options, .. } => {
                 let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
                 ruled.case.source = Some(source);
+                let workload = ruled
+                    .workload
+                    .take()
+                    .unwrap_or_else(|| self.workload(&ruled.case.generation));
                 let forwarded = ruled.forwarded();
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
+                    workload: workload.as_ref(),
                     case: ruled.case,
                     by,
                     at: self.now.wall,
@@ -328,6 +348,8 @@ struct Ruled<'a, 'r> {
     candidates: &'a Candidates,
     case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
+    /// `None`: nothing asked for it.
+    workload: Option<Option<SpiffeId>>,
 }
 
 impl Ruled<'_, '_> {
@@ -352,6 +374,7 @@ impl Ruled<'_, '_> {
             .path
             .changed()
             .then(|| self.request.path.forward().to_owned());
+        forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
         forwarded
     }
 }

@@ -16,7 +16,7 @@ use crate::center::{
     self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
-use crate::identity::Authenticated;
+use crate::identity::{Authenticated, SpiffeId};
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
 use crate::request::{Captures, PathTemplate};
@@ -32,6 +32,7 @@ const QUESTION_MAX: usize = 128 * 1024;
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
+    pub(super) workload: Option<&'a SpiffeId>,
     pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
     pub(super) at: WallTime,
@@ -278,7 +279,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
     let rule = policies.rule(asking.by);
     let template = rule.and_then(|rule| rule.template(&request.path));
     Question {
-        subject: asking.who.map_or_else(anonymous, |who| subject(who, options)),
+        subject: subject(asking, options),
         action: action(request, case.grpc),
         resource: ResourcePart {
             kind: "route",
@@ -299,6 +300,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .source
                     .and_then(|source| source.region)
                     .map(|region| case.name_of(region).to_owned()),
+                workload: asking.workload.map(ToString::to_string),
             },
             request_id: case.request_id.as_deref().map(str::to_owned),
             policy: rule
@@ -311,15 +313,27 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
     }
 }
 
-fn anonymous() -> SubjectPart {
-    SubjectPart {
-        kind: "anonymous",
-        id: "anonymous".to_owned(),
+/// Who asks: by token, by certificate alone, or nobody.
+fn subject(asking: &Asking<'_, '_>, options: &Defer) -> SubjectPart {
+    let bare = |kind, id: &str| SubjectPart {
+        kind,
+        id: id.to_owned(),
         properties: Map::new(),
+    };
+    let mut subject = match (asking.who, asking.workload) {
+        (Some(who), _) => identity(who, options),
+        (None, Some(workload)) => bare("workload", workload.as_str()),
+        (None, None) => bare("anonymous", "anonymous"),
+    };
+    if let Some(workload) = asking.workload {
+        subject
+            .properties
+            .insert("workload".to_owned(), workload.as_str().into());
     }
+    subject
 }
 
-fn subject(who: &Authenticated, options: &Defer) -> SubjectPart {
+fn identity(who: &Authenticated, options: &Defer) -> SubjectPart {
     let identity = &who.identity;
     let mut properties = Map::new();
     properties.insert("home".to_owned(), identity.home_name.clone().into());

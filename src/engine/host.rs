@@ -9,6 +9,12 @@ pub trait Attrs {
     /// The address of the direct peer as the host prints it, without port; `None` where the host does not tell it.
     fn direct_peer(&self) -> Option<Vec<u8>>;
 
+    /// The peer's leaf certificate in PEM, percent-encoded or not; `None` where the connection has none. It may not have been validated.
+    fn peer_certificate(&self) -> Option<Vec<u8>>;
+
+    /// Whether the stream came in where a sidecar takes what its own workload sends to others.
+    fn is_outbound(&self) -> bool;
+
     /// Whether a decision line is set on this stream already.
     fn has_line(&self) -> bool;
 }

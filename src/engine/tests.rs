@@ -28,3 +28,5 @@ mod question;
 mod reasons;
 #[cfg(feature = "ring")]
 mod tokens;
+#[cfg(feature = "ring")]
+mod workload;

@@ -240,6 +240,7 @@ impl Rule {
                 home_regions: document.from.home_regions.map(|names| regions.find(&names)),
                 source_regions: document.from.source_regions.map(|names| regions.find(&names)),
                 networks: document.from.networks,
+                workloads: document.from.workloads,
                 permissions: document.permissions,
                 roles: document.roles,
             },

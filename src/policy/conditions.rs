@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::decide::Facts;
 use crate::bundle::{RegionId, document};
+use crate::identity::{SpiffeId, SpiffePattern};
 
 /// A condition's value. As in Kleene's logic, a conjunction has the least of its members' values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,7 @@ pub(super) struct Conditions {
     pub(super) home_regions: Option<Vec<RegionId>>,
     pub(super) source_regions: Option<Vec<RegionId>>,
     pub(super) networks: Option<Vec<IpNet>>,
+    pub(super) workloads: Option<Vec<SpiffePattern>>,
     pub(super) permissions: document::Words,
     pub(super) roles: document::Words,
 }
@@ -41,6 +43,7 @@ pub(super) struct Findings {
     pub(super) token: Truth,
     pub(super) home: Truth,
     pub(super) source: Truth,
+    pub(super) workload: Truth,
     pub(super) permissions: Truth,
     pub(super) roles: Truth,
 }
@@ -51,6 +54,7 @@ impl Findings {
         self.token
             .min(self.home)
             .min(self.source)
+            .min(self.workload)
             .min(self.permissions)
             .min(self.roles)
     }
@@ -68,6 +72,11 @@ impl Conditions {
                 *region == home
             }),
             source: self.weigh_source(facts),
+            workload: any_of(
+                self.workloads.as_deref(),
+                facts.workload,
+                |pattern, workload: &SpiffeId| pattern.matches(workload),
+            ),
             permissions: words(&self.permissions, |word| holds(permissions, word)),
             roles: words(&self.roles, |word| holds(roles, word)),
         }
@@ -82,6 +91,11 @@ impl Conditions {
     /// Whether any of them looks at the source.
     pub(super) fn look_at_source(&self) -> bool {
         self.source_regions.is_some() || self.networks.is_some()
+    }
+
+    /// Whether any of them looks at the workload.
+    pub(super) fn look_at_workload(&self) -> bool {
+        self.workloads.is_some()
     }
 
     fn weigh_source(&self, facts: &Facts<'_>) -> Truth {

@@ -9,7 +9,7 @@ use super::conditions::{Truth, holds, words};
 use super::index::Candidates;
 use crate::bundle::document::{Defer, Effect, Refusal};
 use crate::bundle::{RegionId, document};
-use crate::identity::Subject;
+use crate::identity::{SpiffeId, Subject};
 use crate::reason::Reason;
 use crate::time::WallTime;
 
@@ -20,6 +20,8 @@ pub struct Facts<'f> {
     pub subject: Option<&'f Subject>,
     /// Where it comes from.
     pub source: Source,
+    /// The workload at the other end of the connection; `None`: it cannot be told.
+    pub workload: Option<&'f SpiffeId>,
     /// Where this proxy stands.
     pub local: RegionId,
     /// When it came.
@@ -101,7 +103,14 @@ impl PolicySet {
                 .any(|(_, policy)| policy.requirements.iter().any(restricts))
     }
 
-    /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source only.
+    /// Whether the outcome may depend on the workload: else it need not be read.
+    #[must_use]
+    pub fn needs_workload(&self, candidates: &Candidates) -> bool {
+        self.found(candidates)
+            .any(|(_, rule)| rule.conditions.look_at_workload())
+    }
+
+    /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
     #[must_use]
     pub fn refusal_for_everybody(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         self.refusal(candidates, facts, |rule| rule.conditions.ignore_identity())
@@ -231,6 +240,7 @@ impl PolicySet {
 enum Stage {
     Home,
     Source,
+    Workload,
     Permissions,
     Roles,
 }
@@ -256,6 +266,8 @@ impl Rule {
             (Stage::Home, Reason::HomeNotMatched)
         } else if findings.source != Truth::Match {
             (Stage::Source, Reason::SourceNotMatched)
+        } else if findings.workload != Truth::Match {
+            (Stage::Workload, Reason::WorkloadNotMatched)
         } else if findings.permissions != Truth::Match {
             (Stage::Permissions, self.missing_permission(facts))
         } else {

@@ -10,7 +10,7 @@ use crate::bundle::document::{
     Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
 use crate::context::{BusinessHours, Calendar, Zone, parse_network};
-use crate::identity::{ClaimMapping, KeyRing, Subject};
+use crate::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject};
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
 use crate::time::WallTime;
 
@@ -69,7 +69,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer public token host=… method=… path=… home=… src=… net=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+/// `NAME allow|deny|defer public token host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
@@ -104,6 +104,14 @@ pub(super) fn rule(text: &str) -> Rule {
             "home" => rule.from.home_regions = Some(list(value)),
             "src" => rule.from.source_regions = Some(list(value)),
             "net" => rule.from.networks = Some(value.split(',').map(network).collect()),
+            "work" => {
+                rule.from.workloads = Some(
+                    value
+                        .split(',')
+                        .map(|text| SpiffePattern::parse(text).unwrap())
+                        .collect(),
+                )
+            }
             "perm" => rule.permissions.any_of = Some(list(value)),
             "perms" => rule.permissions.all_of = Some(list(value)),
             "role" => rule.roles.any_of = Some(list(value)),
@@ -148,7 +156,7 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     Some(subject)
 }
 
-/// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`.
+/// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`, each with a SPIFFE id or without.
 pub(super) fn source(text: &str) -> Source {
     let address = text.split(' ').find_map(|word| word.parse().ok());
     let region = text.split(' ').find_map(region);
@@ -191,9 +199,11 @@ pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) ->
 pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -> Outcome {
     let regions = regions();
     let subject = subject(who);
+    let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
     let facts = Facts {
         subject: subject.as_ref(),
         source: source(whence),
+        workload: workload.as_ref(),
         local: region("us").unwrap(),
         at: NOON,
         regions: &regions,

@@ -126,6 +126,15 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
+/// Whether an authority names its host with a trailing dot (RFC 1034 §3.1). It is the same host; a proxy that routes by host, or a server behind it, may not
+/// think so.
+#[must_use]
+pub fn has_trailing_dot(authority: &[u8]) -> bool {
+    let end = authority.iter().position(|byte| *byte == b':');
+    let name = end.map_or(Some(authority), |end| authority.get(..end));
+    name.is_some_and(|name| name.ends_with(b"."))
+}
+
 fn check_characters(text: &[u8]) -> Result<&str, AuthorityError> {
     if text.is_empty() {
         return Err(AuthorityError::Empty);

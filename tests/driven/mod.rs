@@ -38,6 +38,14 @@ impl Attrs for Stream {
         Some(b"127.0.1.9".to_vec())
     }
 
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn is_outbound(&self) -> bool {
+        false
+    }
+
     fn has_line(&self) -> bool {
         false
     }

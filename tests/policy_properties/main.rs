@@ -38,6 +38,7 @@ mod properties {
         let facts = Facts {
             subject: plan.subject.as_ref(),
             source: plan.source,
+            workload: plan.workload.as_ref(),
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -116,6 +117,7 @@ mod properties {
             "rule.home_region",
             "rule.public",
             "rule.source",
+            "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
     }
@@ -170,6 +172,19 @@ mod properties {
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
                 if let Some(refusal) = refusal {
                     assert_eq!(set.decide(&candidates, &asked.facts), refusal);
+                }
+            });
+        }
+
+        #[test]
+        fn the_workload_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                if !set.needs_workload(&candidates) {
+                    let unknown = Facts { workload: None, ..asked.facts };
+                    assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }
             });
         }

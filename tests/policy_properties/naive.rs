@@ -252,6 +252,7 @@ fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         Some(!demands_token || asked.facts.subject.is_some()),
         Some(home_holds(rule, asked)),
         source_holds(rule, asked),
+        workload_holds(rule, asked),
         Some(has_words(
             &rule.permissions,
             &granted(asked, |subject| &subject.permissions),
@@ -291,6 +292,14 @@ fn source_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         (Some(networks), Some(address)) => Some(networks.iter().any(|network| network.contains(&plain(address)))),
     };
     all(&[region, network])
+}
+
+fn workload_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
+    match (&rule.from.workloads, asked.facts.workload) {
+        (None, _) => Some(true),
+        (Some(_), None) => None,
+        (Some(patterns), Some(workload)) => Some(patterns.iter().any(|pattern| pattern.matches(workload))),
+    }
 }
 
 /// `::ffff:10.0.0.1` is 10.0.0.1.
@@ -369,17 +378,20 @@ fn miss(rule: &Rule, asked: &Asked<'_>) -> (u8, Reason) {
     if source_holds(rule, asked) != Some(true) {
         return (1, Reason::SourceNotMatched);
     }
+    if workload_holds(rule, asked) != Some(true) {
+        return (2, Reason::WorkloadNotMatched);
+    }
     let permissions = granted(asked, |subject| &subject.permissions);
     if !has_words(&rule.permissions, &permissions) {
         let elsewhere = granted(asked, |subject| &subject.elsewhere);
         let refused = granted(asked, |subject| &subject.refused);
         return if has_words(&rule.permissions, &[permissions.clone(), elsewhere].concat()) {
-            (2, Reason::PermissionOtherRegion)
+            (3, Reason::PermissionOtherRegion)
         } else if has_words(&rule.permissions, &[permissions, refused].concat()) {
-            (2, Reason::PermissionNotAccepted)
+            (3, Reason::PermissionNotAccepted)
         } else {
-            (2, Reason::PermissionMissing)
+            (3, Reason::PermissionMissing)
         };
     }
-    (3, Reason::RoleMissing)
+    (4, Reason::RoleMissing)
 }

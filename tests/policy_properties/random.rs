@@ -14,7 +14,7 @@ use regionguard::bundle::document::{
     Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
 use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
-use regionguard::identity::{ClaimMapping, KeyRing, Subject};
+use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject};
 use regionguard::policy::Source;
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
 use regionguard::time::WallTime;
@@ -80,6 +80,8 @@ const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
 const WORDS: &[&str] = &["p", "q", "r"];
 const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
+const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "spiffe://b/xy"];
+const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
 
@@ -114,6 +116,7 @@ pub(crate) struct RequestPlan {
     pub(crate) path: &'static str,
     pub(crate) subject: Option<Subject>,
     pub(crate) source: Source,
+    pub(crate) workload: Option<SpiffeId>,
     pub(crate) local: RegionId,
     pub(crate) at: WallTime,
 }
@@ -142,18 +145,25 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
     // A Tuesday at noon, and a Sunday, UTC.
     let at = select(&[1_763_467_200_u64, 1_763_294_400][..])
         .prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds)));
-    (asked, option::weighted(0.7, subject()), source(), region(), at).prop_map(|(asked, subject, source, local, at)| {
-        RequestPlan {
+    (
+        asked,
+        option::weighted(0.7, subject()),
+        source(),
+        workload(),
+        region(),
+        at,
+    )
+        .prop_map(|(asked, subject, source, workload, local, at)| RequestPlan {
             authority: asked.0,
             scheme: asked.1,
             method: asked.2,
             path: asked.3,
             subject,
             source,
+            workload,
             local,
             at,
-        }
-    })
+        })
 }
 
 /// The Regions, of which two have calendars.
@@ -304,11 +314,24 @@ fn from() -> impl Strategy<Value = From> {
     let networks = subsequence(NETWORKS, 1..3)
         .prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
     let regions = || option::weighted(0.2, some_of(&REGIONS));
-    (regions(), regions(), option::weighted(0.2, networks)).prop_map(|(source_regions, home_regions, networks)| From {
-        source_regions,
-        home_regions,
-        networks,
-    })
+    let workloads = subsequence(WORKLOAD_PATTERNS, 1..3).prop_map(|texts| {
+        texts
+            .into_iter()
+            .map(|text| SpiffePattern::parse(text).unwrap())
+            .collect()
+    });
+    (
+        regions(),
+        regions(),
+        option::weighted(0.2, networks),
+        option::weighted(0.1, workloads),
+    )
+        .prop_map(|(source_regions, home_regions, networks, workloads)| From {
+            source_regions,
+            home_regions,
+            networks,
+            workloads,
+        })
 }
 
 fn words() -> impl Strategy<Value = Words> {
@@ -330,6 +353,13 @@ fn subject() -> impl Strategy<Value = Subject> {
 fn source() -> impl Strategy<Value = Source> {
     let address = select(ADDRESSES).prop_map(|text| text.parse::<IpAddr>().unwrap());
     (option::weighted(0.8, address), option::of(region())).prop_map(|(address, region)| Source { address, region })
+}
+
+fn workload() -> impl Strategy<Value = Option<SpiffeId>> {
+    option::weighted(
+        0.7,
+        select(WORKLOADS).prop_map(|text| SpiffeId::parse(text.as_bytes()).unwrap()),
+    )
 }
 
 fn region() -> impl Strategy<Value = RegionId> {

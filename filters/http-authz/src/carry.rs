@@ -40,8 +40,13 @@ fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
     for (name, value) in &forwarded.headers {
         abi::set_request_header(name, value)?;
     }
-    if let Some(path) = &forwarded.path {
-        abi::set_request_header(":path", path)?;
+    let routed = [(":path", &forwarded.path), (":authority", &forwarded.authority)];
+    for (name, value) in routed {
+        if let Some(value) = value {
+            abi::set_request_header(name, value)?;
+        }
+    }
+    if routed.iter().any(|(_, value)| value.is_some()) {
         abi::call_foreign_function("clear_route_cache", &[])?;
     }
     abi::set_property(LINE, line)

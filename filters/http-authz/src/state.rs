@@ -1,6 +1,6 @@
 //! What one VM holds for all of its plugins: the engine, and which context of the host's belongs to what.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
@@ -48,6 +48,8 @@ pub(crate) fn with_state<T>(otherwise: T, f: impl FnOnce(&mut State) -> T) -> T 
 struct Root {
     context: u32,
     scope: Option<ScopeId>,
+    /// Whether its listeners take what a sidecar's workload sends; `None`: no stream has asked yet.
+    outbound: Cell<Option<bool>>,
 }
 
 /// A stream that waits.
@@ -98,7 +100,11 @@ impl State {
     /// A context was created: a root where `parent` is 0.
     pub(crate) fn created(&mut self, context: u32, parent: u32) {
         if parent == 0 {
-            self.roots.push(Root { context, scope: None });
+            self.roots.push(Root {
+                context,
+                scope: None,
+                outbound: Cell::default(),
+            });
         } else {
             self.newest = (context, parent);
         }
@@ -163,11 +169,12 @@ impl State {
     /// Decides a request, or begins to.
     pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
         let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
-        let scope = self
-            .roots
-            .iter()
-            .find(|known| known.context == root)
-            .and_then(|known| known.scope);
+        let plugin = self.roots.iter().find(|known| known.context == root);
+        let unknown = Cell::default();
+        let attrs = Stream {
+            outbound: plugin.map_or(&unknown, |plugin| &plugin.outbound),
+        };
+        let scope = plugin.and_then(|plugin| plugin.scope);
         let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();
         let headers = Headers::parse(&block).or_else(|_| Headers::parse(&NO_HEADERS));
         let mut fx = Effects::default();
@@ -176,7 +183,7 @@ impl State {
                 let (wall, read) = host_now(self.start);
                 let now = Now::new(wall, &read);
                 self.engine
-                    .begin(scope, Input { headers }, &Stream, &self.kit, &now, &mut fx)
+                    .begin(scope, Input { headers }, &attrs, &self.kit, &now, &mut fx)
             }
             Err(_) => return FilterAction::Pause,
         };

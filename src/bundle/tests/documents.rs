@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Defer, Effect, Forward, From, IdentityNeed, Refusal, Requirement, Wildcard, Words};
+use crate::identity::SpiffePattern;
 use crate::request::{HostPattern, PathTemplate};
 
 #[test]
@@ -26,6 +27,7 @@ fn the_full_form_loads_as_it_stands() {
     assert_eq!(address("192.0.2.1"), None);
     assert!(generation.trust.paths.encoded_slash && !generation.trust.paths.strict);
     assert_eq!(generation.trust.hosts.as_ref().map(Vec::len), Some(2));
+    assert!(generation.trust.peer_verification && generation.trust.any_direction);
     for header in [
         "x-user",
         "X_User",
@@ -121,6 +123,7 @@ fn a_rule_is_what_it_says() {
         source_regions: Some(texts(&["us-east-1"])),
         home_regions: Some(texts(&["us-east-1", "eu-west-1"])),
         networks: Some(vec!["10.0.0.0/8".parse().expect("a network")]),
+        workloads: Some(vec![SpiffePattern::parse("spiffe://prod/ns/web/*").expect("a pattern")]),
     };
     assert_eq!(allow.from, from);
     let permissions = Words {

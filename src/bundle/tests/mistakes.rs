@@ -103,15 +103,16 @@ fn of_trust() {
     );
     refuses(
         "trust.peerVerification",
-        json!("required"),
+        json!("optional"),
         "",
-        "`peerVerification` is not supported yet",
+        "must be `required` or `none`; found `optional`",
     );
+    refuses("trust.peerVerification", json!(true), "", "must be a string: quote it");
     refuses(
-        "trust.peer_verification",
-        json!("none"),
+        "trust.direction",
+        json!("outbound"),
         "",
-        "`peer_verification` is not supported yet",
+        "must be `inbound` or `any`; found `outbound`",
     );
     refuses("trust.edges", json!([]), "", "`edges` is not supported yet");
 }

@@ -212,6 +212,35 @@ fn the_upstream_sees_the_path_that_was_judged() {
     assert_eq!(forwarded(&decision).path.as_deref(), Some("/ask/~a?q"));
 }
 
+/// A host with a trailing dot is the same host: it is judged without the dot, and so it is routed and forwarded.
+#[test]
+fn the_upstream_sees_the_host_that_was_judged() {
+    for (sent, authority) in [
+        ("api.us-east-1.com", None),
+        ("API.us-east-1.com", None),
+        ("api.us-east-1.com:443", None),
+        ("api.us-east-1.com:8443", None),
+        ("api.us-east-1.com.", Some("api.us-east-1.com")),
+        ("API.US-east-1.com.", Some("api.us-east-1.com")),
+        ("api.us-east-1.com.:443", Some("api.us-east-1.com")),
+        ("api.us-east-1.com.:8443", Some("api.us-east-1.com:8443")),
+    ] {
+        let decision = world().decide(&get("/read/a").host(sent).bearer(&token("us-east-1")));
+        assert_eq!(
+            (decision.reason, forwarded(&decision).authority.as_deref()),
+            (Reason::RuleAllowed, authority),
+            "{sent}"
+        );
+    }
+    let decision = world().answered(
+        &get("/ask/a").host("api.us-east-1.com.").bearer(&token("us-east-1")),
+        &Reply::decision(true),
+    );
+    assert_eq!(forwarded(&decision).authority.as_deref(), Some("api.us-east-1.com"));
+    let two = get("/read/a").host("api.us-east-1.com..").bearer(&token("us-east-1"));
+    assert_eq!(world().reason(&two), Reason::AuthorityInvalid);
+}
+
 /// The form that is relaxed is the form that is judged and forwarded.
 #[test]
 fn what_the_operator_relaxes_goes_on_as_it_is_judged() {

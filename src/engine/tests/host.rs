@@ -125,13 +125,25 @@ impl Reply {
 struct Stream<'a> {
     peer: Option<&'a [u8]>,
     has_line: bool,
+    outbound: bool,
+    certificate: Option<&'a [u8]>,
     peer_reads: &'a Cell<u32>,
+    certificate_reads: &'a Cell<u32>,
 }
 
 impl Attrs for Stream<'_> {
     fn direct_peer(&self) -> Option<Vec<u8>> {
         self.peer_reads.set(self.peer_reads.get() + 1);
         self.peer.map(<[u8]>::to_vec)
+    }
+
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.certificate_reads.set(self.certificate_reads.get() + 1);
+        self.certificate.map(<[u8]>::to_vec)
+    }
+
+    fn is_outbound(&self) -> bool {
+        self.outbound
     }
 
     fn has_line(&self) -> bool {
@@ -164,7 +176,12 @@ pub(super) struct World {
     pub(super) peer: Option<Vec<u8>>,
     /// Whether a line is there before the filter.
     pub(super) has_line: bool,
+    /// Whether requests come in through a sidecar's outbound listener.
+    pub(super) outbound: bool,
+    /// The peer's certificate, as the host gives it.
+    pub(super) certificate: Option<Vec<u8>>,
     pub(super) peer_reads: Cell<u32>,
+    pub(super) certificate_reads: Cell<u32>,
     pub(super) clock_reads: Cell<u32>,
     pub(super) calls: Vec<Call>,
     pub(super) cancelled: Vec<CallId>,
@@ -188,7 +205,10 @@ impl World {
             monotonic: 0,
             peer: Some(b"127.0.1.9".to_vec()),
             has_line: false,
+            outbound: false,
+            certificate: None,
             peer_reads: Cell::new(0),
+            certificate_reads: Cell::new(0),
             clock_reads: Cell::new(0),
             calls: Vec::new(),
             cancelled: Vec::new(),
@@ -228,17 +248,23 @@ impl World {
 
     /// Begins a request.
     pub(super) fn begin(&mut self, request: &Request) -> Outcome {
-        let (block, peer, reads) = (request.block(), self.peer.clone(), Cell::new(0));
+        let (block, peer, certificate) = (request.block(), self.peer.clone(), self.certificate.clone());
+        let (reads, certificate_reads) = (Cell::new(0), Cell::new(0));
         let headers = Headers::parse(&block).expect("a block of headers");
         let stream = Stream {
             peer: peer.as_deref(),
             has_line: self.has_line,
+            outbound: self.outbound,
+            certificate: certificate.as_deref(),
             peer_reads: &reads,
+            certificate_reads: &certificate_reads,
         };
         let scope = self.scope;
         self.removed.clear();
         let outcome = self.with(|engine, kit, now, fx| engine.begin(scope, Input { headers }, &stream, kit, now, fx));
         self.peer_reads.set(self.peer_reads.get() + reads.get());
+        self.certificate_reads
+            .set(self.certificate_reads.get() + certificate_reads.get());
         if let Outcome::Done(decision) = &outcome {
             check(decision, request);
         }

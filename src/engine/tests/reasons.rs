@@ -23,6 +23,7 @@ pub(super) fn everything() -> Json {
         {"name": "admin", "paths": ["/v1/admin"], "roles": {"anyOf": ["admin"]}, "effect": "allow"},
         {"name": "europeans", "paths": ["/v1/europe"], "from": {"homeRegions": ["eu-west-1"]}, "effect": "allow"},
         {"name": "near", "paths": ["/v1/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"},
+        {"name": "web", "paths": ["/v1/web"], "from": {"workloads": ["spiffe://prod/ns/web/*"]}, "effect": "allow"},
         {"name": "public", "paths": ["/public/**"], "identity": "none", "effect": "allow"},
         {"name": "blocked", "paths": ["/blocked/**"], "effect": "deny"},
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
@@ -35,12 +36,14 @@ pub(super) fn everything() -> Json {
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow"});
-    bundle(&[
+    let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
         policy("hours", hours),
         policy("any", any),
-    ])
+    ]);
+    bundle["trust"]["peerVerification"] = json!("required");
+    bundle
 }
 
 /// A world whose requests are all of one kind: plain, or gRPC.
@@ -312,6 +315,12 @@ fn forbidden(table: &mut Table) {
         AT_HOME,
         get("/v1/europe").bearer(&ours),
     );
+    table.row(
+        Reason::WorkloadNotMatched,
+        "shop/web;inline",
+        AT_HOME,
+        get("/v1/web").bearer(&ours),
+    );
     table.row(Reason::NoRule, "-/-;default", AT_HOME, get("/nowhere").bearer(&ours));
 
     let mut unknown = table.world();
@@ -413,6 +422,10 @@ fn misconfigured(table: &mut Table) {
     let mut twice = table.world();
     twice.has_line = true;
     table.row_in(twice, Reason::DuplicateFilter, "-/-;inline", NOWHERE, get("/public/a"));
+
+    let mut outbound = table.world();
+    outbound.outbound = true;
+    table.row_in(outbound, Reason::Direction, "-/-;inline", NOWHERE, get("/public/a"));
 
     let mut homeless = everything();
     homeless.as_object_mut().expect("an object").remove("region");

@@ -1,6 +1,7 @@
 //! An HTTP client that chooses its protocol and its source address.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,12 +9,17 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{HeaderMap, Method, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
 
+use crate::tls::{Authority, Identity, SERVER};
 use crate::{Context as _, Result};
 
-/// The protocol of a connection: both are plain text, HTTP/2 by prior knowledge.
+/// The protocol of a connection, known beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1
@@ -28,17 +34,19 @@ pub struct Client {
     target: SocketAddr,
     source: Option<IpAddr>,
     protocol: Protocol,
+    tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
 }
 
 impl Client {
-    /// A client of `target` over HTTP/1.1, from whatever address the system takes.
+    /// A client of `target` over HTTP/1.1 in plain text, from whatever address the system takes.
     #[must_use]
     pub fn new(target: SocketAddr) -> Self {
         Self {
             target,
             source: None,
             protocol: Protocol::Http1,
+            tls: None,
             timeout: Duration::from_secs(10),
         }
     }
@@ -59,6 +67,17 @@ impl Client {
             protocol,
             ..self.clone()
         }
+    }
+
+    /// The same, over TLS to a server that this authority vouches for, with this certificate or none of its own.
+    ///
+    /// # Errors
+    /// When the certificate and its key do not fit.
+    pub fn tls(&self, authority: &Authority, identity: Option<&Identity>) -> Result<Self> {
+        Ok(Self {
+            tls: Some(authority.client(identity)?),
+            ..self.clone()
+        })
     }
 
     /// The same, with this limit for an answer (10 s unless said).
@@ -101,7 +120,19 @@ impl Client {
     }
 
     async fn open(&self) -> Result<Sender> {
-        let io = TokioIo::new(connect(self.target, self.source).await?);
+        let stream = connect(self.target, self.source).await?;
+        let Some(config) = &self.tls else {
+            return self.shake_hands(stream).await;
+        };
+        let stream = TlsConnector::from(Arc::clone(config))
+            .connect(ServerName::try_from(SERVER)?, stream)
+            .await
+            .context(|| format!("no TLS connection to {}", self.target))?;
+        self.shake_hands(stream).await
+    }
+
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, stream: S) -> Result<Sender> {
+        let io = TokioIo::new(stream);
         let failed = || format!("no HTTP connection to {}", self.target);
         Ok(match self.protocol {
             Protocol::Http1 => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::policy_folder::PolicyFolder;
+use crate::tls::{Authority, ClientCertificates};
 use crate::{Context as _, Result, tools};
 
 /// Which shipped bootstrap to start from.
@@ -128,6 +129,17 @@ impl Config {
                 filters.retain(|filter| filter["name"] != name);
             }
         })
+    }
+
+    /// Lets the listener speak TLS with a certificate of this authority.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn tls(self, authority: &Authority, client_certificates: ClientCertificates) -> Result<Self> {
+        let socket = authority.listener(client_certificates)?;
+        Ok(self.edit(|bootstrap| {
+            bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] = socket;
+        }))
     }
 
     /// Any other change of the bootstrap.

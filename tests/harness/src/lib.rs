@@ -16,6 +16,7 @@ pub mod message;
 pub mod policy_folder;
 pub mod raw;
 mod run_dir;
+pub mod tls;
 pub mod tools;
 pub mod upstream;
 

@@ -4,6 +4,46 @@ use serde_json::json;
 
 use super::*;
 
+/// A workload has no identity where nobody says that its certificate was validated; one error is enough, and none hides another.
+#[test]
+fn of_workloads() {
+    let unverified = "no peer has an identity here";
+    let workloads = of_rule("from.workloads");
+    for trust in [None, Some("none")] {
+        let mut bundle = sample();
+        match trust {
+            Some(word) => set(&mut bundle, "trust.peerVerification", json!(word)),
+            None => remove(&mut bundle, "trust.peerVerification"),
+        }
+        expect(&bundle, &workloads, unverified);
+        bundle["trust"]["peerVerification"] = json!("required");
+        compiled(&bundle);
+        bundle["trust"]["peerVerification"] = json!("required!");
+        assert!(
+            !lines(&refused(&bundle)).contains(unverified),
+            "it may have meant the right thing"
+        );
+    }
+    let mut bundle = sample();
+    bundle.as_object_mut().expect("an object").remove("trust");
+    set(&mut bundle, &workloads, json!(["spiffe://prod/ns/web/sa/api"]));
+    expect(&bundle, &workloads, unverified);
+    refuses(&workloads, json!([]), "", "an empty list");
+    refuses(&workloads, json!(["*"]), &format!("{workloads}[0]"), "whole segments");
+    refuses(
+        &workloads,
+        json!(["spiffe://prod/ns/web", "spiffe://prod*/ns/web"]),
+        &format!("{workloads}[1]"),
+        "at the end only",
+    );
+    refuses(
+        &workloads,
+        json!(["cluster.local/ns/web/sa/api"]),
+        &format!("{workloads}[0]"),
+        "begins with `spiffe://`",
+    );
+}
+
 #[test]
 fn of_a_rule() {
     refuses_without(&of_rule("name"), RULE, "`name` is missing");
@@ -71,12 +111,6 @@ fn of_a_rule() {
         refuses(&of_rule("paths[0]"), json!(template), "", fragment);
     }
     refuses(&of_rule("from"), json!({}), "", "an empty object");
-    refuses(
-        &of_rule("from.workloads"),
-        json!(["spiffe://x"]),
-        "",
-        "`workloads` is not supported yet",
-    );
     refuses(
         &of_rule("from.sourceRegions[0]"),
         json!("us_east_1"),

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regionguard::request::encode;
 use regionguard_harness::issuer::{Alg, Issuer, Kind, with_bad_signature};
+use regionguard_harness::tls::Authority;
 use serde_json::{Value, json};
 use wasm_host::{Action, BAD_ARGUMENT, Shipped, Vm};
 
@@ -29,6 +30,7 @@ const PAIRS: (&str, usize) = ("proxy_get_header_map_pairs", 1);
 const TIME: (&str, usize) = ("proxy_get_current_time_nanoseconds", 1);
 const OWN_LINE: (&str, usize) = ("proxy_get_property", 1);
 const OWN_LINE_AND_SOURCE: (&str, usize) = ("proxy_get_property", 2);
+const OWN_LINE_AND_WORKLOAD: (&str, usize) = ("proxy_get_property", 2);
 const SET_LINE: (&str, usize) = ("proxy_set_property", 1);
 const REPLY: (&str, usize) = ("proxy_send_local_response", 1);
 const MONOTONIC: (&str, usize) = ("clock_time_get", 1);
@@ -225,6 +227,91 @@ fn the_source_is_read_where_a_rule_needs_it() {
         }
         assert_ledger(&vm, &ledger);
     }
+}
+
+/// The certificate is one call more, where a rule that may match asks for the workload; its PEM may hold anything.
+#[test]
+fn the_certificate_is_read_where_a_rule_needs_it() {
+    let mut bundle = bundle(&[
+        json!({"name": "web", "paths": ["/web"], "identity": "none", "from": {"workloads": ["spiffe://prod/*"]}, "effect": "allow"}),
+        json!({"name": "health", "paths": ["/healthz"], "identity": "none", "effect": "allow"}),
+    ]);
+    bundle["trust"]["peerVerification"] = json!("required");
+    let mut vm = SHIPPED.configured(&bundle);
+    let certificate = b"connection\0peer_certificate".to_vec();
+    let authority = Authority::new().expect("an authority");
+    let named = |uris: &[&str]| {
+        authority
+            .workload(uris)
+            .expect("a certificate")
+            .certificate
+            .into_bytes()
+    };
+    vm.host_mut()
+        .properties
+        .insert(certificate.clone(), named(&["spiffe://prod/web"]));
+    for _ in 0..2 {
+        assert_eq!(send(&mut vm, "/healthz", &[]), Action::Continue);
+    }
+    assert_ledger(&vm, &DECIDED);
+    assert_eq!(send(&mut vm, "/web", &[]), Action::Continue);
+    assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE_AND_WORKLOAD, SET_LINE]);
+    let whole = named(&["spiffe://prod/web"]);
+    for other in [
+        named(&[]),
+        named(&["spiffe://prod/web", "spiffe://prod/api"]),
+        named(&["spiffe://other/web"]),
+        whole[..whole.len() / 2].to_vec(),
+        b"-----BEGIN CERTIFICATE-----\n////\n-----END CERTIFICATE-----\n".to_vec(),
+        vec![0xff; 70_000],
+        Vec::new(),
+    ] {
+        vm.host_mut().properties.insert(certificate.clone(), other);
+        assert_eq!(send(&mut vm, "/web", &[]), Action::Pause);
+        assert_eq!(reason(&vm), "identity.missing");
+        assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE_AND_WORKLOAD, SET_LINE, REPLY]);
+    }
+}
+
+/// The direction of a root context's listeners is asked for once; who the node is, only where they are outbound.
+#[test]
+fn the_direction_is_read_once() {
+    let outbound = 2_i64.to_le_bytes().to_vec();
+    for (direction, node, served, reads) in [
+        (None, None, true, 2),
+        (Some(0_i64.to_le_bytes().to_vec()), None, true, 2),
+        (Some(1_i64.to_le_bytes().to_vec()), Some("sidecar~x"), true, 2),
+        (Some(outbound.clone()), Some("sidecar~x"), false, 3),
+        (Some(outbound.clone()), Some("router"), false, 3),
+        (Some(outbound.clone()), None, false, 3),
+        (Some(outbound), Some("router~x"), true, 3),
+        // Not what the host says today: taken for a listener that says nothing.
+        (Some(vec![2]), None, true, 2),
+    ] {
+        let mut vm = SHIPPED.configured(&bundle(&rules()));
+        let properties = &mut vm.host_mut().properties;
+        if let Some(direction) = &direction {
+            properties.insert(b"xds\0listener_direction".to_vec(), direction.clone());
+        }
+        if let Some(node) = node {
+            properties.insert(b"xds\0node\0id".to_vec(), node.as_bytes().to_vec());
+        }
+        let (action, expected) = if served {
+            (Action::Continue, "rule.public")
+        } else {
+            (Action::Pause, "config.direction")
+        };
+        for reads in [reads, 1, 1] {
+            assert_eq!(send(&mut vm, "/healthz", &[]), action, "{direction:?} {node:?}");
+            assert_eq!(reason(&vm), expected);
+            assert_eq!(vm.host().calls["proxy_get_property"], reads, "{direction:?} {node:?}");
+        }
+    }
+    let mut told = bundle(&rules());
+    told["trust"]["direction"] = json!("any");
+    let mut vm = SHIPPED.configured(&told);
+    assert_eq!(send(&mut vm, "/healthz", &[]), Action::Continue);
+    assert_ledger(&vm, &DECIDED);
 }
 
 #[test]

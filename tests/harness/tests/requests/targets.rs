@@ -3,7 +3,7 @@
 use regionguard_harness::message::escaped;
 use serde_json::json;
 
-use super::{API, Expected, OPEN, PUBLIC, assert_outcome, echoed, echoed_path, get, on_the_shipped_chain};
+use super::{API, Expected, OPEN, PUBLIC, RUNTIME, Scene, assert_outcome, echoed, echoed_path, get, on_the_shipped_chain, policies};
 
 #[test]
 fn a_path_has_one_meaning_or_is_refused() {
@@ -117,6 +117,31 @@ fn the_upstream_gets_the_canonical_path_by_its_own_route() {
             scene.second.seen().last().map(|echo| echo["path"].clone()),
             Some(json!("/second/1?q=%31"))
         );
+        scene.assert_never_trapped().await;
+    });
+}
+
+/// Without the filter's change, Envoy finds no route for a host with a trailing dot.
+#[test]
+fn the_upstream_gets_the_host_that_was_judged_by_its_own_route() {
+    RUNTIME.block_on(async {
+        let scene = Scene::start("requests-dot", policies, |config| {
+            config.edit_http(|http| {
+                http["route_config"]["virtual_hosts"][0]["domains"] = json!([OPEN, format!("{OPEN}:8443")]);
+            })
+        })
+        .await;
+        for (sent, host) in [
+            ("open.shop.internal", OPEN),
+            ("open.shop.internal.", OPEN),
+            ("OPEN.shop.internal.", OPEN),
+            ("open.shop.internal.:80", OPEN),
+            ("open.shop.internal.:8443", "open.shop.internal:8443"),
+        ] {
+            let outcome = scene.bytes(&get("/x", sent, b"")).await;
+            assert_outcome(sent, &outcome, PUBLIC);
+            assert_eq!(echoed(&outcome, "host"), [host], "{sent}");
+        }
         scene.assert_never_trapped().await;
     });
 }
