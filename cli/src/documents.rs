@@ -36,6 +36,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// The bundle with its fields in the order in which they were written.
+    pub(crate) fn written(&self) -> crate::render::Node {
+        self.tree.written()
+    }
+
     /// Where the field at `path` stands (`documents[2].spec.rules[0].paths[1]`, as the kernel writes it), or the nearest thing around it.
     pub(crate) fn place(&self, path: &str) -> Option<Place> {
         bundle::place(&self.tree, path, &self.sources)

@@ -1,12 +1,160 @@
-//! `regionguard render`.
+//! `regionguard render`: the one source of everything that operators apply.
 
+mod bundle;
+mod chart;
+mod envoy;
+mod istio;
+mod node;
+mod options;
+mod settings;
+mod template;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use crate::documents;
+use crate::problem::Problem;
+use crate::report;
+
+use bundle::Bundle;
+pub(crate) use node::Node;
+use settings::{Options, Settings};
 
 /// What `render` is asked to do.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// What to render
+    #[arg(value_enum)]
+    target: Target,
+    /// Folders of documents, or files, as `check` takes them; not for what holds no policy
+    #[arg(value_name = "PATH")]
+    folder: Vec<PathBuf>,
+    /// Write files into this folder instead of printing them
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What there is to render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Target {
+    /// Plain Envoy: a bootstrap for a sidecar and one for a gateway
+    Envoy,
+    /// Plain Envoy: the file that configures the filter
+    Ecds,
+    /// A ConfigMap that holds the file which configures the filter
+    Configmap,
+    /// Istio: the plugin
+    Wasmplugin,
+    /// Istio 1.31 and later: the plugin, as a TrafficExtension
+    Trafficextension,
+    /// Istio: the interlock, the direct peer, and the filter that takes its policy from a file
+    Envoyfilter,
+    /// Istio: what a workload needs whose policy comes from a ConfigMap
+    DeploymentPatch,
+    /// Istio: what a workload needs for its metrics
+    MetricsPatch,
+    /// Istio: what istiod has to be told, as Helm values of its chart
+    MeshConfig,
+    /// Istio: all objects for one place in the mesh
+    Istio,
+    /// Istio: the same, as a base for kustomize and an overlay
+    Kustomize,
+    /// Istio: the same, as a Helm chart
+    Helm,
+    /// Istio: the values of the Helm chart for this policy
+    HelmValues,
+}
+
+/// A file that was rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct File {
+    /// Its path below the folder that is written.
+    pub(crate) path: String,
+    /// What it holds.
+    pub(crate) text: String,
+}
+
+/// Why nothing was rendered.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The options do not fit, or what is asked for cannot be had.
+    Message(String),
+    /// The documents are wrong.
+    Documents(Vec<Problem>),
+}
+
+impl Failure {
+    /// For people.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self::Message(message.into())
+    }
+}
 
 /// Runs `render`.
-pub(crate) fn run(_args: &Args) -> ExitCode {
-    ExitCode::FAILURE
+pub(crate) fn run(args: &Args) -> ExitCode {
+    match rendered(args).and_then(|files| hand_out(&files, args.out.as_deref())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Message(message)) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Documents(problems)) => {
+            report::to_stderr(&problems);
+            eprintln!("error: nothing was rendered: {}", report::summary(&problems));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
+    let settings = Settings::new(&args.options)?;
+    let bundle = || load(&args.folder);
+    Ok(match args.target {
+        Target::Envoy => envoy::bootstraps(&settings, &bundle()?)?,
+        Target::Ecds => vec![envoy::ecds(&settings, &bundle()?)],
+        Target::Configmap => vec![istio::configmap(&settings, &bundle()?)?],
+        Target::Wasmplugin => vec![istio::wasmplugin(&settings, &bundle()?)?],
+        Target::Trafficextension => vec![istio::trafficextension(&settings, &bundle()?)?],
+        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&settings, None)?,
+        Target::Envoyfilter => istio::envoyfilters(&settings, Some(&bundle()?))?,
+        Target::DeploymentPatch => vec![istio::deployment_patch(&settings)],
+        Target::MetricsPatch => vec![istio::metrics_patch(&settings)],
+        Target::MeshConfig => istio::mesh_config(),
+        Target::Istio => istio::everything(&settings, &bundle()?)?,
+        Target::Kustomize => istio::kustomize(&settings, &bundle()?)?,
+        Target::Helm => chart::chart(&settings, &bundle()?)?,
+        Target::HelmValues => vec![chart::values(&settings, &bundle()?)?],
+    })
+}
+
+fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
+    if paths.is_empty() {
+        return Err(Failure::new("error: this holds policy: name the folder of documents behind the target"));
+    }
+    let loaded = documents::load(paths).map_err(Failure::Documents)?;
+    report::to_stderr(&loaded.warnings);
+    Ok(Bundle::from(&loaded))
+}
+
+fn hand_out(files: &[File], folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else {
+        for (at, file) in files.iter().enumerate() {
+            if at > 0 {
+                println!("---");
+            }
+            print!("{}", file.text);
+        }
+        return Ok(());
+    };
+    for file in files {
+        let path = folder.join(&file.path);
+        let write = || {
+            std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            std::fs::write(&path, &file.text)
+        };
+        write().map_err(|error| Failure::new(format!("error: cannot write `{}`: {error}", path.display())))?;
+    }
+    Ok(())
 }

@@ -173,6 +173,24 @@ impl Node {
         }
     }
 
+    /// The value without its places, its members in their order.
+    pub(super) fn written(&self) -> crate::render::Node {
+        use crate::render::Node as Written;
+        match &self.value {
+            Data::Null => Written::Null,
+            Data::Bool(value) => Written::Bool(*value),
+            Data::Number(number) => Written::Number(number.clone()),
+            Data::Text(text) => Written::Text(text.clone()),
+            Data::List(items) => Written::List(items.iter().map(Self::written).collect()),
+            Data::Object(members) => Written::Map(
+                members
+                    .iter()
+                    .map(|member| (member.name.clone(), member.value.written()))
+                    .collect(),
+            ),
+        }
+    }
+
     /// The value without its places; of members with the same name the first.
     pub(super) fn to_json(&self) -> Value {
         match &self.value {

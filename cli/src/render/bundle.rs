@@ -1,0 +1,75 @@
+//! The bundle that is rendered: a folder of documents, or one file.
+
+use crate::documents::Loaded;
+
+use super::node::Node;
+use super::options::is_subdomain;
+
+/// A bundle that compiles, its documents as they were written.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    /// The whole of it.
+    pub(crate) node: Node,
+    /// Its length as JSON, in bytes.
+    pub(crate) bytes: usize,
+}
+
+/// A center that a Region names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Center {
+    /// As in `center.cluster`.
+    pub(crate) cluster: String,
+    /// As in `center.authority`, without a port.
+    pub(crate) host: Option<String>,
+    /// As in `center.authority`.
+    pub(crate) port: Option<u16>,
+}
+
+impl From<&Loaded> for Bundle {
+    fn from(loaded: &Loaded) -> Self {
+        Self {
+            node: loaded.written(),
+            bytes: loaded.value.to_string().len(),
+        }
+    }
+}
+
+impl Bundle {
+    /// The centers that its Regions name, each once, in their order.
+    pub(crate) fn centers(&self) -> Vec<Center> {
+        let mut centers: Vec<Center> = Vec::new();
+        for document in self.documents() {
+            let Some(cluster) = document.text(&["spec", "center", "cluster"]) else {
+                continue;
+            };
+            if centers.iter().all(|known| known.cluster != cluster) {
+                centers.push(center(cluster, document.text(&["spec", "center", "authority"])));
+            }
+        }
+        centers
+    }
+
+    /// `region` of the bundle, if it says one.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.node.text(&["region"])
+    }
+
+    fn documents(&self) -> &[Node] {
+        match self.node.field("documents") {
+            Some(Node::List(documents)) => documents,
+            _ => &[],
+        }
+    }
+}
+
+fn center(cluster: &str, authority: Option<&str>) -> Center {
+    let (host, port) = match authority.map(|text| text.split_once(':').unwrap_or((text, ""))) {
+        Some((host, port)) => (Some(host), port.parse().ok()),
+        None => (None, None),
+    };
+    Center {
+        cluster: cluster.to_owned(),
+        host: host.filter(|host| is_subdomain(host)).map(str::to_owned),
+        port,
+    }
+}

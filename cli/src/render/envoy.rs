@@ -1,0 +1,73 @@
+//! Plain Envoy: bootstraps, and the file that configures the filter.
+
+use super::bundle::{Bundle, Center};
+use super::node::Node;
+use super::settings::Settings;
+use super::template::{Template, Values};
+use super::{Failure, File};
+
+/// Where `make build` puts the module, seen from a proxy.
+const MODULE: &str = "/etc/regionguard/module/regionguard_http_authz.wasm";
+
+/// A template.
+pub(crate) const ECDS: &str = include_str!("../../templates/envoy/ecds.yaml");
+
+/// A bootstrap for a sidecar and one for a gateway.
+///
+/// # Errors
+/// When a center's address is not known.
+pub(crate) fn bootstraps(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
+    let mut values = Values::default();
+    let centers = bundle
+        .centers()
+        .iter()
+        .map(|center| cluster(settings, center))
+        .collect::<Result<_, _>>()?;
+    values
+        .set("region", bundle.region().unwrap_or("us-east-1"))
+        .set("policy_file", settings.policy_file().as_str())
+        .set("policy_folder", settings.policy_file().folder())
+        .set("centers", Node::List(centers));
+    let file = |path: &str, template: &str| File {
+        path: path.to_owned(),
+        text: Template::parse(template).write(&values),
+    };
+    Ok(vec![
+        file("sidecar.yaml", include_str!("../../templates/envoy/sidecar.yaml")),
+        file("gateway.yaml", include_str!("../../templates/envoy/gateway.yaml")),
+    ])
+}
+
+/// The file that configures the filter.
+pub(crate) fn ecds(settings: &Settings, bundle: &Bundle) -> File {
+    let module = settings.module_file().map_or(MODULE, |path| path.as_str());
+    File {
+        path: "regionguard.yaml".to_owned(),
+        text: ecds_with(module, bundle),
+    }
+}
+
+/// The text of the file that configures the filter, with the module at this place.
+pub(crate) fn ecds_with(module: &str, bundle: &Bundle) -> String {
+    let mut values = Values::default();
+    values.set("module_file", module).set("bundle", bundle.node.clone());
+    Template::parse(ECDS).write(&values)
+}
+
+fn cluster(settings: &Settings, center: &Center) -> Result<Node, Failure> {
+    let said = settings.center(&center.cluster);
+    let host = said.map(|said| said.host.as_str()).or(center.host.as_deref());
+    let host = host.ok_or_else(|| {
+        let cluster = &center.cluster;
+        Failure::new(format!("error: where is the center `{cluster}`? Say it by `--center '{cluster}=HOST:PORT'`, or by `center.authority`"))
+    })?;
+    let port = said.map(|said| said.port).or(center.port).unwrap_or(DEFAULT_PORT);
+    Ok(Node::Map(vec![
+        ("cluster".to_owned(), center.cluster.as_str().into()),
+        ("host".to_owned(), host.into()),
+        ("port".to_owned(), Node::Number(port.into())),
+    ]))
+}
+
+/// Where centers listen if nothing says otherwise.
+const DEFAULT_PORT: u16 = 8181;
