@@ -19,7 +19,10 @@ const WAIT: Duration = Duration::from_secs(20);
 fn main() -> ExitCode {
     suite::run([
         suite::test("a_registry_hands_out_what_was_built", pushed_and_pulled),
-        suite::test("the_agent_takes_the_image_by_digest_and_by_tag_and_no_other", taken_by_the_agent),
+        suite::test(
+            "the_agent_takes_the_image_by_digest_and_by_tag_and_no_other",
+            taken_by_the_agent,
+        ),
     ])
 }
 
@@ -106,7 +109,13 @@ async fn decided_by(web: &Workload, api: &Workload, version: u32) -> Result<()> 
         answer.status == 200 && decision.starts_with("allow;rule.public;") && decision.contains(&wanted)
     })
     .await
-    .map_err(|error| format!("version {version}: {error}; the end of the log:\n{}", end_of(&api.log())).into())
+    .map_err(|error| {
+        format!(
+            "version {version}: {error}; the end of the log:\n{}",
+            end_of(&api.log())
+        )
+        .into()
+    })
 }
 
 async fn until(mut reached: impl AsyncFnMut() -> bool) -> Result<()> {
@@ -215,7 +224,17 @@ impl Image {
     fn build(dir: &Path) -> Result<Self> {
         let layout = dir.join("image");
         let output = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--package", "regionguard-cli", "--", "image", "--version", TAG, "--module"])
+            .args([
+                "run",
+                "--quiet",
+                "--package",
+                "regionguard-cli",
+                "--",
+                "image",
+                "--version",
+                TAG,
+                "--module",
+            ])
             .arg(tools::wasm_module()?)
             .arg("--out")
             .arg(&layout)
@@ -225,7 +244,10 @@ impl Image {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into());
         }
-        let line = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        let line = |name: &str| {
+            said.lines()
+                .find_map(|line| line.strip_prefix(name)?.split_whitespace().next())
+        };
         let (digest, module) = line("image ").zip(line("module ")).ok_or("no digests were printed")?;
         Ok(Self {
             layout,
@@ -249,10 +271,14 @@ impl Registry {
         let port = process
             .wait_until(WAIT, async || {
                 let log = std::fs::read_to_string(&log).ok()?;
-                log.lines().find_map(|line| line.split_once("serving on port ")?.1.parse().ok())
+                log.lines()
+                    .find_map(|line| line.split_once("serving on port ")?.1.parse().ok())
             })
             .await?;
-        Ok(Self { port, _process: process })
+        Ok(Self {
+            port,
+            _process: process,
+        })
     }
 
     fn push(&self, image: &Image) -> Result<()> {
@@ -274,7 +300,12 @@ fn crane(arguments: &[&str]) -> Result<String> {
     let output = Command::new(program("crane")).args(arguments).output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),
-        false => Err(format!("crane {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into()),
+        false => Err(format!(
+            "crane {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into()),
     }
 }
 
@@ -283,7 +314,8 @@ fn program(name: &str) -> PathBuf {
 }
 
 fn text(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| format!("`{}` is not UTF-8", path.display()).into())
+    path.to_str()
+        .ok_or_else(|| format!("`{}` is not UTF-8", path.display()).into())
 }
 
 /// What a layout stores, by digest.
@@ -292,7 +324,10 @@ fn blobs(layout: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     entries
         .map(|entry| {
             let entry = entry?;
-            Ok((entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path())?))
+            Ok((
+                entry.file_name().to_string_lossy().into_owned(),
+                std::fs::read(entry.path())?,
+            ))
         })
         .collect()
 }

@@ -3,7 +3,10 @@
 use regionguard_harness::message::escaped;
 use serde_json::json;
 
-use super::{API, Expected, OPEN, PUBLIC, RUNTIME, Scene, assert_outcome, echoed, echoed_path, get, on_the_shipped_chain, policies};
+use super::{
+    API, Expected, OPEN, PUBLIC, RUNTIME, Scene, assert_outcome, echoed, echoed_path, get, on_the_shipped_chain,
+    policies,
+};
 
 #[test]
 fn a_path_has_one_meaning_or_is_refused() {
