@@ -29,21 +29,21 @@ pub(crate) async fn wait_for(workload: &Workload, port: u16, filters: &[&str]) -
         .collect::<Vec<_>>()]);
     let deadline = Instant::now() + WAIT;
     loop {
-        let found = chains(&workload.config_dump().await?, port);
+        let listeners = workload.ask("/config_dump?resource=dynamic_listeners").await?;
+        let found = chains(&serde_json::from_str(&listeners)?, port);
         if found == wanted {
             return Ok(());
         }
         if Instant::now() > deadline {
             return Err(format!("the filters of port {port} are {found:#?}, not {wanted:#?}").into());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// The HTTP filters of each chain of the listener with this port.
 fn chains(dump: &Value, port: u16) -> BTreeSet<Vec<String>> {
-    let configs = dump["configs"].as_array().into_iter().flatten();
-    let listeners = configs.flat_map(|config| config["dynamic_listeners"].as_array().into_iter().flatten());
+    let listeners = dump["configs"].as_array().into_iter().flatten();
     let of_port = listeners
         .map(|listener| &listener["active_state"]["listener"])
         .filter(|listener| listener["address"]["socket_address"]["port_value"] == port);

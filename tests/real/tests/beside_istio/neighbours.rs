@@ -25,7 +25,8 @@ pub(crate) async fn hostile(mesh: Arc<Mesh>) -> Result<()> {
     mesh.apply(&service(&center)).await?;
     let issuer = issuer()?;
     let mut bundle = bundle(&issuer, &rules());
-    bundle["documents"][0]["spec"]["center"] = json!({"cluster": CENTER, "timeout": "5s"});
+    bundle["documents"][0]["spec"]["center"] =
+        json!({"cluster": CENTER, "authority": "center.internal", "timeout": "5s"});
     let ours = Manifests::render(
         &mesh,
         &bundle,

@@ -133,7 +133,7 @@ const READ: Ours = Ours::Allows("rule.allowed");
 const PUBLIC: Ours = Ours::Allows("rule.public");
 const POOR: Ours = Refuses(403, "permission.missing");
 const NOBODY: Ours = Refuses(401, "identity.missing");
-const FORGED: Ours = Refuses(401, "token.signature");
+const FORGED: Ours = Refuses(401, "identity.signature");
 const AUDIENCE: Theirs = Theirs::Token(403, "Audiences_in_Jwt_are_not_allowed");
 const SIGNATURE: Theirs = Theirs::Token(401, "Jwt_verification_fails");
 

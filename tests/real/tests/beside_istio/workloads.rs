@@ -60,7 +60,7 @@ pub(crate) async fn identity(mesh: Arc<Mesh>) -> Result<()> {
             [
                 Seen::allowed("rule.allowed"),
                 Seen::refused(403, "rule.workload"),
-                Seen::refused(403, "rule.condition_unknown"),
+                Seen::refused(403, "rule.workload"),
             ],
         ),
         (
