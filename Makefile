@@ -23,8 +23,11 @@ help: ## list the commands
 setup: ## install what build, demo and bench need, into .tools/
 	@scripts/setup toolchain envoy wasm-cc
 
+# This machine's paths stay out of the module, so that it is the same wherever it is built.
+REMAP := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/regionguard
+
 build: setup ## build the WebAssembly module
-	cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" cargo build --release --target wasm32-wasip1 -p regionguard-http-authz
 	@size=$$(wc -c <$(MODULE)); echo "module: $$size bytes, $(MODULE)"; test $$size -le $(MODULE_MAX) || { echo "the module is larger than $(MODULE_MAX) bytes" >&2; exit 1; }
 
 cli: setup ## build `regionguard`, the command that checks and renders

@@ -31,7 +31,7 @@ pub use subject::{Claims, Identity, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
-pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, workload};
+pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, workload};
 
 #[cfg(test)]
 #[cfg(feature = "ring")]

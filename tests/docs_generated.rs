@@ -420,7 +420,10 @@ fn framed(mut documents: Vec<Value>) -> Value {
             }));
         }
     }
-    json!({"region": "us-east-1", "metadata": {"name": "shop", "version": 1}, "documents": documents})
+    json!({
+        "region": "us-east-1", "metadata": {"name": "shop", "version": 1}, "trust": {"peerVerification": "required"},
+        "documents": documents,
+    })
 }
 
 /// The block behind a bundle that is refused shows what is said about it.

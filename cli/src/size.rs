@@ -20,10 +20,12 @@ pub(crate) enum Size {
 
 /// How an object of so many bytes (as it is sent, manifest and all) can be applied.
 pub(crate) fn size(bytes: usize) -> Size {
-    match bytes {
-        ..=ANNOTATIONS => Size::Fits,
-        ..=OBJECT => Size::NeedsServerSide,
-        _ => Size::TooLarge,
+    if bytes <= ANNOTATIONS {
+        Size::Fits
+    } else if bytes <= OBJECT {
+        Size::NeedsServerSide
+    } else {
+        Size::TooLarge
     }
 }
 

@@ -15,7 +15,7 @@ use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, SpiffeId, TrustView, credential, workload};
+use crate::identity::{Authenticated, Credential, FailureBudget, SpiffeId, TrustView, credential};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
@@ -273,11 +273,11 @@ impl Bench<'_, '_> {
     }
 
     /// The workload at the other end; none where nobody has validated its certificate.
-    fn workload(&self, generation: &Generation) -> Option<SpiffeId> {
+    fn workload(&mut self, generation: &Generation) -> Option<SpiffeId> {
         if !generation.trust.peer_verification {
             return None;
         }
-        workload(&self.attrs.peer_certificate()?)
+        self.scope.workloads.find(&self.attrs.peer_certificate()?)
     }
 
     /// Turns a ruling into a decision, or into a question.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
-use crate::identity::Authenticator;
+use crate::identity::{Authenticator, Workloads};
 use crate::policy::Candidates;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
@@ -30,6 +30,7 @@ pub(super) struct Scope {
     pub(super) generation: Rc<Generation>,
     pub(super) local: Option<RegionId>,
     pub(super) authenticator: Authenticator,
+    pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
@@ -79,6 +80,7 @@ impl Scopes {
             generation,
             local,
             authenticator: Authenticator::new(self.seed),
+            workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
             candidates: Candidates::default(),
         });

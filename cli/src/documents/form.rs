@@ -3,7 +3,7 @@
 use super::embedded;
 use super::node::{Data, Node, Sources};
 use super::yaml::{self, Text, shown};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, Severity};
 
 /// What was found in the files.
 #[derive(Default)]
@@ -99,6 +99,8 @@ fn not_json(error: &serde_json::Error, source: &std::rc::Rc<crate::problem::Sour
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Around {
     File,
+    /// An ECDS file, which Envoy reads by itself.
+    Ecds,
     /// A Kubernetes List.
     List,
     /// The text of a ConfigMap.
@@ -121,7 +123,7 @@ impl Reading<'_> {
                 self.of_kind(&kind, root, around);
             }
             (Data::Object(_), None) if root.member("resources").is_some() => self.ecds(&root),
-            (Data::Object(_), None) => self.head(root),
+            (Data::Object(_), None) => self.head(root, around),
             _ if root.reported => {}
             _ => {
                 let message = "must be an object: a document, or the head of a bundle";
@@ -192,7 +194,7 @@ impl Reading<'_> {
         self.found.documents.push(root);
     }
 
-    fn head(&mut self, root: Node) {
+    fn head(&mut self, root: Node, around: Around) {
         const FIELDS: [&str; 4] = ["region", "metadata", "trust", "documents"];
         if ["static_resources", "dynamic_resources"]
             .iter()
@@ -214,8 +216,30 @@ impl Reading<'_> {
             let help = "the fields of a head are `region`, `metadata`, `trust` and `documents`";
             self.error("no-document", &root, message.to_owned(), Some(help));
         } else {
+            self.large_version(&root, around);
             self.found.heads.push(root);
         }
+    }
+
+    /// Envoy's reader of YAML makes text of whole numbers that do not fit into 32 bits.
+    fn large_version(&mut self, head: &Node, around: Around) {
+        let Some(version) = head.at(&["metadata", "version"]) else {
+            return;
+        };
+        let Data::Number(number) = &version.value else {
+            return;
+        };
+        if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) {
+            return;
+        }
+        let message = format!("Envoy reads whole numbers in YAML above {} as text", i32::MAX);
+        let problem = Problem::error("yaml-ambiguous", self.sources.place(&version.span), message);
+        let severity = match around {
+            Around::Ecds => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let help = "take a smaller version: an ECDS file with this one is refused by the filter";
+        self.problems.push(Problem { severity, ..problem }.help(help));
     }
 
     /// An ECDS file: a DiscoveryResponse of TypedExtensionConfigs.
@@ -229,7 +253,7 @@ impl Reading<'_> {
         let mut any = false;
         for value in configurations {
             any = true;
-            self.configuration(value, Around::File);
+            self.configuration(value, Around::Ecds);
         }
         if !any {
             let message = "no resource of this ECDS file configures a Wasm filter".to_owned();

@@ -83,7 +83,13 @@ mod tests {
         let files = [File::new("b/two", b"2"), File::new("a", &words)];
         let layer = pack(&files, 7).unwrap();
         assert_eq!(layer.packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
-        assert_eq!(sha256(&layer.tar), "00a65ca414beb35525ab90b260df92b4caf1d0bfdcde48d79b4fd97ecd65b3b4");
-        assert_eq!(sha256(&layer.packed), "9de693c477018c5db9536417da37e4cb4c90dff724a4a81ade65203e34f86fa9");
+        assert_eq!(
+            sha256(&layer.tar),
+            "00a65ca414beb35525ab90b260df92b4caf1d0bfdcde48d79b4fd97ecd65b3b4"
+        );
+        assert_eq!(
+            sha256(&layer.packed),
+            "9de693c477018c5db9536417da37e4cb4c90dff724a4a81ade65203e34f86fa9"
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::abi::{self, Buffer, FilterAction, HeaderMap, HostError, LogLevel};
 use crate::carry::{Carried, carry_out, refuse};
 use crate::metrics::Metrics;
 use crate::pairs;
-use crate::stream::Stream;
+use crate::stream::{Stream, Watch};
 use crate::verify::HostKit;
 
 /// The largest configuration that is read, in bytes; the kernel refuses less.
@@ -48,8 +48,7 @@ pub(crate) fn with_state<T>(otherwise: T, f: impl FnOnce(&mut State) -> T) -> T 
 struct Root {
     context: u32,
     scope: Option<ScopeId>,
-    /// Whether its listeners take what a sidecar's workload sends; `None`: no stream has asked yet.
-    outbound: Cell<Option<bool>>,
+    watch: Cell<Watch>,
 }
 
 /// A stream that waits.
@@ -103,7 +102,7 @@ impl State {
             self.roots.push(Root {
                 context,
                 scope: None,
-                outbound: Cell::default(),
+                watch: Cell::new(Watch::Each),
             });
         } else {
             self.newest = (context, parent);
@@ -142,10 +141,11 @@ impl State {
         let (scope, _) = self
             .engine
             .activate(&name, Rc::new(generation), locality.as_deref(), &mut fx);
-        if let Some(root) = self.roots.iter_mut().find(|known| known.context == root)
-            && let Some(before) = root.scope.replace(scope)
-        {
-            self.engine.release(before);
+        if let Some(root) = self.roots.iter_mut().find(|known| known.context == root) {
+            root.watch.set(Watch::of_node());
+            if let Some(before) = root.scope.replace(scope) {
+                self.engine.release(before);
+            }
         }
         self.carry(fx);
         self.metrics.flush(self.engine.tally());
@@ -163,6 +163,9 @@ impl State {
         }
         self.carry(fx);
         self.metrics.flush(self.engine.tally());
+        for root in &self.roots {
+            root.watch.set(root.watch.get().refreshed());
+        }
         self.forget_gone_roots();
     }
 
@@ -170,9 +173,9 @@ impl State {
     pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
         let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
         let plugin = self.roots.iter().find(|known| known.context == root);
-        let unknown = Cell::default();
+        let unknown = Cell::new(Watch::Each);
         let attrs = Stream {
-            outbound: plugin.map_or(&unknown, |plugin| &plugin.outbound),
+            watch: plugin.map_or(&unknown, |plugin| &plugin.watch),
         };
         let scope = plugin.and_then(|plugin| plugin.scope);
         let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();

@@ -17,16 +17,43 @@ const PEER_CERTIFICATE: &str = "connection\0peer_certificate";
 const LISTENER_DIRECTION: &str = "xds\0listener_direction";
 /// `TrafficDirection.OUTBOUND`
 const OUTBOUND: [u8; 8] = 2_i64.to_le_bytes();
-/// `xds.node.id`: in Istio `ROLE~ADDRESS~NAME~DOMAIN`.
+/// In Istio `ROLE~ADDRESS~NAME~DOMAIN`.
 const NODE_ID: &str = "xds\0node\0id";
-/// The role of Istio's gateways, whose listeners are outbound: what comes in there goes out to others by design.
-const GATEWAY: &[u8] = b"router~";
+
+/// Which streams of a root context are asked for the direction of their listener. The host tells it to streams only, each time at the price of an allocating call,
+/// and one root context may serve listeners of both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Each. Whoever loads a plugin into an Istio sidecar without saying where has it in both chains; and where one outbound stream was seen, there are more.
+    Each,
+    /// The next one.
+    Next,
+    /// None until the next tick: the last that was asked was not outbound.
+    Later,
+    /// None: the listeners of an Istio gateway are outbound, since what comes in there goes out to others by design.
+    Never,
+}
+
+impl Watch {
+    /// What this node wants; to be asked in a root context.
+    pub(crate) fn of_node() -> Self {
+        match abi::property(NODE_ID) {
+            Some(id) if id.starts_with(b"sidecar~") => Self::Each,
+            Some(id) if id.starts_with(b"router~") => Self::Never,
+            _ => Self::Next,
+        }
+    }
+
+    /// A tick has passed.
+    pub(crate) fn refreshed(self) -> Self {
+        if self == Self::Later { Self::Next } else { self }
+    }
+}
 
 /// The stream of the current callback.
 pub(crate) struct Stream<'a> {
-    /// What is known of the listeners of this stream's root context. The host makes a root context for each direction (it is part of a plugin's key), and tells
-    /// the direction to streams only: so the first one asks for all.
-    pub(crate) outbound: &'a Cell<Option<bool>>,
+    /// Of its root context.
+    pub(crate) watch: &'a Cell<Watch>,
 }
 
 impl Attrs for Stream<'_> {
@@ -39,20 +66,19 @@ impl Attrs for Stream<'_> {
     }
 
     fn is_outbound(&self) -> bool {
-        self.outbound.get().unwrap_or_else(|| {
-            let outbound = is_sidecars_outbound();
-            self.outbound.set(Some(outbound));
-            outbound
-        })
+        let watch = self.watch.get();
+        if matches!(watch, Watch::Later | Watch::Never) {
+            return false;
+        }
+        // A listener that says nothing of its direction is not outbound.
+        let outbound = abi::property(LISTENER_DIRECTION).is_some_and(|direction| direction == OUTBOUND);
+        if watch == Watch::Next {
+            self.watch.set(if outbound { Watch::Each } else { Watch::Later });
+        }
+        outbound
     }
 
     fn has_line(&self) -> bool {
         abi::property(LINE).is_some()
     }
-}
-
-/// Whether this stream's listener takes what a sidecar's workload sends. A listener that says nothing of its direction does not.
-fn is_sidecars_outbound() -> bool {
-    let outbound = abi::property(LISTENER_DIRECTION).is_some_and(|direction| direction == OUTBOUND);
-    outbound && !abi::property(NODE_ID).is_some_and(|id| id.starts_with(GATEWAY))
 }

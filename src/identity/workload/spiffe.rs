@@ -1,6 +1,7 @@
 //! SPIFFE ids (The SPIFFE Identity and Verifiable Identity Document, §2), and what a rule says of them.
 
 use core::fmt;
+use std::rc::Rc;
 
 const SCHEME: &str = "spiffe://";
 /// SPIFFE ID §2.3, in bytes.
@@ -13,7 +14,7 @@ const TRUST_DOMAIN_MAX: usize = 255;
 /// The scheme and the trust domain are in lower case; nothing is percent-encoded; there is no user, port, query or fragment; no segment of the path is empty,
 /// `.` or `..`. The path is not empty: an id without one names a trust domain, not a workload.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SpiffeId(Box<str>);
+pub struct SpiffeId(Rc<str>);
 
 impl SpiffeId {
     /// Reads an id; `None` for what is not exactly one.
@@ -83,7 +84,7 @@ impl SpiffePattern {
             // INVARIANT: no id ends in a slash, so at least one segment follows.
             workload.0.starts_with(&*self.text)
         } else {
-            workload.0 == self.text
+            *workload.0 == *self.text
         }
     }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::workload;
+use super::{BYTES_MAX, Workloads, workload};
 
 const WEB: &str = "spiffe://prod/ns/web/sa/web";
 const API: &str = "spiffe://prod/ns/web/sa/api";
@@ -104,6 +104,34 @@ fn one_uri_names_the_workload() {
     ] {
         assert_eq!(found(&der).as_deref(), Some(WEB));
     }
+}
+
+/// What is remembered is what the certificate says, for the whole certificate, and no more of it than there is room for.
+#[test]
+fn known_certificates_say_the_same_again() {
+    let mut workloads = Workloads::new(7);
+    let all: Vec<_> = [
+        peer_certificate(&[WEB]),
+        peer_certificate(&[API]),
+        peer_certificate(&[WEB, API]),
+        Vec::new(),
+        b"anything".to_vec(),
+    ]
+    .into();
+    for _ in 0..3 {
+        for certificate in &all {
+            assert_eq!(workloads.find(certificate), workload(certificate));
+        }
+    }
+    assert_eq!(workloads.known.len(), all.len());
+    for number in 0..2_000 {
+        let uri = format!("spiffe://prod/{number}");
+        let certificate = peer_certificate(&[&uri]);
+        assert_eq!(workloads.find(&certificate).expect("a workload").as_str(), uri);
+        assert!(workloads.known.cost() <= BYTES_MAX);
+    }
+    assert!((100..2_000).contains(&workloads.known.len()));
+    assert_eq!(workloads.find(&all[0]), workload(&all[0]));
 }
 
 #[test]

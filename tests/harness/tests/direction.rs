@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use common::{Issuers, Site, bundle, get, policy};
 use regionguard_harness::client::Client;
@@ -68,18 +69,7 @@ async fn a_listener_is_served_or_refused_by_its_direction() {
 #[tokio::test]
 async fn one_plugin_in_both_chains_is_told_apart() {
     for outbound_first in [true, false] {
-        let site = Site::start_with("direction-both", Base::Sidecar, &open(None), |config| {
-            standing(config, Some("INBOUND"), Some(SIDECAR)).edit(|bootstrap| {
-                let listeners = bootstrap["static_resources"]["listeners"].as_array_mut().unwrap();
-                let mut outbound = listeners[0].clone();
-                outbound["name"] = json!("outbound");
-                outbound["traffic_direction"] = json!("OUTBOUND");
-                listeners.push(outbound);
-            })
-        })
-        .await;
-        let outbound = listener(&site, "outbound").await;
-        let inbound = site.envoy.address();
+        let (site, inbound, outbound) = both(Some(SIDECAR)).await;
         for round in 0..4 {
             let order = if outbound_first {
                 [(outbound, 500), (inbound, 200)]
@@ -88,10 +78,44 @@ async fn one_plugin_in_both_chains_is_told_apart() {
             };
             for (address, status) in order {
                 let answer = Client::new(address).send(&get("/a")).await.unwrap();
-                assert_eq!(answer.status, status, "{round}");
+                assert_eq!(answer.status, status, "{round}: {}", answer.text());
             }
         }
     }
+}
+
+/// On a node that is not Istio's, one stream in a while is asked: an outbound one is noticed, and from then on each is told apart.
+#[tokio::test]
+async fn an_outbound_listener_of_a_plain_envoy_is_noticed() {
+    let (site, inbound, outbound) = both(None).await;
+    let send = async |address| Client::new(address).send(&get("/a")).await.unwrap().status;
+    assert_eq!(send(inbound).await, 200);
+    let began = Instant::now();
+    while send(outbound).await == 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", site.envoy.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for _ in 0..30 {
+        assert_eq!((send(inbound).await, send(outbound).await), (200, 500));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// An Envoy with an inbound and an outbound listener, both with the filter from one file, and where they listen.
+async fn both(node: Option<&str>) -> (Site, SocketAddr, SocketAddr) {
+    let site = Site::start_with("direction-both", Base::Sidecar, &open(None), |config| {
+        standing(config, Some("INBOUND"), node).edit(|bootstrap| {
+            let listeners = bootstrap["static_resources"]["listeners"].as_array_mut().unwrap();
+            let mut outbound = listeners[0].clone();
+            outbound["name"] = json!("outbound");
+            outbound["traffic_direction"] = json!("OUTBOUND");
+            listeners.push(outbound);
+        })
+    })
+    .await;
+    let outbound = listener(&site, "outbound").await;
+    let inbound = site.envoy.address();
+    (site, inbound, outbound)
 }
 
 /// Where the listener of this name listens.

@@ -1,5 +1,6 @@
 //! The mesh as a whole.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
@@ -8,14 +9,14 @@ use regionguard_harness::{RunDir, tools};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::Result;
 use crate::error::Context as _;
 use crate::kube::Kube;
 use crate::kubelet::Kubelet;
 use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::workload::{Spec, Workload};
+use crate::workload::{SERVICE_PORT, Spec, WORKLOAD_PORT, Workload};
+use crate::{Result, places};
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) kube: Kube,
     pub(crate) kubelet: Kubelet,
     pub(crate) envoy: PathBuf,
-    pub(crate) discovery: std::net::SocketAddr,
+    pub(crate) discovery: SocketAddr,
     pub(crate) run: RunDir,
 }
 
@@ -71,6 +72,9 @@ impl Mesh {
     /// When a program is missing or does not get ready; the error holds the end of its log.
     pub async fn start(options: Options) -> Result<Self> {
         let progress = Progress::new(options.progress);
+        for port in [SERVICE_PORT, WORKLOAD_PORT] {
+            places::check_own(port)?;
+        }
         let envoy = options.envoy.clone().map_or_else(tools::envoy, Ok)?;
         let run = RunDir::new(&options.name)?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
@@ -78,7 +82,9 @@ impl Mesh {
         let ApiServer { process, kube } = plane::start_api_server(run.path(), etcd_address).await?;
         progress.done("kube-apiserver");
         plane::define_kinds(&kube).await?;
-        namespace(&kube, plane::SYSTEM).await?;
+        namespace(&kube, plane::SYSTEM, "disabled").await?;
+        namespace(&kube, "default", "disabled").await?;
+        plane::default_sidecar(&kube).await?;
         progress.done("the kinds of Istio");
         let plan = Istiod::plan(run.path(), &options)?;
         let istiod = plan.start().await?;
@@ -116,6 +122,12 @@ impl Mesh {
         self.shared.run.path()
     }
 
+    /// Where istiod tells about itself: `/debug/syncz`, `/debug/push_status`, `/metrics`.
+    #[must_use]
+    pub fn istiod_debug(&self) -> SocketAddr {
+        self.plan.monitoring
+    }
+
     /// Leaves the folder where it is when the mesh ends: something in it is worth a look.
     pub fn keep_dir(&self) {
         self.shared.run.keep();
@@ -132,7 +144,7 @@ impl Mesh {
     /// # Errors
     /// When the API refuses.
     pub async fn namespace(&self, name: &str) -> Result<()> {
-        namespace(self.kube(), name).await
+        namespace(self.kube(), name, "enabled").await
     }
 
     /// Applies documents: see [`Kube::apply`].
@@ -212,11 +224,12 @@ impl Mesh {
     }
 }
 
-async fn namespace(kube: &Kube, name: &str) -> Result<()> {
+/// Each namespace says what Istio's injector is to do in it, as `istioctl analyze` wants it.
+async fn namespace(kube: &Kube, name: &str, injection: &str) -> Result<()> {
     let object = json!({
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"istio-injection": "enabled"}},
+        "metadata": {"name": name, "labels": {"istio-injection": injection}},
     });
     kube.apply_object(&object).await.map(drop)
 }

@@ -47,6 +47,16 @@ pub fn address() -> Result<Ipv4Addr> {
     Ok(Ipv4Addr::new(127, FIRST_NETWORK + block.index, high, low))
 }
 
+/// Whether this port is to be had at each of our addresses: a program that listens on it at the wildcard address keeps it from all.
+///
+/// # Errors
+/// When it is taken.
+pub(crate) fn check_own(port: u16) -> Result<()> {
+    let taken =
+        || format!("port {port}, which each workload needs at an address of its own, is taken at all addresses");
+    TcpListener::bind((address()?, port)).context(taken).map(drop)
+}
+
 struct Block {
     index: u8,
     ports: AtomicU16,

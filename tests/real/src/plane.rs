@@ -201,6 +201,18 @@ pub(crate) async fn define_kinds(kube: &Kube) -> Result<()> {
     waited.context(|| format!("the kinds of Istio are not served within {LIMIT:?}"))?
 }
 
+/// What holds for sidecars whose own `Sidecar` istiod does not know yet, in the moment after it was made: no listeners. Istio's own
+/// default would bind the wildcard address, and so take ports from all other workloads of the machine.
+pub(crate) async fn default_sidecar(kube: &Kube) -> Result<()> {
+    let sidecar = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Sidecar",
+        "metadata": {"namespace": SYSTEM, "name": "default"},
+        "spec": {"egress": [{"hosts": ["~/*"]}]},
+    });
+    kube.apply_object(&sidecar).await.map(drop)
+}
+
 fn established(definitions: &Value) -> usize {
     let items = definitions["items"].as_array().into_iter().flatten();
     let is_established = |condition: &Value| condition["type"] == "Established" && condition["status"] == "True";
@@ -221,7 +233,8 @@ pub(crate) struct Istiod {
     pub(crate) discovery: SocketAddr,
     plain: SocketAddr,
     http: SocketAddr,
-    monitoring: SocketAddr,
+    /// Where it tells about itself.
+    pub(crate) monitoring: SocketAddr,
     introspection: u16,
 }
 

@@ -79,6 +79,7 @@ Past web's sidecar, without TLS:
 What Kubernetes and Istio say:
   kubectl get pods,serviceentries,sidecars -A
   istioctl analyze -A
+  curl -s http://{istiod}/debug/syncz                            # which sidecar has what
   istioctl proxy-config listeners --file <(curl -s '{admin}/config_dump')
 
 What api of us-east-1 says:
@@ -89,6 +90,7 @@ What api of us-east-1 says:
   {dir}
 Ctrl-C ends them and removes it.
 ",
+            istiod = self.mesh.istiod_debug(),
             kubeconfig = self.mesh.kubeconfig().display(),
             count = running_in(self.mesh.dir()).len(),
         )

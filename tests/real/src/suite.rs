@@ -27,8 +27,10 @@ use crate::{Mesh, Options, Result};
 /// A named test.
 pub struct Test {
     name: String,
-    run: Box<dyn FnOnce(Arc<Mesh>, &Runtime) -> Result<()> + Send>,
+    run: Box<Run>,
 }
+
+type Run = dyn FnOnce(Arc<Mesh>, &Runtime) -> Result<()> + Send;
 
 /// A test that is an async function of the mesh.
 pub fn test<F>(name: &str, run: F) -> Test

@@ -22,10 +22,10 @@ use crate::process::Process;
 use crate::{Result, places};
 pub use spec::{Role, Spec};
 
-/// The port of each sidecar's inbound listener, at the workload's own address. In Envoy: `inbound|18080||`.
-pub const WORKLOAD_PORT: u16 = 18_080;
-/// The port under which other workloads know the service. In Envoy: `outbound|18000||NAME.NAMESPACE.svc.cluster.local`.
-pub const SERVICE_PORT: u16 = 18_000;
+/// The port of each sidecar's inbound listener, at the workload's own address. In Envoy: `inbound|17080||`.
+pub const WORKLOAD_PORT: u16 = 17_080;
+/// The port under which other workloads know the service. In Envoy: `outbound|17000||NAME.NAMESPACE.svc.cluster.local`.
+pub const SERVICE_PORT: u16 = 17_000;
 
 const READY: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(20);

@@ -11,10 +11,13 @@ use regionguard_harness::client::Request;
 use regionguard_harness::{RunDir, tools};
 use regionguard_mesh::process::Process;
 use regionguard_mesh::{Mesh, Result, Spec, Workload, suite};
-use serde_json::{Value, json};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 const TAG: &str = "1.2.3";
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(40);
+/// Where an agent keeps the modules that it fetched; the path is fixed in its code.
+const AGENT_DATA: &str = "/var/lib/istio/data";
 
 fn main() -> ExitCode {
     suite::run([
@@ -22,6 +25,10 @@ fn main() -> ExitCode {
         suite::test(
             "the_agent_takes_the_image_by_digest_and_by_tag_and_no_other",
             taken_by_the_agent,
+        ),
+        suite::test(
+            "an_image_that_is_not_there_lets_nothing_in_until_it_is",
+            missing_at_first,
         ),
     ])
 }
@@ -57,13 +64,14 @@ async fn pushed_and_pulled(_: Arc<Mesh>) -> Result<()> {
 async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
     let run = RunDir::new("image-agent")?;
     let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
+    let _kept = Kept::by_agents(&registry)?;
     registry.push(&image)?;
     mesh.namespace("image").await?;
     let (by_digest, by_tag) = (registry.by_digest(&image), registry.tag());
     let hex = image.digest.trim_start_matches("sha256:");
-    let plugin = |version: u32, url: &str, sha256: &str| plugin(version, url, sha256).to_string();
+    let plugin = |version: u32, url: &str, sha256: &str| plugin("image", version, url, sha256);
 
-    mesh.apply(&interlock().to_string()).await?;
+    mesh.apply(&interlock("image")).await?;
     mesh.apply(&plugin(1, &by_digest, "")).await?;
     let (web, api) = tokio::try_join!(
         mesh.workload(Spec::new("image", "web")),
@@ -77,16 +85,10 @@ async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
     assert_eq!(counted(&fetched, "checksum_mismatched"), 0);
 
     // The digest of the module, which is easily taken for the image's.
-    let reached = api.upstream().count();
     mesh.apply(&plugin(3, &by_tag, &image.module)).await?;
     until(async || counted(&api.prometheus().await.unwrap_or_default(), "checksum_mismatched") >= 1).await?;
-    until(async || matches!(web.call(&api, &Request::new("GET", "/v1/orders/7")).await, Ok(answer) if answer.status == 403)).await?;
-    let before = api.upstream().count();
-    for _ in 0..20 {
-        let answer = web.call(&api, &Request::new("GET", "/v1/orders/7")).await?;
-        assert_eq!(answer.status, 403, "{}", answer.text());
-    }
-    assert_eq!(api.upstream().count(), before, "after {reached} requests of before");
+    until(async || matches!(ask(&web, &api).await, Ok(403))).await?;
+    nothing_gets_in(&web, &api).await?;
     let reason = format!("has checksum {hex}, which does not match: {}", image.module);
     assert!(api.log().contains(&reason), "no `{reason}` in the agent's log");
 
@@ -94,19 +96,58 @@ async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
     decided_by(&web, &api, 4).await
 }
 
+async fn missing_at_first(mesh: Arc<Mesh>) -> Result<()> {
+    let run = RunDir::new("image-missing")?;
+    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
+    let _kept = Kept::by_agents(&registry)?;
+    mesh.namespace("image-missing").await?;
+    let plugin = |version: u32| plugin("image-missing", version, &registry.by_digest(&image), "");
+
+    mesh.apply(&interlock("image-missing")).await?;
+    mesh.apply(&plugin(1)).await?;
+    let (web, api) = tokio::try_join!(
+        mesh.workload(Spec::new("image-missing", "web")),
+        mesh.workload(Spec::new("image-missing", "api").region("us-east-1")),
+    )?;
+    until(async || counted(&api.prometheus().await.unwrap_or_default(), "manifest_failure") >= 1).await?;
+    nothing_gets_in(&web, &api).await?;
+    let reason = "could not fetch Wasm OCI image: could not fetch manifest: ";
+    assert!(api.log().contains(reason), "no `{reason}` in the agent's log");
+
+    // The agent asks again when istiod sends the plugin again, as it does after each edit.
+    registry.push(&image)?;
+    mesh.apply(&plugin(2)).await?;
+    decided_by(&web, &api, 2).await
+}
+
+/// Twenty requests are refused, and none of them reaches the service.
+async fn nothing_gets_in(web: &Workload, api: &Workload) -> Result<()> {
+    let before = api.upstream().count();
+    for _ in 0..20 {
+        assert_eq!(ask(web, api).await?, 403);
+    }
+    assert_eq!(api.upstream().count(), before);
+    Ok(())
+}
+
+/// The status that one request through both sidecars is answered with.
+async fn ask(web: &Workload, api: &Workload) -> Result<u16> {
+    Ok(web.call(api, &Request::new("GET", "/v1/orders/7")).await?.status)
+}
+
 /// Waits until a request is let in by the bundle of this version.
 async fn decided_by(web: &Workload, api: &Workload, version: u32) -> Result<()> {
     let wanted = format!(";image@{version}+");
     until(async || {
         let lines = api.access_log().entries().len();
-        let Ok(answer) = web.call(api, &Request::new("GET", "/v1/orders/7")).await else {
+        let Ok(status) = ask(web, api).await else {
             return false;
         };
         let Ok(entry) = api.access_log().after(lines).await else {
             return false;
         };
         let decision = entry.text("decision");
-        answer.status == 200 && decision.starts_with("allow;rule.public;") && decision.contains(&wanted)
+        status == 200 && decision.starts_with("allow;rule.public;") && decision.contains(&wanted)
     })
     .await
     .map_err(|error| {
@@ -136,11 +177,11 @@ fn counted(prometheus: &str, result: &str) -> u64 {
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
-fn plugin(version: u32, url: &str, sha256: &str) -> Value {
+fn plugin(namespace: &str, version: u32, url: &str, sha256: &str) -> String {
     let mut plugin = json!({
         "apiVersion": "extensions.istio.io/v1alpha1",
         "kind": "WasmPlugin",
-        "metadata": {"name": "regionguard", "namespace": "image"},
+        "metadata": {"name": "regionguard", "namespace": namespace},
         "spec": {
             "selector": {"matchLabels": {"app": "api"}},
             "url": format!("oci://{url}"),
@@ -175,14 +216,14 @@ fn plugin(version: u32, url: &str, sha256: &str) -> Value {
     if !sha256.is_empty() {
         plugin["spec"]["sha256"] = json!(sha256);
     }
-    plugin
+    plugin.to_string()
 }
 
-fn interlock() -> Value {
-    json!({
+fn interlock(namespace: &str) -> String {
+    let interlock = json!({
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": {"name": "regionguard-interlock", "namespace": "image"},
+        "metadata": {"name": "regionguard-interlock", "namespace": namespace},
         "spec": {
             "workloadSelector": {"labels": {"app": "api"}},
             "configPatches": [{
@@ -207,7 +248,8 @@ fn interlock() -> Value {
                 }},
             }],
         },
-    })
+    });
+    interlock.to_string()
 }
 
 /// The image of the module under test.
@@ -293,6 +335,24 @@ impl Registry {
 
     fn by_digest(&self, image: &Image) -> String {
         format!("127.0.0.1:{}/regionguard@{}", self.port, image.digest)
+    }
+}
+
+/// What agents keep of a registry's image; it goes with the test.
+struct Kept(PathBuf);
+
+impl Kept {
+    fn by_agents(registry: &Registry) -> Result<Self> {
+        std::fs::create_dir_all(AGENT_DATA)
+            .map_err(|error| format!("Istio's agent keeps modules in `{AGENT_DATA}`, which cannot be made: {error}"))?;
+        let name = format!("oci://127.0.0.1:{}/regionguard", registry.port);
+        Ok(Self(Path::new(AGENT_DATA).join(format!("{:x}", Sha256::digest(name)))))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -273,45 +273,86 @@ fn the_certificate_is_read_where_a_rule_needs_it() {
     }
 }
 
-/// The direction of a root context's listeners is asked for once; who the node is, only where they are outbound.
+/// The direction of a listener is one call more: for each request in an Istio sidecar, for none at an Istio gateway, and elsewhere once a tick, unless an
+/// outbound listener was seen.
 #[test]
-fn the_direction_is_read_once() {
+fn the_direction_is_read_where_it_may_be_wrong() {
     let outbound = 2_i64.to_le_bytes().to_vec();
-    for (direction, node, served, reads) in [
-        (None, None, true, 2),
-        (Some(0_i64.to_le_bytes().to_vec()), None, true, 2),
-        (Some(1_i64.to_le_bytes().to_vec()), Some("sidecar~x"), true, 2),
-        (Some(outbound.clone()), Some("sidecar~x"), false, 3),
-        (Some(outbound.clone()), Some("router"), false, 3),
-        (Some(outbound.clone()), None, false, 3),
-        (Some(outbound), Some("router~x"), true, 3),
+    let inbound = 1_i64.to_le_bytes().to_vec();
+    for (node, direction, served, reads) in [
+        (None, None, true, [2, 1, 2]),
+        (None, Some(0_i64.to_le_bytes().to_vec()), true, [2, 1, 2]),
+        (Some("plain"), Some(inbound.clone()), true, [2, 1, 2]),
         // Not what the host says today: taken for a listener that says nothing.
-        (Some(vec![2]), None, true, 2),
+        (Some("plain"), Some(vec![2]), true, [2, 1, 2]),
+        (Some("plain"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("router"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("router~x"), Some(outbound.clone()), true, [1, 1, 1]),
+        (Some("sidecar~x"), Some(inbound), true, [2, 2, 2]),
+        (Some("sidecar~x"), None, true, [2, 2, 2]),
+        (Some("waypoint~x"), Some(outbound.clone()), false, [2, 2, 2]),
+        (Some("sidecar~x"), Some(outbound.clone()), false, [2, 2, 2]),
     ] {
-        let mut vm = SHIPPED.configured(&bundle(&rules()));
-        let properties = &mut vm.host_mut().properties;
+        let mut vm = on_node(node, &bundle(&rules()));
         if let Some(direction) = &direction {
-            properties.insert(b"xds\0listener_direction".to_vec(), direction.clone());
+            let key = b"xds\0listener_direction".to_vec();
+            vm.host_mut().properties.insert(key, direction.clone());
         }
-        if let Some(node) = node {
-            properties.insert(b"xds\0node\0id".to_vec(), node.as_bytes().to_vec());
-        }
-        let (action, expected) = if served {
+        let expected = if served {
             (Action::Continue, "rule.public")
         } else {
             (Action::Pause, "config.direction")
         };
-        for reads in [reads, 1, 1] {
-            assert_eq!(send(&mut vm, "/healthz", &[]), action, "{direction:?} {node:?}");
-            assert_eq!(reason(&vm), expected);
-            assert_eq!(vm.host().calls["proxy_get_property"], reads, "{direction:?} {node:?}");
+        for (request, reads) in reads.into_iter().enumerate() {
+            if request == 2 {
+                vm.tick().expect("no trap");
+            }
+            let action = send(&mut vm, "/healthz", &[]);
+            assert_eq!((action, reason(&vm)), expected, "{node:?} {direction:?}");
+            assert_eq!(
+                vm.host().calls["proxy_get_property"],
+                reads,
+                "{node:?} {direction:?} {request}"
+            );
         }
     }
     let mut told = bundle(&rules());
     told["trust"]["direction"] = json!("any");
-    let mut vm = SHIPPED.configured(&told);
+    let mut vm = on_node(Some("sidecar~x"), &told);
+    vm.host_mut()
+        .properties
+        .insert(b"xds\0listener_direction".to_vec(), outbound);
     assert_eq!(send(&mut vm, "/healthz", &[]), Action::Continue);
     assert_ledger(&vm, &DECIDED);
+}
+
+/// One outbound stream among others is enough for each to be asked from then on: none of the others is refused.
+#[test]
+fn once_an_outbound_listener_is_seen_each_stream_is_told_apart() {
+    let mut vm = on_node(None, &bundle(&rules()));
+    let key = b"xds\0listener_direction".to_vec();
+    for (direction, action) in [
+        (2_i64, Action::Pause),
+        (1, Action::Continue),
+        (2, Action::Pause),
+        (0, Action::Continue),
+        (2, Action::Pause),
+    ] {
+        let value = direction.to_le_bytes().to_vec();
+        vm.host_mut().properties.insert(key.clone(), value);
+        assert_eq!(send(&mut vm, "/healthz", &[]), action, "{direction}");
+    }
+}
+
+/// A VM on the node of this id.
+fn on_node(id: Option<&str>, bundle: &Value) -> Vm {
+    let mut vm = SHIPPED.instance(7);
+    if let Some(id) = id {
+        let key = b"xds\0node\0id".to_vec();
+        vm.host_mut().properties.insert(key, id.as_bytes().to_vec());
+    }
+    assert!(vm.configure(bundle.to_string().as_bytes()).expect("no trap"));
+    vm
 }
 
 #[test]

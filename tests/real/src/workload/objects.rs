@@ -21,12 +21,19 @@ pub(super) fn pod_status(spec: &Spec, address: Ipv4Addr) -> Value {
     if let Some(pod) = pod.as_object_mut() {
         pod.remove("spec");
     }
+    let running = |name: &str| {
+        json!({
+            "name": name, "image": "-", "imageID": "-", "ready": true, "started": true, "restartCount": 0,
+            "state": {"running": {}},
+        })
+    };
     pod["status"] = json!({
         "phase": "Running",
         "podIP": address.to_string(),
         "podIPs": [{"ip": address.to_string()}],
         "hostIP": "127.0.0.1",
         "conditions": [{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}],
+        "containerStatuses": [running("app"), running("istio-proxy")],
     });
     pod
 }
