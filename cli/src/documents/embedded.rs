@@ -31,14 +31,8 @@ type Line = (usize, usize);
 
 /// Where each line of a literal block scalar stands in the file; `None` where the text is written in another way.
 fn lines(text: &str, file: &str, outer: &Range<usize>) -> Option<Vec<Line>> {
-    let mut at = outer.start;
-    let written = file.get(at..)?;
-    // The scalar begins with its indicator, or with its first line.
-    if written.starts_with('|') {
-        at += written.find('\n')? + 1;
-    } else {
-        at = file.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
-    }
+    // A block scalar begins with its first line, behind the indentation.
+    let mut at = file.get(..outer.start)?.rfind('\n').map_or(0, |end| end + 1);
     let mut lines = Vec::new();
     let mut inner = 0;
     for line in text.split_inclusive('\n') {

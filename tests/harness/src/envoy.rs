@@ -16,6 +16,8 @@ use crate::{Context as _, Result, tools};
 
 const START: Duration = Duration::from_secs(30);
 const PUSH: Duration = Duration::from_secs(10);
+/// The admin interface answers on the thread that compiles a module first, which takes a while on a busy machine.
+const ADMIN: Duration = Duration::from_secs(60);
 
 /// The counters of the file-based discovery of the filter's configuration.
 const DISCOVERY: &str = "extension_config_discovery.http_filter.regionguard";
@@ -230,7 +232,7 @@ impl Envoy {
     }
 
     async fn ask(&self, path: &str) -> Result<String> {
-        let answer = Client::new(self.admin).get(path).await?;
+        let answer = Client::new(self.admin).timeout(ADMIN).get(path).await?;
         if answer.status == 200 {
             Ok(answer.text())
         } else {

@@ -173,7 +173,7 @@ impl Kube {
     }
 
     async fn patch(&self, path: &str, object: &Value) -> Result<Value, Refused> {
-        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true&fieldValidation=Strict");
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force=true");
         let body = ("application/apply-patch+yaml", object.to_string());
         self.request(Method::PATCH, &path, Some(body)).await
     }

@@ -114,12 +114,13 @@ impl State {
     }
 
     fn take(&self, kind: &'static str, change: Change) {
-        // What is deleted stays in the folders where it is mounted, as with a kubelet.
-        let Change::Present(object) = change else {
-            if let Change::Gone(object) = change {
+        let object = match change {
+            Change::Present(object) => object,
+            // What is deleted stays in the folders where it is mounted, as with a kubelet.
+            Change::Gone(object) => {
                 self.lock().objects.remove(&source(kind, &object));
+                return;
             }
-            return;
         };
         let source = source(kind, &object);
         let files = files(kind, &object);

@@ -22,8 +22,8 @@
 //! - [`Workload`]: `client()` of its inbound port, `call(&other, &request)` through its own Envoy, `upstream()` (the echo server
 //!   behind it), `stats()`, `wait_for(…)`, `config_dump()`, `prometheus()`, `access_log()`, `log()`, `restart_agent()`,
 //!   `restart_envoy()`, `dir()`. The annotations of its [`Spec`] act as they do on a pod that Istio injects: volumes of
-//!   `sidecar.istio.io/userVolume` and `userVolumeMount` are mounted, `sidecar.istio.io/statsInclusionPrefixes` and the like
-//!   reach the bootstrap.
+//!   `sidecar.istio.io/userVolume` and `userVolumeMount` are mounted, `sidecar.istio.io/statsInclusionPrefixes`,
+//!   `proxy.istio.io/config` and the like reach the bootstrap.
 //! - There is no mount namespace: a path `/etc/x` of a pod is `./etc/x` of the workload's folder, which is its Envoy's working
 //!   directory. In a real pod that directory is `/`, so the relative path means the same in both; [`relative_paths`] rewrites
 //!   a manifest.
@@ -31,6 +31,7 @@
 
 pub mod certs;
 mod error;
+pub mod gateway;
 pub mod kube;
 pub mod kubelet;
 mod mesh;

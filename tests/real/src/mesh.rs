@@ -6,7 +6,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use regionguard_harness::{RunDir, tools};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 use crate::error::Context as _;
@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) kubelet: Kubelet,
     pub(crate) envoy: PathBuf,
     pub(crate) discovery: SocketAddr,
+    /// `defaultConfig` of the MeshConfig.
+    pub(crate) default_config: Map<String, Value>,
     pub(crate) run: RunDir,
 }
 
@@ -95,6 +97,10 @@ impl Mesh {
                 kube,
                 envoy,
                 discovery: plan.discovery,
+                default_config: options.mesh_config["defaultConfig"]
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default(),
                 run,
             }),
             istiod: Mutex::new(Some(istiod)),

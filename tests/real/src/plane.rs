@@ -18,6 +18,8 @@ use crate::{Result, places};
 
 /// The namespace of istiod, and the root namespace of the mesh.
 pub(crate) const SYSTEM: &str = "istio-system";
+/// The trust domain of the mesh.
+pub(crate) const TRUST_DOMAIN: &str = "cluster.local";
 /// The only name in istiod's certificate that agents look for.
 pub(crate) const ISTIOD_NAME: &str = "istiod.istio-system.svc";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -315,7 +317,7 @@ fn mesh_config(more: &Value) -> Value {
         "decision": "%FILTER_STATE(wasm.regionguard:PLAIN)%",
     });
     let mut config = json!({
-        "trustDomain": "cluster.local",
+        "trustDomain": TRUST_DOMAIN,
         "rootNamespace": SYSTEM,
         // Relative to an Envoy's working directory: one file for each workload.
         "accessLogFile": "./access.log",

@@ -21,6 +21,9 @@ const GONE: Duration = Duration::from_secs(5);
 /// How often it is asked whether a program is ready; some write a line of log for each time that they are not.
 const ASK: Duration = Duration::from_millis(100);
 
+/// How many lines of a log stand in an error.
+const TAIL: usize = 25;
+
 /// A running program, and all that it has started.
 #[derive(Debug)]
 pub struct Process {
@@ -156,9 +159,20 @@ fn to_pid(id: u32) -> Option<Pid> {
     Pid::from_raw(id.try_into().ok()?)
 }
 
+/// The last lines; of lines that only their first word tells apart (the time), the last one.
 fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
+    let message = |line: &str| {
+        line.split_once(char::is_whitespace)
+            .map_or(line.to_owned(), |(_, rest)| rest.to_owned())
+    };
+    let mut lines: Vec<&str> = Vec::new();
+    for line in log.lines() {
+        if lines.last().is_some_and(|last| message(last) == message(line)) {
+            lines.pop();
+        }
+        lines.push(line);
+    }
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }
 
 struct Stat {
@@ -215,7 +229,7 @@ fn start_guardian() -> Result<ChildStdin> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, Stat, running};
+    use super::{Process, Stat, running, tail};
 
     fn is_running(pid: u32) -> bool {
         running().iter().any(|stat| stat.pid == pid)
@@ -241,6 +255,12 @@ mod tests {
         assert!(is_running(sleep));
         process.end();
         assert!(!is_running(owner) && !is_running(sleep));
+    }
+
+    #[test]
+    fn the_end_of_a_log_says_the_same_once() {
+        let log = "1 starting\n2 not ready\n3 not ready\n4 not ready\n5 ready\na\nb";
+        assert_eq!(tail(log), "1 starting\n4 not ready\n5 ready\na\nb");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A workload: a service account, a pod and a sidecar (or a gateway), as the API and as running programs.
 
+mod agent;
 mod objects;
 mod spec;
 mod volumes;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use regionguard_harness::access_log::AccessLog;
 use regionguard_harness::client::{Client, Request, Response};
 use regionguard_harness::upstream::Upstream;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::Context as _;
 use crate::mesh::Shared;
@@ -352,7 +353,11 @@ impl Workload {
         plane::write(&self.place.dir.join("var/run/secrets/tokens/istio-token"), token)?;
         // The socket of an earlier run would make the agent take its certificates from there.
         let _ = std::fs::remove_dir_all(self.place.dir.join("var/run/secrets/workload-spiffe-uds"));
-        let mut agent = Process::start("pilot-agent", self.command()?, &self.log_path())?;
+        let mut agent = Process::start(
+            "pilot-agent",
+            agent::command(&self.spec, &self.place, &self.shared)?,
+            &self.log_path(),
+        )?;
         let status = self.place.status;
         agent
             .wait_until(READY, async || answers(status, "/healthz/ready").await)
@@ -365,63 +370,6 @@ impl Workload {
         }
         self.agent = Some(agent);
         Ok(())
-    }
-
-    fn command(&self) -> Result<std::process::Command> {
-        let (spec, place) = (&self.spec, &self.place);
-        let mut command = plane::command(&plane::program("pilot-agent")?, &place.dir);
-        command.args([
-            "proxy",
-            spec.role.name(),
-            "--domain",
-            &format!("{}.svc.cluster.local", spec.namespace),
-        ]);
-        command
-            .arg("--templateFile")
-            .arg(plane::program("istio/envoy_bootstrap.json")?);
-        command.arg("--proxyLogLevel").arg(&spec.log_level);
-        let labels: Value = spec.all_labels().into_iter().collect();
-        command.envs([
-            ("POD_NAME", spec.pod()),
-            ("POD_NAMESPACE", spec.namespace.clone()),
-            ("INSTANCE_IP", place.address.to_string()),
-            ("HOST_IP", Ipv4Addr::LOCALHOST.to_string()),
-            ("SERVICE_ACCOUNT", spec.service_account.clone()),
-            ("ISTIO_META_CLUSTER_ID", "Kubernetes".to_owned()),
-            ("ISTIO_META_WORKLOAD_NAME", spec.name.clone()),
-            ("ISTIO_META_MESH_ID", "cluster.local".to_owned()),
-            ("ISTIO_METAJSON_LABELS", labels.to_string()),
-            // Certificates come from where configuration comes from; only then does the agent look for this name in istiod's.
-            ("ISTIOD_SAN", plane::ISTIOD_NAME.to_owned()),
-            ("TRUST_DOMAIN", "cluster.local".to_owned()),
-            ("PILOT_CERT_PROVIDER", "istiod".to_owned()),
-            ("CLOUD_PLATFORM", "none".to_owned()),
-            ("ENVOY_STATUS_PORT", place.envoy_status.to_string()),
-            ("ENVOY_PROMETHEUS_PORT", place.envoy_prometheus.to_string()),
-            ("PROXY_CONFIG", self.proxy_config().to_string()),
-        ]);
-        if spec.role == Role::Sidecar {
-            // No iptables: each listener binds a port of its own.
-            command.env("ISTIO_META_INTERCEPTION_MODE", "NONE");
-        }
-        command.envs(spec.env.iter().cloned());
-        Ok(command)
-    }
-
-    fn proxy_config(&self) -> Value {
-        json!({
-            "discoveryAddress": self.shared.discovery.to_string(),
-            "binaryPath": self.shared.envoy,
-            // Relative, because the path of a socket within it may not have more than 107 bytes.
-            "configPath": "./etc/istio/proxy",
-            "statusPort": self.place.status.port(),
-            "proxyAdminPort": self.place.admin.port(),
-            "concurrency": self.spec.workers,
-            "terminationDrainDuration": "1s",
-            // The access log is written at once.
-            "fileFlushInterval": "0.020s",
-            "fileFlushMinSizeKb": 1,
-        })
     }
 
     fn log_path(&self) -> PathBuf {

@@ -5,10 +5,11 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regionguard_harness::client::Request;
+use regionguard_harness::client::{Client, Request};
 use regionguard_harness::tools;
 use regionguard_mesh::process::{Process, running_in};
-use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, suite};
+use regionguard_mesh::{Mesh, Options, Result, SERVICE_PORT, Spec, Workload, relative_paths, suite};
+use serde_json::Value;
 
 fn main() -> ExitCode {
     let quiet = Options {
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
             suite::test("a_request_passes_from_envoy_to_envoy_over_mtls", passes),
             suite::test("strict_peer_authentication_resets_a_plain_connection", strict),
             suite::test("an_edit_of_a_config_map_is_written_by_a_swap_within_a_second", volume),
+            suite::test("envoy_follows_a_mounted_file_by_its_relative_path", followed),
+            suite::test("annotations_of_a_pod_reach_its_proxy", annotated),
+            suite::test("a_gateway_lets_requests_in", gateway),
             suite::test("requests_go_on_without_istiod_and_changes_arrive_after_it", outage),
             suite::test("agent_and_envoy_start_again_after_their_end", restarts),
             suite::test("a_document_that_is_wrong_is_refused_with_its_name", refused),
@@ -109,12 +113,165 @@ async fn volume(mesh: Arc<Mesh>) -> Result<()> {
     Ok(())
 }
 
+/// An HTTP filter out of a mounted ConfigMap: it sets the response header `x-version`.
+async fn followed(mesh: Arc<Mesh>) -> Result<()> {
+    mesh.namespace("followed").await?;
+    mesh.apply(&filter_map("one")).await?;
+    let api = mesh
+        .workload(
+            Spec::new("followed", "api")
+                .annotation(
+                    "sidecar.istio.io/userVolume",
+                    r#"{"policy":{"configMap":{"name":"filter"}}}"#,
+                )
+                .annotation(
+                    "sidecar.istio.io/userVolumeMount",
+                    r#"{"policy":{"mountPath":"/etc/regionguard/policy"}}"#,
+                ),
+        )
+        .await?;
+    mesh.apply(&relative_paths(FOLLOWED)).await?;
+    let version = async || {
+        Some(
+            api.client()
+                .send(&Request::new("GET", "/"))
+                .await
+                .ok()?
+                .header("x-version"),
+        )
+    };
+    for (number, limit) in [("one", 10), ("two", 2)] {
+        mesh.apply(&filter_map(number)).await?;
+        let deadline = Instant::now() + Duration::from_secs(limit);
+        while version().await != Some(Some(number.to_owned())) {
+            assert!(
+                Instant::now() < deadline,
+                "version {number} is not in force: {:?}",
+                version().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}
+
+const FOLLOWED: &str = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {namespace: followed, name: from-a-file}
+spec:
+  configPatches:
+    - applyTo: HTTP_FILTER
+      match:
+        context: SIDECAR_INBOUND
+        listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}}}
+      patch:
+        operation: INSERT_BEFORE
+        value:
+          name: from-a-file
+          config_discovery:
+            config_source:
+              path_config_source:
+                path: /etc/regionguard/policy/filter.yaml
+                watched_directory: {path: /etc/regionguard/policy}
+            type_urls: [type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation]
+"#;
+
+fn filter_map(version: &str) -> String {
+    format!(
+        r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {{namespace: followed, name: filter}}
+data:
+  filter.yaml: |
+    version_info: "{version}"
+    resources:
+      - "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
+        name: from-a-file
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+          mutations:
+            response_mutations: [{{append: {{header: {{key: x-version, value: "{version}"}}}}}}]
+"#
+    )
+}
+
+async fn annotated(mesh: Arc<Mesh>) -> Result<()> {
+    mesh.namespace("annotated").await?;
+    let spec = Spec::new("annotated", "api");
+    let plain = mesh.workload(spec.clone()).await?;
+    assert!(!plain.stats().await?.contains_key("runtime.load_success"));
+    drop(plain);
+    let api = mesh
+        .workload(
+            spec.annotation("sidecar.istio.io/statsInclusionPrefixes", "runtime")
+                .annotation(
+                    "proxy.istio.io/config",
+                    "extraStatTags: [one_of_ours]\nstatNameLength: 100\n",
+                ),
+        )
+        .await?;
+    assert!(api.stats().await?.contains_key("runtime.load_success"));
+    let config = api.config_dump().await?;
+    let tags = config
+        .pointer("/configs/0/bootstrap/stats_config/stats_tags")
+        .and_then(Value::as_array);
+    assert!(tags.into_iter().flatten().any(|tag| tag["tag_name"] == "one_of_ours"));
+    Ok(())
+}
+
+async fn gateway(mesh: Arc<Mesh>) -> Result<()> {
+    const PORT: u16 = 17_090;
+    mesh.namespace("gateway").await?;
+    let (gateway, api) = tokio::try_join!(
+        mesh.workload(Spec::new("gateway", "gateway").gateway()),
+        mesh.workload(Spec::new("gateway", "api")),
+    )?;
+    mesh.apply(&format!(
+        r#"
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{namespace: gateway, name: gateway}}
+spec:
+  selector: {{app: gateway}}
+  servers: [{{bind: {address}, port: {{number: {PORT}, name: http, protocol: HTTP}}, hosts: ["*"]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{namespace: gateway, name: api}}
+spec:
+  hosts: ["*"]
+  gateways: [gateway]
+  http: [{{route: [{{destination: {{host: {host}, port: {{number: {SERVICE_PORT}}}}}}}]}}]
+"#,
+        address = gateway.address(),
+        host = api.host(),
+    ))
+    .await?;
+    let client = Client::new(gateway.outbound(PORT));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while client
+        .send(&Request::new("GET", "/in"))
+        .await
+        .map_or(0, |answer| answer.status)
+        != 200
+    {
+        assert!(Instant::now() < deadline, "the gateway lets nothing in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let line = api.access_log().wait_for(|line| line.text("path") == "/in").await?;
+    assert_eq!(line.text("peer_uri"), "spiffe://cluster.local/ns/gateway/sa/gateway");
+    Ok(())
+}
+
 async fn outage(mesh: Arc<Mesh>) -> Result<()> {
     // A mesh of its own: the others need their istiod.
     drop(mesh);
     let mesh = own_mesh("outage").await?;
     let (web, api) = pair(&mesh, "outage").await?;
     mesh.stop_istiod().await;
+    assert!(!names(mesh.dir()).contains(&"pilot-discovery".to_owned()));
     let request = Request::new("GET", "/");
     assert_eq!(web.call(&api, &request).await?.status, 200);
     mesh.apply(
