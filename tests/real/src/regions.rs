@@ -134,7 +134,12 @@ impl Region {
     async fn start(mesh: &Mesh, name: &'static str, api: Spec, center: RegionalCenter) -> Result<Self> {
         let web = Spec::new(name, "web").region(name);
         let (web, api) = tokio::try_join!(mesh.workload(web), mesh.workload(api))?;
-        Ok(Self { name, web, api, _center: center })
+        Ok(Self {
+            name,
+            web,
+            api,
+            _center: center,
+        })
     }
 
     fn host(&self) -> String {

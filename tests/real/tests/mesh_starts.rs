@@ -378,6 +378,10 @@ struct Owner(Child);
 
 impl Owner {
     fn start() -> Result<Self> {
+        // It renders by the command that is built beside it.
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "regionguard-cli"]);
+        assert!(build.current_dir(tools::workspace_root()).status()?.success());
         let mut command = Command::new(env!("CARGO_BIN_EXE_istio-up"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Self(command.spawn()?))

@@ -105,11 +105,11 @@ pub(super) fn text(regions: &TwoRegions, colour: bool) -> String {
   sed -i 's/version: 1}}/version: 2}}/' $POLICY_EU/bundle.yaml
   regionguard render configmap $POLICY_EU --namespace eu-west-1 --module-file $MODULE |
     kubectl apply --server-side --force-conflicts -f -
-  curl -i -H "$TO_EU" -H "$ALICE" -X PUT $WEB_EU/v1/orders/7      # 403 before, and after: `accepts` of eu-west-1 lets read:* in
+  curl -i -H "$TO_EU" -H "$ALICE" -X PUT $WEB_EU/v1/orders/7      # 200; 403 before. `accepts` of eu-west-1 lets read:* in
   kubectl edit configmap regionguard-policy -n eu-west-1
 
 {broken}
-  kubectl patch wasmplugin regionguard -n us-east-1 --type merge -p '{{"spec":{{"pluginConfig":{{"metadata":{{"version":"two"}}}}}}}}'
+  kubectl patch wasmplugin regionguard -n us-east-1 --type merge -p '{{"spec":{{"pluginConfig":{{"region":"us-est-1"}}}}}}'
   grep -F 'error: ' $POD_US/agent.log | tail -3
   kubectl get configmap regionguard-policy -n eu-west-1 -o yaml | sed 's/effect: allow/effect: alow/' |
     kubectl apply --server-side --force-conflicts -f -
@@ -117,7 +117,7 @@ pub(super) fn text(regions: &TwoRegions, colour: bool) -> String {
 
 {look}
   tail -n 1 $POD_US/access.log                                    # with the decision line, and who asked
-  curl -s $METRICS_US | grep regionguard_
+  curl -s $METRICS_US | grep -E '^regionguard_[a-z_]+\{{[rv]|interlock'
   curl -s $ADMIN_US/config_dump | istioctl proxy-config ecds --file -
   istioctl analyze -A
   kubectl get wasmplugins,envoyfilters,configmaps,serviceentries,pods -A
