@@ -5,7 +5,7 @@
 //! Envoy Gateway's.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -61,8 +61,7 @@ impl EnvoyGateway {
     pub async fn start(settings: &Value) -> Result<Self> {
         let alone = alone()?;
         for port in PORTS {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-                .context(|| format!("Envoy Gateway and its Envoy need port {port}, which is taken"))?;
+            free(port).await?;
         }
         let run = RunDir::new("envoy-gateway")?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
@@ -276,6 +275,20 @@ fn alone() -> Result<File> {
     Ok(file)
 }
 
+/// Waits until nothing listens on a port: what ran before may take a moment to end.
+async fn free(port: u16) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context(|| format!("Envoy Gateway and its Envoy need port {port}, which is taken"));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
 async fn define_kinds(kube: &Kube) -> Result<()> {
     let dir = tools::tools_dir().join("real/envoy-gateway-crds");
     let entries =
@@ -387,10 +400,4 @@ fn own_root(run: &Path, volumes: &Path, program: &Path) -> Result<Command> {
     command.args(["/bin/sh", "-c", include_str!("gateway/own_root.sh"), "own-root"]);
     command.arg(volumes.join("root")).arg(volumes).arg(program);
     Ok(command)
-}
-
-/// The address of a port on loopback, for the tests' upstreams.
-#[must_use]
-pub fn loopback(port: u16) -> SocketAddr {
-    plane::loopback(port)
 }
