@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::error::Context as _;
 use crate::progress::Progress;
 use crate::{Mesh, Options, Result, Spec, Workload, plane};
-use manifests::{Manifests, Place, PolicyFrom};
+use manifests::{Manifests, PolicyFrom};
 use people::People;
 
 /// The regions, which are namespaces too, and where the policy of each comes from.
@@ -73,8 +73,8 @@ impl TwoRegions {
         .await?;
         let people = People::new()?;
         let centers = [
-            RegionalCenter::start("us-east-1").await?,
-            RegionalCenter::start("eu-west-1").await?,
+            RegionalCenter::start(REGIONS[0].0).await?,
+            RegionalCenter::start(REGIONS[1].0).await?,
         ];
         let manifests = Manifests {
             mesh: &mesh,
@@ -83,22 +83,14 @@ impl TwoRegions {
             people: &people,
             centers: [centers[0].address, centers[1].address],
         };
-        let mut specs = Vec::new();
-        for (region, policy_from) in REGIONS {
-            mesh.namespace(region).await?;
-            specs.push(manifests.apply(Place { region, policy_from }).await?);
-        }
+        let [us, eu] = REGIONS;
+        let (us_api, eu_api) = (manifests.apply(us).await?, manifests.apply(eu).await?);
         progress.done("policies and manifests, applied by kubectl");
         let [us_center, eu_center] = centers;
-        let mut specs = specs.into_iter();
-        let mut start = |(name, _), center| {
-            let spec = specs.next().ok_or("a region without its server");
-            let mesh = &mesh;
-            async move { Region::start(mesh, name, spec?, center).await }
-        };
-        let [us, eu] = REGIONS;
-        let (us, eu) = (start(us, us_center), start(eu, eu_center));
-        let (us, eu) = tokio::try_join!(us, eu)?;
+        let (us, eu) = tokio::try_join!(
+            Region::start(&mesh, us.0, us_api, us_center),
+            Region::start(&mesh, eu.0, eu_api, eu_center)
+        )?;
         progress.done("web and api in us-east-1 and eu-west-1");
         let regions = Self {
             regions: [us, eu],

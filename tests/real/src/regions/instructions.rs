@@ -86,6 +86,7 @@ pub(super) fn text(regions: &TwoRegions, colour: bool) -> String {
   curl -i -H "$TO_US" -H "$ALICE" $WEB_US/v1/orders/7             # 200: her token says enough
   curl -i -H "$TO_US" -H "$ALICE" -X PUT $WEB_US/v1/orders/7      # 403: no permission to write
   curl -i -H "$TO_EU" -H "$BOB" -X PUT $WEB_EU/v1/orders/7        # 200: he has it
+  curl -i -H "$TO_US" -H "$BOB" -X PUT $WEB_US/v1/orders/7        # 403: not in us-east-1, which accepts read:* of eu-west-1
   curl -i -H "$TO_US" $WEB_US/v1/orders/7                         # 401: no token; or -H "$EXPIRED"
   curl -i -H "$TO_US" $WEB_US/v1/stock/7                          # 200: the certificate of this region's web will do
   curl -i -H "$TO_US" $WEB_EU/v1/stock/7                          # 401: that of the other region's will not

@@ -32,12 +32,8 @@ pub(super) enum PolicyFrom {
     ConfigMap,
 }
 
-/// A region to be guarded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) region: &'static str,
-    pub(super) policy_from: PolicyFrom,
-}
+/// A region, and where its policy comes from.
+pub(super) type Place = (&'static str, PolicyFrom);
 
 /// What the manifests are made from.
 pub(super) struct Manifests<'m> {
@@ -74,10 +70,12 @@ impl Manifests<'_> {
     /// # Errors
     /// When something cannot be written, or the API refuses it; the error holds what `regionguard` or `kubectl` said.
     pub(super) async fn apply(&self, place: Place) -> Result<Spec> {
-        self.write_documents(place.region)?;
-        let folder = self.mesh.dir().join("manifests").join(place.region);
+        let (region, policy_from) = place;
+        self.mesh.namespace(region).await?;
+        self.write_documents(region)?;
+        let folder = self.mesh.dir().join("manifests").join(region);
         self.render("istio", place, &folder).await?;
-        self.fit(place, &folder)?;
+        self.fit(policy_from, &folder)?;
         let output = self
             .mesh
             .kubectl(&["apply", "--server-side", "-f", text(&folder)?])
@@ -99,24 +97,17 @@ impl Manifests<'_> {
         Ok(())
     }
 
-    async fn render(&self, target: &str, place: Place, out: &Path) -> Result<()> {
+    async fn render(&self, target: &str, (region, policy_from): Place, out: &Path) -> Result<()> {
         let mut command = tokio::process::Command::new(self.command);
         command.arg("render").arg(target);
         if target == "istio" {
-            command.arg(documents(self.mesh, place.region));
+            command.arg(documents(self.mesh, region));
         }
-        command.args([
-            "--scope",
-            "workload",
-            "--selector",
-            "app=api",
-            "--namespace",
-            place.region,
-        ]);
+        command.args(["--scope", "workload", "--selector", "app=api", "--namespace", region]);
         for group in OPERATORS {
             command.args(["--operator-group", group]);
         }
-        if place.policy_from == PolicyFrom::ConfigMap {
+        if policy_from == PolicyFrom::ConfigMap {
             command.args(["--policy-from", "configmap"]);
             command.arg("--module-file").arg(self.module);
         }
@@ -127,7 +118,7 @@ impl Manifests<'_> {
     }
 
     /// Puts in what the files mark with `CHANGE`: where module and centers are. And paths are relative here.
-    fn fit(&self, place: Place, folder: &Path) -> Result<()> {
+    fn fit(&self, policy_from: PolicyFrom, folder: &Path) -> Result<()> {
         edit(&folder.join("centers.yaml"), |text| {
             let documents: Result<Vec<String>> = text
                 .split("\n---\n")
@@ -135,7 +126,7 @@ impl Manifests<'_> {
                 .collect();
             Ok(documents?.join("\n---\n"))
         })?;
-        match place.policy_from {
+        match policy_from {
             PolicyFrom::Plugin => edit(&folder.join("wasmplugin.yaml"), |text| {
                 changed(text, NO_IMAGE, &format!("file://{}", self.module.display()))
             }),
@@ -170,14 +161,13 @@ impl Manifests<'_> {
     /// volumes: the module stays where it was built. And no injector: the piece of the bootstrap that its annotation would
     /// mount is a file.
     async fn pod(&self, place: Place, folder: &Path) -> Result<Spec> {
-        let patches = self.mesh.dir().join("patches").join(place.region);
+        let (region, policy_from) = place;
+        let patches = self.mesh.dir().join("patches").join(region);
         let mut files = vec!["metrics-patch"];
-        if place.policy_from == PolicyFrom::ConfigMap {
+        if policy_from == PolicyFrom::ConfigMap {
             files.push("deployment-patch");
         }
-        let mut spec = Spec::new(place.region, "api")
-            .region(place.region)
-            .host(&host(place.region));
+        let mut spec = Spec::new(region, "api").region(region).host(&host(region));
         for file in files {
             self.render(file, place, &patches).await?;
             spec = patched(spec, &read_yaml(&patches.join(format!("{file}.yaml")))?)?;
