@@ -73,3 +73,44 @@ pub fn one(yaml: &str) -> Result<Value> {
     let [document] = found.map_err(|found: Vec<Value>| format!("{} documents instead of one", found.len()))?;
     Ok(document)
 }
+
+#[cfg(test)]
+mod tests {
+    use regionguard_harness::{RunDir, tools};
+    use serde_json::json;
+
+    use super::{manifest, one, render, set_module};
+
+    #[test]
+    fn what_ships_is_what_is_rendered_but_for_its_namespace() {
+        let run = RunDir::new("shipped").unwrap();
+        let options = ["--scope=workload", "--namespace=shop", "--selector=app=api"];
+        render(&tools::envoy_config("istio/documents"), &options, run.path()).unwrap();
+        for file in ["interlock.yaml", "wasmplugin.yaml"] {
+            let rendered = one(&std::fs::read_to_string(run.path().join(file)).unwrap()).unwrap();
+            assert_eq!(manifest(&format!("istio/workload/{file}"), "shop").unwrap(), rendered);
+        }
+        let refused = render(&run.path().join("none"), &options, run.path()).unwrap_err();
+        assert!(refused.to_string().contains("none"), "{refused}");
+    }
+
+    #[test]
+    fn a_digest_of_another_image_does_not_stay() {
+        let mut plugin = manifest("istio/workload/wasmplugin.yaml", "shop").unwrap();
+        assert!(plugin["spec"]["sha256"].is_string());
+        set_module(&mut plugin, "file:///module", None);
+        assert_eq!(
+            (&plugin["spec"]["url"], &plugin["spec"]["sha256"]),
+            (&json!("file:///module"), &json!(null))
+        );
+        set_module(&mut plugin, "oci://image", Some("00"));
+        assert_eq!(plugin["spec"]["sha256"], "00");
+    }
+
+    #[test]
+    fn one_document_is_not_several() {
+        assert_eq!(one("a: 1\n---\n").unwrap(), json!({"a": 1}));
+        let refused = one("a: 1\n---\nb: 2\n").unwrap_err().to_string();
+        assert_eq!(refused, "2 documents instead of one");
+    }
+}
