@@ -85,13 +85,13 @@ impl TwoRegions {
         };
         let [us, eu] = REGIONS;
         let (us_api, eu_api) = (manifests.apply(us).await?, manifests.apply(eu).await?);
-        progress.done("policies and manifests, applied by kubectl");
+        progress.say("policies and manifests, applied by kubectl");
         let [us_center, eu_center] = centers;
         let (us, eu) = tokio::try_join!(
             Region::start(&mesh, us.0, us_api, us_center),
             Region::start(&mesh, eu.0, eu_api, eu_center)
         )?;
-        progress.done("web and api in us-east-1 and eu-west-1");
+        progress.say("web and api in us-east-1 and eu-west-1");
         let regions = Self {
             regions: [us, eu],
             people,
@@ -100,7 +100,7 @@ impl TwoRegions {
             mesh,
         };
         tokio::try_join!(regions.regions[0].decides(), regions.regions[1].decides())?;
-        progress.done("Regionguard decides in both");
+        progress.say("Regionguard decides in both");
         Ok(regions)
     }
 
