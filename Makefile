@@ -42,7 +42,8 @@ up: build ## the same two regions, kept running, with curl commands to try
 	@echo "the demo: builds once, in about a minute"
 	@cargo run --quiet --profile tools -p two-regions -- up
 
-istio-up: build setup-real ## a real Istio mesh of two regions on this machine, with commands to try
+istio-up: setup-real build cli ## a real Istio mesh of two regions on this machine, guarded, with commands to try: needs Go
+	@echo "the mesh: builds once, in about two minutes"
 	@cargo run --quiet --profile tools -p regionguard-mesh --bin istio-up
 
 test: build test-unit test-wasm test-browser test-envoy ## everything

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use regionguard_harness::client::{Request, Response};
 use regionguard_harness::tools::{envoy_config, wasm_module};
-use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, suite};
+use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, shipped, suite};
 use serde_json::Value;
 
 /// The folders of manifests that are applied.
@@ -457,8 +457,7 @@ fn manifest(file: &str, namespace: &str) -> Result<String> {
 }
 
 fn shipped(file: &str) -> Result<String> {
-    let path = envoy_config(&format!("istio/{file}"));
-    std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()).into())
+    shipped::text(&format!("istio/{file}"))
 }
 
 /// The manifests of a folder.
