@@ -326,7 +326,14 @@ fn both_examples_are_the_same_policy() {
 
 #[test]
 fn a_label_has_one_value() {
-    let args = ["envoyfilter", "--scope", "workload", "--selector", "app=api", "--selector"];
+    let args = [
+        "envoyfilter",
+        "--scope",
+        "workload",
+        "--selector",
+        "app=api",
+        "--selector",
+    ];
     let twice = [&args[..], &["app=web"]].concat();
     assert!(refused(&twice).contains("`--selector app=…` is given more than once"));
     printed(&[&args[..], &["tier=web"]].concat());
@@ -356,7 +363,10 @@ fn a_reader_that_leaves_early_is_no_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_is_an_error() {
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("a device");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_regionguard"))
         .args(["render", "mesh-config"])
         .stdout(full)

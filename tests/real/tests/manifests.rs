@@ -276,25 +276,52 @@ async fn admitted(mesh: Arc<Mesh>) -> Result<()> {
     );
     // `kubectl delete --all` deletes one by one; this is one request for all of them.
     let collection = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
-    assert!(
-        !developer.may(&["delete", "--raw", &collection]).await?,
-        "a collection"
-    );
+    assert!(!developer.may(&["delete", "--raw", &collection]).await?, "a collection");
     for name in ["regionguard-policy", "any-name", "regionguard-bootstrap"] {
         let there = mesh.kube().get("v1", "ConfigMap", NAMESPACE, name).await?;
         assert!(there.is_some(), "{name} is gone");
         let delete = ["-n", NAMESPACE, "delete", "configmap", name, "--wait=false"];
         assert!(operator.may(&delete).await?, "{name}");
     }
+    emptied(&mesh, &developer, &operator).await
+}
+
+/// A namespace that is deleted is emptied by the controller, by either of its names, and no other is.
+async fn emptied(mesh: &Mesh, developer: &As<'_>, operator: &As<'_>) -> Result<()> {
+    for (namespace, controller) in [
+        ("emptied-1", "system:serviceaccount:kube-system:namespace-controller"),
+        ("emptied-2", "system:kube-controller-manager"),
+    ] {
+        mesh.namespace(namespace).await?;
+        let create = ["-n", namespace, "create", "configmap", "regionguard-policy"];
+        assert!(operator.may(&create).await?);
+        let user = format!("--as={controller}");
+        let collection = format!("/api/v1/namespaces/{namespace}/configmaps");
+        let empty = [user.as_str(), "delete", "--raw", &collection];
+        let refused = text(&mesh.kubectl(&empty).await?);
+        assert!(refused.contains("only operators may"), "{controller}: {refused}");
+        assert!(
+            developer
+                .may(&["delete", "namespace", namespace, "--wait=false"])
+                .await?
+        );
+        let output = mesh.kubectl(&empty).await?;
+        assert!(output.status.success(), "{controller}: {}", text(&output));
+        let left = mesh
+            .kube()
+            .get("v1", "ConfigMap", namespace, "regionguard-policy")
+            .await?;
+        assert_eq!(left, None, "{controller}");
+    }
     Ok(())
 }
 
-/// Developers and operators may do everything with ConfigMaps as far as RBAC goes.
+/// Developers, operators and controllers may do everything with ConfigMaps and namespaces as far as RBAC goes.
 const ROLES: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: configmaps}
-rules: [{apiGroups: [''], resources: [configmaps], verbs: ['*']}]
+rules: [{apiGroups: [''], resources: [configmaps, namespaces], verbs: ['*']}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -303,6 +330,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: configma
 subjects:
   - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: developers}
   - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: regionguard-operators}
+  - {apiGroup: rbac.authorization.k8s.io, kind: User, name: 'system:kube-controller-manager'}
+  - {kind: ServiceAccount, namespace: kube-system, name: namespace-controller}
 ";
 
 /// Somebody of a group.

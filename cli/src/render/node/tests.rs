@@ -50,10 +50,7 @@ fn nothing_ends_a_line_or_a_quote() {
         "\"\n",
     ] {
         let quoted = scalar(text);
-        assert!(
-            !quoted.contains(|c: char| !c.is_ascii_graphic()),
-            "{quoted:?}"
-        );
+        assert!(!quoted.contains(|c: char| !c.is_ascii_graphic()), "{quoted:?}");
         if !text.contains('\u{0}') {
             assert_eq!(serde_saphyr::from_str::<String>(&quoted).expect("YAML"), text);
         }

@@ -16,5 +16,5 @@
 
 {{/* The pods whose policy is mounted: of those of `selector`, if there is one, the ones with the label. */}}
 {{- define "regionguard.fileSelector" -}}
-{{- toYaml (merge (dict "security.io/regionguard-policy" "file") .Values.selector) -}}
+{{- toYaml (merge (dict "security.io/regionguard-policy" "file") (default dict .Values.selector)) -}}
 {{- end -}}
