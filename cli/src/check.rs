@@ -94,7 +94,7 @@ fn next(args: &Args, judged: &Judged) -> String {
     }
     let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
     format!(
-        "next: `regionguard render {}` makes of it what you apply\n",
+        "next: `regionguard render istio {}` makes of it what you apply; `regionguard render --help` lists more targets\n",
         paths.join(" ")
     )
 }
