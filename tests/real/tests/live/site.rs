@@ -1,6 +1,5 @@
 //! A workload with two workers whose policy is pushed on one of the two ways, and connections to each of its workers.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,16 +109,10 @@ impl Site {
     /// How many connections each worker has taken in so far.
     pub async fn taken(&self) -> Result<[u64; WORKERS]> {
         let stats = self.api.stats().await?;
-        let address: Ipv4Addr = self.api.address();
         let of = |worker: usize| {
-            let begins = format!("listener.{address}_");
-            let ends = format!(".worker_{worker}.downstream_cx_total");
-            let found = stats
-                .iter()
-                .find(|(name, _)| name.starts_with(&begins) && name.ends_with(&ends));
-            found
-                .map(|(_, value)| *value)
-                .ok_or_else(|| format!("no `{begins}…{ends}`"))
+            let listener = self.api.inbound().to_string().replace(':', "_");
+            let name = format!("listener.{listener}.worker_{worker}.downstream_cx_total");
+            stats.get(&name).copied().ok_or_else(|| format!("no `{name}`"))
         };
         Ok([of(0)?, of(1)?])
     }
@@ -141,7 +134,9 @@ impl Site {
 
     async fn connect(&self) -> Result<(usize, Connection)> {
         let before = self.taken().await?;
-        let connection = self.client().connect().await?;
+        let mut connection = self.client().connect().await?;
+        // Until its first bytes it is with the listener, which has to know whether they are TLS.
+        connection.send(&self.caller.get("/which-worker")).await?;
         let deadline = Instant::now() + WAIT;
         loop {
             let now = self.taken().await?;
