@@ -24,6 +24,29 @@ pub struct Push {
     pub begun: Instant,
     /// After Envoy had taken or refused it.
     pub done: Instant,
+    /// After every worker was seen to serve what is in force with it, where somebody looked.
+    pub settled: Option<Instant>,
+}
+
+impl Push {
+    /// A push that begins now.
+    pub fn new(what: &str, version: u64, good: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            what: what.to_owned(),
+            version,
+            good,
+            reload: false,
+            begun: now,
+            done: now,
+            settled: None,
+        }
+    }
+
+    /// Whether it has to be in force for a request that is sent at this moment.
+    fn is_due(&self, at: Instant) -> bool {
+        self.done + IN_FORCE <= at || self.settled.is_some_and(|settled| settled <= at)
+    }
 }
 
 /// After each push, the number of the one that serves.
@@ -120,10 +143,9 @@ fn in_order(
             }
             !before
         });
-        // All that is done for so long is in force.
         let due = pushes
             .iter()
-            .rposition(|push| push.done + IN_FORCE <= request.sent)
+            .rposition(|push| push.is_due(request.sent))
             .unwrap_or(0);
         let begun = pushes.partition_point(|push| push.begun <= request.answered);
         let number = bundles[request.decision.bundle.as_str()];

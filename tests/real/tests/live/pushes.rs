@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use crate::bundles::FAULTS;
 use crate::load::{self, Load};
 use crate::oracle::{Push, judge, serving};
-use crate::site::{IN_FORCE, Site, WORKERS};
-use crate::way::{Way, config_map, set_bundle};
+use crate::site::{IN_FORCE, Probes, Site, WORKERS};
+use crate::way::{Way, config_map, config_map_of, set_bundle};
 
 const PUSHES: usize = 200;
 /// Of the pushes, these bring new VMs along.
-const RELOADS: [usize; 2] = [90, PUSHES];
+const RELOADS: [usize; 2] = [50, 100];
+/// After as many pushes, what is in force on each worker is looked at before the next one.
+const LOOK: usize = 4;
 const NAMESPACE: &str = "live-random";
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -25,21 +27,14 @@ pub async fn two_hundred(mesh: &Arc<Mesh>) -> Result<()> {
     eprintln!("REGIONGUARD_SEED={seed}");
     let site = Site::start(mesh, NAMESPACE, Way::ConfigMap).await?;
     let begun = Instant::now();
-    let first = Push {
-        what: "the first".to_owned(),
-        version: 1,
-        good: true,
-        reload: false,
-        begun,
-        done: begun,
-    };
+    let mut probes = Probes::new(&site).await?;
     let load = Load::start(&site).await?;
     let mut pushes = Pushes {
         random: Rand32::new(seed),
-        made: vec![first],
+        made: vec![Push::new("the first", 1, true)],
         machines: 0,
     };
-    let pushed = pushes.all(&site).await;
+    let pushed = pushes.all(&site, &mut probes).await;
     // The last one is in force everywhere, and some requests come after that.
     tokio::time::sleep(IN_FORCE + Duration::from_millis(200)).await;
     let seen = load.finish(&site).await;
@@ -53,7 +48,11 @@ pub async fn two_hundred(mesh: &Arc<Mesh>) -> Result<()> {
     assert_eq!(last, [expected; WORKERS], "the last push serves, REGIONGUARD_SEED={seed}");
     assert_eq!(load::workers(&seen), WORKERS);
     assert_eq!(mesh.kubelet().errors(), Vec::<String>::new());
-    pushes.counted(&site).await.map_err(of_seed)?;
+    // The counters of a VM end with it.
+    let since = made.iter().rposition(|push| push.reload).unwrap_or_default();
+    if made[since..].iter().any(|push| push.what == "an older one") {
+        assert!(site.counter("wasmcustom.regionguard.bundle.older").await? > 0);
+    }
     let took = begun.elapsed();
     eprintln!("{} pushes, {} requests in {took:.1?}", made.len() - 1, seen.len());
     Ok(())
@@ -78,69 +77,76 @@ struct Pushes {
 }
 
 impl Pushes {
-    async fn all(&mut self, site: &Site) -> Result<()> {
+    async fn all(&mut self, site: &Site, probes: &mut Probes) -> Result<()> {
         for number in 1..=PUSHES {
-            let (mut push, map) = self.next(site, number)?;
-            let before = noticed(site).await?;
-            push.begun = Instant::now();
+            let (push, map) = self.next(site, number)?;
+            let good = push.good;
+            let before = outcomes(site).await?;
+            self.made.push(Push {
+                begun: Instant::now(),
+                ..push
+            });
             site.mesh.kube().apply_object(&map).await?;
-            let what = push.what.clone();
-            self.made.push(push);
-            while noticed(site).await? == before {
+            let taken = loop {
+                let now = outcomes(site).await?;
+                if now != before {
+                    break now[0] > before[0];
+                }
                 if self.made[number].begun.elapsed() > WAIT {
-                    return Err(format!("push {number} ({what}) is not noticed within {WAIT:?}").into());
+                    return Err(format!("{:?} is not noticed within {WAIT:?}", self.made[number]).into());
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            if taken != good {
+                return Err(format!("taken: {taken}, {:?}", self.made[number]).into());
             }
             self.made[number].done = Instant::now();
+            if number % LOOK == 0 || RELOADS.contains(&number) {
+                let expected = serving(&self.made)[number];
+                probes.wait_for(expected).await?;
+                self.made[number].settled = Some(Instant::now());
+            }
         }
         Ok(())
     }
 
     /// The next push, and the ConfigMap that brings it.
     fn next(&mut self, site: &Site, number: usize) -> Result<(Push, Value)> {
-        let now = Instant::now();
         let serves = serving(&self.made).last().copied().unwrap_or_default();
         let top = self.made[serves].version;
-        let (step, kind) = (u64::from(self.random.rand_range(1..4)), self.random.rand_range(0..100));
+        let step = u64::from(self.random.rand_range(1..4));
+        let (newer, older) = (top + step, top.saturating_sub(step).max(1));
         let reload = RELOADS.contains(&number);
-        let (what, version) = match kind {
-            _ if reload => ("an older one and new VMs".to_owned(), top.saturating_sub(step).max(1)),
-            // The first one takes the fields over from `kubectl`; without them it could not take the file away.
-            _ if number == 1 => ("a newer one".to_owned(), top + step),
-            0..30 => ("a newer one".to_owned(), top + step),
-            30..45 => ("the same version".to_owned(), top),
-            45..65 => ("an older one".to_owned(), top.saturating_sub(step).max(1)),
-            65..85 => (String::new(), top + step),
-            _ => return self.unreadable(site, number, top + step),
+        let push = match self.random.rand_range(0..100) {
+            _ if reload => Push {
+                reload,
+                ..Push::new("an older one, and new VMs", older, true)
+            },
+            0..30 => Push::new("a newer one", newer, true),
+            30..45 => Push::new("the same version", top, true),
+            45..65 => Push::new("an older one", older, true),
+            65..85 => {
+                let fault = &FAULTS[self.random.rand_range(0..FAULTS.len() as u32) as usize];
+                let bundle = site.signer.broken(number, newer, fault);
+                let what = format!("a bundle with a fault: {:?}", fault.named);
+                return Ok((Push::new(&what, newer, false), self.map(&bundle, |_| {})?));
+            }
+            _ => return self.unreadable(site, number, newer),
         };
-        if !what.is_empty() {
-            self.machines += u32::from(reload);
-            let push = Push { what, version, good: true, reload, begun: now, done: now };
-            return Ok((push, self.map(&site.signer.bundle(number, version), |_| {})?));
-        }
-        let fault = &FAULTS[self.index(FAULTS.len())];
-        let what = format!("a bundle with a fault: {:?}", fault.named);
-        let push = Push { what, version, good: false, reload: false, begun: now, done: now };
-        let bundle = site.signer.broken(number, version, fault);
-        Ok((push, self.map(&bundle, |_| {})?))
+        self.machines += u32::from(reload);
+        let map = self.map(&site.signer.bundle(number, push.version), |_| {})?;
+        Ok((push, map))
     }
 
     /// What Envoy cannot even read, or hand on: each time with other bytes, or the kubelet would write nothing.
     fn unreadable(&mut self, site: &Site, number: usize, version: u64) -> Result<(Push, Value)> {
-        let now = Instant::now();
         let bundle = site.signer.bundle(number, version);
-        let text = |text: String| -> Result<Value> {
-            let mut map = config_map(NAMESPACE, |_| {})?;
-            map["data"]["regionguard.yaml"] = json!(text);
-            Ok(map)
-        };
-        let (what, map) = match self.random.rand_range(0..6) {
+        let text = |text: String| config_map_of(NAMESPACE, &text);
+        let (what, map) = match self.random.rand_range(0..5) {
             0 => ("no YAML", text(format!("resources: [ # {number}\n"))?),
             1 => ("no resource", text(format!("version_info: '{number}'\nresources: []\n"))?),
             2 => ("no text", text(" ".repeat(number))?),
-            3 => ("no file", without_file(number)?),
-            4 => (
+            3 => (
                 "no module",
                 self.map(&bundle, |file| {
                     vm_config(file)["code"]["local"]["filename"] = json!(format!("./nowhere-{number}.wasm"));
@@ -153,11 +159,7 @@ impl Pushes {
                 })?,
             ),
         };
-        let what = what.to_owned();
-        Ok((
-            Push { what, version, good: false, reload: false, begun: now, done: now },
-            map,
-        ))
+        Ok((Push::new(what, version, false), map))
     }
 
     fn map(&self, bundle: &Value, edit: impl FnOnce(&mut Value)) -> Result<Value> {
@@ -171,33 +173,10 @@ impl Pushes {
             edit(file);
         })
     }
-
-    fn index(&mut self, length: usize) -> usize {
-        self.random.rand_range(0..u32::try_from(length).unwrap_or(1)) as usize
-    }
-
-    /// Envoy's counters tell how many were taken and how many were not.
-    async fn counted(&self, site: &Site) -> Result<()> {
-        let good = self.made.iter().filter(|push| push.good).count() as u64;
-        let bad = self.made.len() as u64 - good;
-        let [success, rejected, failed] = outcomes(site).await?;
-        assert_eq!((success, rejected + failed), (good, bad), "{rejected} and {failed}");
-        Ok(())
-    }
 }
 
 fn vm_config(file: &mut Value) -> &mut Value {
     &mut file["resources"][0]["typed_config"]["config"]["vm_config"]
-}
-
-fn without_file(number: usize) -> Result<Value> {
-    let mut map = config_map(NAMESPACE, |_| {})?;
-    map["data"] = json!({"something-else": number.to_string()});
-    Ok(map)
-}
-
-async fn noticed(site: &Site) -> Result<u64> {
-    Ok(outcomes(site).await?.iter().sum())
 }
 
 /// What became of pushes: taken, refused, not even read.

@@ -1,7 +1,7 @@
 //! A workload with two workers whose policy is pushed on one of the two ways, and connections to each of its workers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use regionguard_harness::client::{Client, Connection, Request, Response};
 use regionguard_harness::tools;
@@ -147,6 +147,48 @@ impl Site {
                 return Err("a connection that no worker has taken".into());
             }
         }
+    }
+}
+
+/// A connection to each worker, by which one can see what is in force there.
+pub struct Probes {
+    connections: [Connection; WORKERS],
+    caller: Caller,
+}
+
+impl Probes {
+    /// Nobody else may connect meanwhile.
+    pub async fn new(site: &Site) -> Result<Self> {
+        let [mut first, mut second] = site.connections(1).await?;
+        let (Some(first), Some(second)) = (first.pop(), second.pop()) else {
+            return Err("no connection to one of the workers".into());
+        };
+        Ok(Self {
+            connections: [first, second],
+            caller: site.caller.clone(),
+        })
+    }
+
+    /// Waits until each worker serves the bundle of this push, and says when it did.
+    pub async fn wait_for(&mut self, number: usize) -> Result<[SystemTime; WORKERS]> {
+        let request = self.caller.get(&format!("/marker/{number}"));
+        let [first, second] = &mut self.connections;
+        let (first, second) = tokio::try_join!(until(first, &request), until(second, &request))?;
+        Ok([first, second])
+    }
+}
+
+async fn until(connection: &mut Connection, request: &Request) -> Result<SystemTime> {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let answer = connection.send(request).await?;
+        if answer.status == 200 {
+            return Ok(SystemTime::now());
+        }
+        if answer.status != 403 || Instant::now() > deadline {
+            return Err(format!("{request:?} is answered {} within {WAIT:?}", answer.status).into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -106,6 +106,13 @@ pub fn config_map(namespace: &str, edit: impl FnOnce(&mut Value)) -> Result<Valu
     Ok(map)
 }
 
+/// The ConfigMap that ships with this text in the place of its file.
+pub fn config_map_of(namespace: &str, text: &str) -> Result<Value> {
+    let mut map = Way::ConfigMap.manifest("configmap.yaml", namespace)?;
+    map["data"][FILE] = json!(text);
+    Ok(map)
+}
+
 /// Puts the bundle into a file as Envoy reads it.
 pub fn set_bundle(file: &mut Value, bundle: &Value) {
     file["resources"][0]["typed_config"]["config"]["configuration"]["value"] = bundle.clone();
