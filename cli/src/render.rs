@@ -47,7 +47,7 @@ enum Target {
     Configmap,
     /// Istio: the plugin
     Wasmplugin,
-    /// Istio 1.31 and later: the plugin, as a TrafficExtension
+    /// Istio 1.30 and later: the plugin, as a TrafficExtension
     Trafficextension,
     /// Istio: the interlock, the direct peer, and the filter that takes its policy from a file
     Envoyfilter,
@@ -131,7 +131,9 @@ fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
 
 fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
     if paths.is_empty() {
-        return Err(Failure::new("error: this holds policy: name the folder of documents behind the target"));
+        return Err(Failure::new(
+            "error: this holds policy: name the folder of documents behind the target",
+        ));
     }
     let loaded = documents::load(paths).map_err(Failure::Documents)?;
     report::to_stderr(&loaded.warnings);

@@ -23,7 +23,10 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("pull_policy", "$.Values.image.pullPolicy | quote"),
     ("secret", "$.Values.image.pullSecret | quote"),
     ("mode", r#"ternary "CLIENT" "SERVER" (eq $.Values.scope "gateway")"#),
-    ("context", r#"ternary "GATEWAY" "SIDECAR_INBOUND" (eq $.Values.scope "gateway")"#),
+    (
+        "context",
+        r#"ternary "GATEWAY" "SIDECAR_INBOUND" (eq $.Values.scope "gateway")"#,
+    ),
     ("policy_configmap", "$.Values.policy.configMap | quote"),
     ("policy_file", "$.Values.policy.file | quote"),
     ("policy_folder", "dir $.Values.policy.file | quote"),
@@ -32,7 +35,10 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("holds_policy", HOLDS_POLICY),
     ("operator_groups", "$.Values.admission.operatorGroups | toJson | quote"),
     ("operator_users", "$.Values.admission.operatorUsers | toJson | quote"),
-    ("referenced_services", r#"include "regionguard.referencedServices" $ | quote"#),
+    (
+        "referenced_services",
+        r#"include "regionguard.referencedServices" $ | quote"#,
+    ),
     ("ecds", r#"include "regionguard.ecds" $"#),
     ("bundle", "toYaml $.Values.bundle"),
     ("centers", "$.Values.centers"),
@@ -62,7 +68,11 @@ const HOLDS_POLICY: &str = concat!(
 /// The templates of the chart, and when each of them makes an object.
 const FILES: &[(&str, &str, &str)] = &[
     ("interlock.yaml", istio::INTERLOCK, "true"),
-    ("direct-peer.yaml", istio::DIRECT_PEER, r#"ne $.Values.scope "waypoint""#),
+    (
+        "direct-peer.yaml",
+        istio::DIRECT_PEER,
+        r#"ne $.Values.scope "waypoint""#,
+    ),
     (
         "wasmplugin.yaml",
         istio::WASMPLUGIN,
@@ -73,7 +83,11 @@ const FILES: &[(&str, &str, &str)] = &[
         istio::TRAFFICEXTENSION,
         r#"and (eq $.Values.policyFrom "plugin") (eq $.Values.resource "TrafficExtension")"#,
     ),
-    ("configmap.yaml", istio::CONFIGMAP, r#"eq $.Values.policyFrom "configmap""#),
+    (
+        "configmap.yaml",
+        istio::CONFIGMAP,
+        r#"eq $.Values.policyFrom "configmap""#,
+    ),
     ("policy.yaml", istio::POLICY, r#"eq $.Values.policyFrom "configmap""#),
     ("admission.yaml", istio::ADMISSION, "$.Values.admission.create"),
     ("centers.yaml", istio::CENTERS, "$.Values.centers"),
@@ -128,8 +142,9 @@ pub(crate) fn chart(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, F
 /// The values of the chart for one bundle.
 ///
 /// # Errors
-/// When a center's address is not known.
+/// When a center is no cluster of Istio, or the policy is too large for one object.
 pub(crate) fn values(settings: &Settings, bundle: &Bundle) -> Result<File, Failure> {
+    istio::fits("values.yaml", bundle.bytes)?;
     let mut values = settings.values();
     values
         .set("scope", settings.scope().as_str())

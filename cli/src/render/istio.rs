@@ -63,7 +63,10 @@ pub(crate) fn configmap(settings: &Settings, bundle: &Bundle) -> Result<File, Fa
     let mut values = settings.values();
     let inner = envoy::ecds_with(settings.mounted_module(), bundle);
     // As a string of JSON: that is how it is sent and kept.
-    fits("configmap.yaml", serde_json::Value::from(inner.as_str()).to_string().len())?;
+    fits(
+        "configmap.yaml",
+        serde_json::Value::from(inner.as_str()).to_string().len(),
+    )?;
     values.set("ecds", Value::Lines(inner));
     Ok(file("configmap.yaml", CONFIGMAP, &values))
 }
@@ -71,8 +74,11 @@ pub(crate) fn configmap(settings: &Settings, bundle: &Bundle) -> Result<File, Fa
 /// What an object has beside its policy: at most so many bytes as JSON.
 const FRAME: usize = 4 << 10;
 
-/// Says what to do about an object with so many bytes of policy, and refuses one that no API server takes.
-fn fits(path: &str, policy: usize) -> Result<(), Failure> {
+/// Says what to do about an object with so many bytes of policy.
+///
+/// # Errors
+/// When no API server takes it.
+pub(crate) fn fits(path: &str, policy: usize) -> Result<(), Failure> {
     let bytes = policy + FRAME;
     let size = size(bytes);
     match size.advice(bytes) {
@@ -101,7 +107,10 @@ pub(crate) fn metrics_patch(settings: &Settings) -> File {
 pub(crate) fn mesh_config() -> Vec<File> {
     let of = |path: &str, template: &str| file(path, template, &Values::default());
     vec![
-        of("mesh-config.yaml", include_str!("../../templates/istio/mesh-config.yaml")),
+        of(
+            "mesh-config.yaml",
+            include_str!("../../templates/istio/mesh-config.yaml"),
+        ),
         of(
             "mesh-config-access-log.yaml",
             include_str!("../../templates/istio/mesh-config-access-log.yaml"),
@@ -109,22 +118,35 @@ pub(crate) fn mesh_config() -> Vec<File> {
     ]
 }
 
-/// A base for kustomize, and an overlay to begin with.
+/// A base for kustomize, one for what a cluster has only once (kustomize would put that into a namespace), and an overlay to begin with.
 ///
 /// # Errors
 /// As [`everything`].
 pub(crate) fn kustomize(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
-    let mut files = everything(settings, bundle)?;
+    let (of_cluster, namespaced): (Vec<File>, Vec<File>) = everything(settings, bundle)?
+        .into_iter()
+        .partition(|file| file.path == "admission.yaml");
+    let base = include_str!("../../templates/istio/kustomization.yaml");
+    let cluster = include_str!("../../templates/istio/kustomization-cluster.yaml");
+    let overlay = include_str!("../../templates/istio/overlay.yaml");
+    let mut files = kustomization("base", base, namespaced, settings);
+    files.append(&mut kustomization("cluster", cluster, of_cluster, settings));
+    files.push(file("overlays/shop/kustomization.yaml", overlay, &settings.values()));
+    Ok(files)
+}
+
+/// A folder with these files and the one that lists them.
+fn kustomization(folder: &str, template: &str, mut files: Vec<File>, settings: &Settings) -> Vec<File> {
     let mut values = settings.values();
-    values.set("files", Node::List(files.iter().map(|file| file.path.as_str().into()).collect()));
-    let template = include_str!("../../templates/istio/kustomization.yaml");
+    values.set(
+        "files",
+        Node::List(files.iter().map(|file| file.path.as_str().into()).collect()),
+    );
     files.push(file("kustomization.yaml", template, &values));
     for file in &mut files {
-        file.path = format!("base/{}", file.path);
+        file.path = format!("{folder}/{}", file.path);
     }
-    let template = include_str!("../../templates/istio/overlay.yaml");
-    files.push(file("overlays/shop/kustomization.yaml", template, &values));
-    Ok(files)
+    files
 }
 
 /// Interlock and direct peer; and the filter itself, where its policy comes from a file.
@@ -202,7 +224,9 @@ fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
     let cluster = &center.cluster;
     let mut parts = cluster.split('|');
     let place = match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("outbound"), Some(port), Some(_), Some(host), None) => port.parse::<u16>().ok().filter(|port| *port > 0).zip(Some(host)),
+        (Some("outbound"), Some(port), Some(_), Some(host), None) => {
+            port.parse::<u16>().ok().filter(|port| *port > 0).zip(Some(host))
+        }
         _ => None,
     };
     let Some((port, host)) = place.filter(|(_, host)| is_subdomain(host)) else {

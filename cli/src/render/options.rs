@@ -130,7 +130,9 @@ impl FromStr for ImageUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = || "not the address of an image: `oci://HOST[:PORT]/REPOSITORY[:TAG]`, the repository in lower case".to_owned();
+        let form = || {
+            "not the address of an image: `oci://HOST[:PORT]/REPOSITORY[:TAG]`, the repository in lower case".to_owned()
+        };
         let rest = text.strip_prefix("oci://").ok_or_else(form)?;
         if rest.contains('@') {
             return Err("the digest stands in `--sha256`: leave `@…` away".to_owned());
@@ -283,6 +285,3 @@ fn is_tag(text: &str) -> bool {
         && bytes.iter().all(|&c| c.is_ascii_alphanumeric() || b"._-".contains(&c))
         && bytes.first().is_some_and(|&c| c.is_ascii_alphanumeric() || c == b'_')
 }
-
-
-

@@ -27,7 +27,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME")]
     gateway: Option<Name>,
     /// The image of the module, without digest
-    #[arg(long, value_name = "OCI-URL", default_value = "oci://registry.example.com/regionguard/http-authz:0.1.0")]
+    #[arg(
+        long,
+        value_name = "OCI-URL",
+        default_value = "oci://registry.example.com/regionguard/http-authz:0.1.0"
+    )]
     image: ImageUrl,
     /// The digest of the image [default: 64 zeros, which no image has]
     #[arg(long, value_name = "HEX")]
@@ -45,7 +49,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", default_value = "regionguard-policy")]
     policy_configmap: Name,
     /// Where the policy is mounted
-    #[arg(long, value_name = "PATH", default_value = "/etc/regionguard/policy/regionguard.yaml")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/etc/regionguard/policy/regionguard.yaml"
+    )]
     policy_file: FilePath,
     /// Where Envoy finds the module on disk [default: as the image volume has it, in `envoy` and `ecds` as `make build` names it]
     #[arg(long, value_name = "PATH")]
@@ -60,7 +68,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     center: Vec<CenterAddress>,
     /// Who a center is by its certificate
-    #[arg(long, value_name = "SPIFFE-ID", default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center")]
+    #[arg(
+        long,
+        value_name = "SPIFFE-ID",
+        default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center"
+    )]
     center_identity: SpiffeId,
 }
 
@@ -116,22 +128,32 @@ impl Settings {
         let mut gateway = options.gateway.clone();
         match options.scope {
             Scope::Namespace | Scope::Mesh if !selector.is_empty() => {
-                return Err(Failure::new("error: `--selector` narrows a workload or a gateway: give `--scope workload` or `--scope gateway` with it"));
+                return Err(Failure::new(
+                    "error: `--selector` narrows a workload or a gateway: give `--scope workload` or `--scope gateway` with it",
+                ));
             }
             Scope::Waypoint if !selector.is_empty() => {
-                return Err(Failure::new("error: a waypoint obeys no selector: name it by `--gateway`"));
+                return Err(Failure::new(
+                    "error: a waypoint obeys no selector: name it by `--gateway`",
+                ));
             }
             Scope::Gateway if !selector.is_empty() && gateway.is_some() => {
-                return Err(Failure::new("error: a gateway is either its pods (`--selector`) or its resource (`--gateway`)"));
+                return Err(Failure::new(
+                    "error: a gateway is either its pods (`--selector`) or its resource (`--gateway`)",
+                ));
             }
             Scope::Workload | Scope::Namespace | Scope::Mesh if gateway.is_some() => {
-                return Err(Failure::new("error: `--gateway` names a gateway or a waypoint: give `--scope gateway` or `--scope waypoint` with it"));
+                return Err(Failure::new(
+                    "error: `--gateway` names a gateway or a waypoint: give `--scope gateway` or `--scope waypoint` with it",
+                ));
             }
             _ => {}
         }
         match options.scope {
             Scope::Workload if selector.is_empty() => selector = vec![label("app", "api")],
-            Scope::Gateway if selector.is_empty() && gateway.is_none() => selector = vec![label("istio", "ingressgateway")],
+            Scope::Gateway if selector.is_empty() && gateway.is_none() => {
+                selector = vec![label("istio", "ingressgateway")]
+            }
             Scope::Waypoint if gateway.is_none() => gateway = "waypoint".parse().ok(),
             _ => {}
         }
@@ -208,8 +230,22 @@ impl Settings {
             .set("sha256", self.sha256().as_str())
             .set("pull_policy", options.pull_policy.as_str())
             .set("secret", options.pull_secret.as_ref().map_or("", Name::as_str))
-            .set("mode", if self.scope() == Scope::Gateway { "CLIENT" } else { "SERVER" })
-            .set("context", if self.scope() == Scope::Gateway { "GATEWAY" } else { "SIDECAR_INBOUND" })
+            .set(
+                "mode",
+                if self.scope() == Scope::Gateway {
+                    "CLIENT"
+                } else {
+                    "SERVER"
+                },
+            )
+            .set(
+                "context",
+                if self.scope() == Scope::Gateway {
+                    "GATEWAY"
+                } else {
+                    "SIDECAR_INBOUND"
+                },
+            )
             .set("policy_configmap", configmap)
             .set("policy_file", options.policy_file.as_str())
             .set("policy_folder", options.policy_file.folder())
@@ -232,7 +268,8 @@ impl Settings {
 
     /// Where the image volume has the module.
     pub(crate) fn mounted_module(&self) -> &str {
-        self.module_file().map_or("/etc/regionguard/module/plugin.wasm", FilePath::as_str)
+        self.module_file()
+            .map_or("/etc/regionguard/module/plugin.wasm", FilePath::as_str)
     }
 
     fn sha256(&self) -> Sha256 {
@@ -241,7 +278,11 @@ impl Settings {
 
     /// The pods whose policy is mounted: those that were named, or else those with the label.
     fn file_selector(&self) -> Node {
-        if self.selector.is_empty() { map(&[FILE_LABEL]) } else { selector(&self.selector) }
+        if self.selector.is_empty() {
+            map(&[FILE_LABEL])
+        } else {
+            selector(&self.selector)
+        }
     }
 
     /// The annotation `sidecar.istio.io/userVolume`: JSON.
@@ -316,11 +357,21 @@ fn label(key: &str, value: &str) -> Label {
 }
 
 fn selector(labels: &[Label]) -> Node {
-    Node::Map(labels.iter().map(|label| (label.key.clone(), label.value.as_str().into())).collect())
+    Node::Map(
+        labels
+            .iter()
+            .map(|label| (label.key.clone(), label.value.as_str().into()))
+            .collect(),
+    )
 }
 
 fn map(fields: &[(&str, &str)]) -> Node {
-    Node::Map(fields.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect())
+    Node::Map(
+        fields
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.into()))
+            .collect(),
+    )
 }
 
 fn texts(names: &[&str]) -> Node {

@@ -175,7 +175,10 @@ impl Writer for Values {
     fn block(&self, name: &str, indent: usize) -> String {
         let spaces = " ".repeat(indent);
         if let Some(Value::Lines(text)) = self.0.get(name) {
-            let lines: Vec<String> = text.lines().map(|line| format!("{spaces}{line}").trim_end().to_owned()).collect();
+            let lines: Vec<String> = text
+                .lines()
+                .map(|line| format!("{spaces}{line}").trim_end().to_owned())
+                .collect();
             return lines.join("\n");
         }
         format!("{spaces}{}", self.node(name).yaml(indent))
@@ -239,13 +242,21 @@ impl Writer for Helm<'_> {
     }
 
     fn when(&self, name: &str, body: &dyn Fn(&dyn Writer) -> String) -> String {
-        format!("{{{{- if {} }}}}\n{}{{{{- end }}}}\n", self.expression(&condition(name)), body(self))
+        format!(
+            "{{{{- if {} }}}}\n{}{{{{- end }}}}\n",
+            self.expression(&condition(name)),
+            body(self)
+        )
     }
 
     fn each(&self, name: &str, body: &dyn Fn(&dyn Writer) -> String) -> String {
-        format!("{{{{- range {} }}}}\n{}{{{{- end }}}}\n", self.expression(name), body(self))
+        format!(
+            "{{{{- range {} }}}}\n{}{{{{- end }}}}\n",
+            self.expression(name),
+            body(self)
+        )
     }
 }
 
-
-
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,10 @@ const SHIPPED: &[(&str, &str)] = &[
     ("istio/waypoint", "wasmplugin MESH --scope waypoint"),
     ("istio/waypoint", "envoyfilter MESH --scope waypoint"),
     ("istio/trafficextension", "trafficextension MESH --scope workload"),
-    ("istio/policy-from-configmap", "istio MESH --scope workload --policy-from configmap"),
+    (
+        "istio/policy-from-configmap",
+        "istio MESH --scope workload --policy-from configmap",
+    ),
     ("istio", "deployment-patch"),
     ("istio", "metrics-patch"),
     ("istio", "mesh-config"),
@@ -60,7 +63,10 @@ fn the_shipped_files_are_what_it_writes() {
         .into_iter()
         .filter(|path| !WRITTEN_BY_HAND.iter().any(|hand| path.starts_with(hand)))
         .collect();
-    assert_eq!(there, rendered, "the files that are shipped, and those that are rendered");
+    assert_eq!(
+        there, rendered,
+        "the files that are shipped, and those that are rendered"
+    );
     for path in &rendered {
         let (old, new) = (read(&shipped.join(path)), read(&folder.0.join(path)));
         assert!(

@@ -44,7 +44,8 @@ fn stderr(output: &Output) -> String {
 
 /// All documents of a YAML text.
 fn documents(text: &str) -> Vec<serde_json::Value> {
-    let all: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let all: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     all.into_iter().filter(|document| !document.is_null()).collect()
 }
 

@@ -1,1 +1,324 @@
-//! meaning
+//! What the rendered resources say, read back as YAML.
+
+use serde_json::{Value, json};
+
+use super::{Folder, documents, printed, refused, render, stderr};
+
+const DOCUMENTS: &str = "envoy-config/istio/documents";
+
+fn rendered(args: &str) -> Vec<Value> {
+    let args: Vec<&str> = args
+        .split(' ')
+        .map(|arg| if arg == "DOCUMENTS" { DOCUMENTS } else { arg })
+        .collect();
+    documents(&printed(&args))
+}
+
+fn of_kind<'a>(all: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = all
+        .iter()
+        .find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+#[test]
+fn each_scope_has_its_namespace_selector_mode_and_context() {
+    let rows = [
+        (
+            "workload",
+            "us-east-1",
+            json!({"app": "api"}),
+            Value::Null,
+            "SERVER",
+            "SIDECAR_INBOUND",
+        ),
+        (
+            "namespace",
+            "us-east-1",
+            Value::Null,
+            Value::Null,
+            "SERVER",
+            "SIDECAR_INBOUND",
+        ),
+        (
+            "mesh",
+            "istio-system",
+            Value::Null,
+            Value::Null,
+            "SERVER",
+            "SIDECAR_INBOUND",
+        ),
+        (
+            "gateway",
+            "istio-ingress",
+            json!({"istio": "ingressgateway"}),
+            Value::Null,
+            "CLIENT",
+            "GATEWAY",
+        ),
+        (
+            "gateway --gateway edge",
+            "istio-ingress",
+            Value::Null,
+            json!("edge"),
+            "CLIENT",
+            "GATEWAY",
+        ),
+        (
+            "waypoint",
+            "us-east-1",
+            Value::Null,
+            json!("waypoint"),
+            "SERVER",
+            "SIDECAR_INBOUND",
+        ),
+    ];
+    for (scope, namespace, labels, gateway, mode, context) in rows {
+        let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
+        let plugin = of_kind(&all, "WasmPlugin", "regionguard");
+        assert_eq!(plugin["metadata"]["namespace"], namespace, "{scope}");
+        assert_eq!(plugin["spec"]["selector"]["matchLabels"], labels, "{scope}");
+        assert_eq!(plugin["spec"]["targetRefs"][0]["name"], gateway, "{scope}");
+        assert_eq!(plugin["spec"]["match"], json!([{"mode": mode}]), "{scope}");
+        let mut filters = vec!["regionguard-interlock"];
+        if scope != "waypoint" {
+            filters.push("regionguard-direct-peer");
+        }
+        for name in filters {
+            let filter = of_kind(&all, "EnvoyFilter", name);
+            assert_eq!(filter["metadata"]["namespace"], namespace, "{scope}");
+            assert_eq!(filter["spec"]["workloadSelector"]["labels"], labels, "{scope}");
+            assert_eq!(filter["spec"]["targetRefs"][0]["name"], gateway, "{scope}");
+            assert_eq!(
+                filter["spec"]["configPatches"][0]["match"]["context"], context,
+                "{scope}"
+            );
+            assert_eq!(
+                filter["spec"]["configPatches"].as_array().map(Vec::len),
+                Some(1),
+                "{scope}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_plugin_is_reloaded_and_never_opens() {
+    for (target, place) in [("wasmplugin", "/spec"), ("trafficextension", "/spec/wasm")] {
+        let all = rendered(&format!(
+            "{target} DOCUMENTS --pull-policy always --pull-secret registry"
+        ));
+        let phase = &all[0]["spec"]["phase"];
+        let wasm = all[0].pointer(place).expect("the plugin");
+        assert_eq!(phase, "AUTHZ");
+        assert_eq!(wasm["failStrategy"], "FAIL_RELOAD");
+        assert_eq!(wasm["pluginName"], "regionguard");
+        assert_eq!(wasm["imagePullPolicy"], "Always");
+        assert_eq!(wasm["imagePullSecret"], "registry");
+        assert_eq!(wasm["sha256"], "0".repeat(64));
+        assert_eq!(all[0]["spec"]["priority"], Value::Null);
+    }
+}
+
+#[test]
+fn the_interlock_admits_only_what_was_allowed() {
+    let all = rendered("envoyfilter");
+    let filter = of_kind(&all, "EnvoyFilter", "regionguard-interlock");
+    let patch = &filter["spec"]["configPatches"][0];
+    assert_eq!(patch["patch"]["operation"], "INSERT_BEFORE");
+    assert_eq!(
+        patch["match"]["listener"]["filterChain"]["filter"]["subFilter"]["name"],
+        "envoy.filters.http.grpc_stats"
+    );
+    assert_eq!(
+        patch["patch"]["value"]["typed_config"]["rules"],
+        json!({"action": "ALLOW", "policies": {"allowed-by-regionguard": {
+            "permissions": [{"any": true}],
+            "principals": [{"filter_state": {"key": "wasm.regionguard", "string_match": {"prefix": "allow;"}}}],
+        }}})
+    );
+}
+
+/// Patches with a lower priority come first, and each stands directly in front of the same anchor: the last one comes to stand behind the others.
+#[test]
+fn a_filter_with_its_policy_from_a_file_comes_to_stand_in_front_of_the_interlock() {
+    let all = rendered("envoyfilter --scope workload --policy-from configmap");
+    let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
+    let interlock = of_kind(&all, "EnvoyFilter", "regionguard-interlock");
+    assert!(policy["spec"]["priority"].as_i64() < interlock["spec"]["priority"].as_i64());
+    assert!(interlock["spec"]["priority"].as_i64() < Some(0));
+    assert_eq!(
+        policy["spec"]["configPatches"][0]["match"],
+        interlock["spec"]["configPatches"][0]["match"]
+    );
+    let source = &policy["spec"]["configPatches"][0]["patch"]["value"]["config_discovery"]["config_source"];
+    assert_eq!(
+        source["path_config_source"],
+        json!({"path": "/etc/regionguard/policy/regionguard.yaml", "watched_directory": {"path": "/etc/regionguard/policy"}})
+    );
+}
+
+#[test]
+fn patch_and_filter_agree_on_the_pods() {
+    let patch = rendered("deployment-patch").remove(0);
+    let labels = &patch["spec"]["template"]["metadata"]["labels"];
+    let all = rendered("envoyfilter --policy-from configmap");
+    let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
+    assert_eq!(&policy["spec"]["workloadSelector"]["labels"], labels);
+    let annotations = &patch["spec"]["template"]["metadata"]["annotations"];
+    let json_of =
+        |key: &str| -> Value { serde_json::from_str(annotations[key].as_str().expect("a text")).expect("JSON") };
+    let digest = "0".repeat(64);
+    assert_eq!(
+        json_of("sidecar.istio.io/userVolume"),
+        json!({
+            "regionguard-policy": {"configMap": {"name": "regionguard-policy"}},
+            "regionguard-module": {"image": {
+                "reference": format!("registry.example.com/regionguard/http-authz@sha256:{digest}"),
+                "pullPolicy": "IfNotPresent",
+            }},
+        })
+    );
+    assert_eq!(
+        json_of("sidecar.istio.io/userVolumeMount"),
+        json!({
+            "regionguard-policy": {"mountPath": "/etc/regionguard/policy", "readOnly": true},
+            "regionguard-module": {"mountPath": "/etc/regionguard/module", "readOnly": true},
+        })
+    );
+}
+
+#[test]
+fn a_center_becomes_the_service_that_its_cluster_names() {
+    let all = rendered("istio DOCUMENTS --center-identity spiffe://example.org/ns/a/sa/b");
+    let host = "center.us-east-1.internal";
+    let entry = of_kind(&all, "ServiceEntry", host);
+    assert_eq!(entry["spec"]["hosts"], json!([host]));
+    assert_eq!(entry["spec"]["ports"][0]["number"], 8181);
+    let rule = of_kind(&all, "DestinationRule", host);
+    assert_eq!(rule["spec"]["host"], host);
+    assert_eq!(rule["spec"]["trafficPolicy"]["tls"]["mode"], "ISTIO_MUTUAL");
+    assert_eq!(
+        rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"],
+        json!(["spiffe://example.org/ns/a/sa/b"])
+    );
+    let said = refused(&["istio", "envoy-config/documents"]);
+    assert!(
+        said.contains("`center-us-east-1`") && said.contains("outbound|PORT||HOST"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
+    for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
+        let all = rendered(&format!("istio DOCUMENTS --scope {scope} --namespace shop"));
+        let filter = of_kind(&all, "EnvoyFilter", "regionguard-interlock");
+        let services = &filter["metadata"]["annotations"]["envoyfilter.istio.io/referenced-services"];
+        let expected = json!("shop/center.us-east-1.internal,shop/center.eu-west-1.internal");
+        assert_eq!(*services == expected, told, "{scope}: {services}");
+    }
+}
+
+#[test]
+fn a_bootstrap_has_a_cluster_for_each_center() {
+    let folder = Folder::new("bootstraps", &[]);
+    printed(&[
+        "envoy",
+        "envoy-config/documents",
+        "--out",
+        folder.as_str(),
+        "--center",
+        "center-eu-west-1=pdp.example:9",
+    ]);
+    for file in ["sidecar.yaml", "gateway.yaml"] {
+        let text = std::fs::read_to_string(folder.0.join(file)).expect("a file");
+        let bootstrap = documents(&text).remove(0);
+        let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("clusters");
+        let names: Vec<&str> = clusters.iter().filter_map(|cluster| cluster["name"].as_str()).collect();
+        assert_eq!(names, ["upstream", "center-us-east-1", "center-eu-west-1"]);
+        let address =
+            clusters[2].pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address");
+        assert_eq!(address, Some(&json!({"address": "pdp.example", "port_value": 9})));
+    }
+}
+
+#[test]
+fn documents_that_do_not_compile_are_refused_with_their_place() {
+    let folder = Folder::new(
+        "broken",
+        &[
+            ("bundle.yaml", "metadata: {name: shop, version: 1}\n"),
+            (
+                "policy.yaml",
+                "apiVersion: security.io/v1\nkind: ZeroTrustPolicy\nmetadata: {name: shop}\nspec:\n  rules:\n    - {name: a, efect: allow}\n",
+            ),
+        ],
+    );
+    for target in [
+        "ecds",
+        "configmap",
+        "wasmplugin",
+        "trafficextension",
+        "istio",
+        "helm",
+        "helm-values",
+        "kustomize",
+        "envoy",
+    ] {
+        let said = refused(&[target, folder.as_str()]);
+        assert!(
+            said.contains("policy.yaml:6") && said.contains("`effect`"),
+            "{target}: {said}"
+        );
+    }
+    let said = refused(&["wasmplugin"]);
+    assert!(said.contains("folder of documents"), "{said}");
+}
+
+#[test]
+fn what_is_rendered_passes_check() {
+    for file in [
+        "ecds/regionguard.yaml",
+        "istio/base/wasmplugin.yaml",
+        "istio/trafficextension/trafficextension.yaml",
+        "istio/policy-from-configmap/configmap.yaml",
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_regionguard"))
+            .args(["check", "--deny-warnings", &format!("envoy-config/{file}")])
+            .current_dir(super::root())
+            .output()
+            .expect("runs");
+        assert!(
+            output.status.success(),
+            "{file}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}
+
+/// The two folders say the same of everything but where the centers are.
+#[test]
+fn both_examples_are_the_same_policy() {
+    let plain = printed(&["wasmplugin", "envoy-config/documents"]);
+    let mesh = printed(&["wasmplugin", DOCUMENTS]);
+    let mut same = plain;
+    for region in ["us-east-1", "eu-west-1"] {
+        same = same.replace(
+            &format!("cluster: center-{region}"),
+            &format!("cluster: \"outbound|8181||center.{region}.internal\""),
+        );
+    }
+    assert_eq!(same, mesh);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new("file", &[("out", "")]);
+    let output = render(&["envoyfilter", "--out", folder.0.join("out").to_str().expect("UTF-8")]);
+    assert!(
+        !output.status.success() && stderr(&output).contains("cannot write"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -1,0 +1,194 @@
+//! The Helm chart, the kustomize base and the files that `regionguard render` writes make the same objects. Needs no mesh, only `helm` and `kubectl`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use regionguard_harness::tools::{envoy_config, tools_dir};
+use serde_json::Value;
+
+/// Objects by kind and name.
+type Objects = BTreeMap<(String, String), Value>;
+
+#[test]
+fn the_chart_makes_the_objects_of_the_base() {
+    assert_same(&helm(&[]), &everything());
+}
+
+#[test]
+fn kustomize_makes_the_objects_of_the_base() {
+    let mut made = kustomize("base");
+    made.append(&mut kustomize("cluster"));
+    assert_same(&made, &everything());
+}
+
+#[test]
+fn the_overlay_moves_everything_and_changes_the_image() {
+    let objects = kustomize("overlays/shop");
+    assert_eq!(
+        objects.keys().collect::<Vec<_>>(),
+        files("base", &["kustomization.yaml"]).keys().collect::<Vec<_>>()
+    );
+    for ((kind, name), object) in &objects {
+        assert_eq!(object["metadata"]["namespace"], "shop", "{kind} {name}");
+    }
+    let plugin = &objects[&("WasmPlugin".to_owned(), "regionguard".to_owned())];
+    assert_eq!(
+        plugin["spec"]["url"],
+        "oci://registry.shop.example/regionguard/http-authz:0.1.0"
+    );
+}
+
+#[test]
+fn the_chart_takes_the_policy_from_a_config_map() {
+    let args = [
+        "--set",
+        "scope=workload",
+        "--set",
+        "selector.app=api",
+        "--set",
+        "policyFrom=configmap",
+    ];
+    assert_same(&helm(&args), &files("policy-from-configmap", &[]));
+}
+
+#[test]
+fn the_chart_knows_every_scope() {
+    let rows: [(&str, &str, &[&str]); 4] = [
+        ("workload", "us-east-1", &["--set", "selector.app=api"]),
+        ("mesh", "istio-system", &[]),
+        ("gateway", "istio-ingress", &["--set", "selector.istio=ingressgateway"]),
+        ("waypoint", "us-east-1", &["--set", "gateway=waypoint"]),
+    ];
+    for (scope, namespace, more) in rows {
+        let scope_is = format!("scope={scope}");
+        let mut args = vec!["--namespace", namespace, "--set", &scope_is];
+        args.extend(more);
+        let objects = helm(&args);
+        for (key, expected) in files(scope, &[]) {
+            assert_eq!(objects.get(&key), Some(&expected), "{scope}: {key:?}");
+        }
+    }
+}
+
+#[test]
+fn the_chart_makes_a_traffic_extension_instead() {
+    let args = [
+        "--set",
+        "scope=workload",
+        "--set",
+        "selector.app=api",
+        "--set",
+        "resource=TrafficExtension",
+    ];
+    let objects = helm(&args);
+    assert!(!objects.keys().any(|(kind, _)| kind == "WasmPlugin"));
+    for (key, expected) in files("trafficextension", &[]) {
+        assert_eq!(objects.get(&key), Some(&expected), "{key:?}");
+    }
+}
+
+#[test]
+fn the_chart_refuses_values_that_do_not_fit() {
+    for (value, said) in [
+        ("name=a: b", "/name"),
+        ("image.sha256=0", "/image/sha256"),
+        ("image.url=https://x/y", "/image/url"),
+        ("policy.file=relative", "/policy/file"),
+        ("scope=workload", "/selector"),
+        ("scope=waypoint", "/gateway"),
+        ("selector.app=api", "/selector"),
+        ("scope=everywhere", "/scope"),
+        ("unknown=1", "unknown"),
+    ] {
+        let output = helm_command(&["--set", value]).output().expect("helm runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(said), "{value}: {error}");
+    }
+}
+
+fn helm(more: &[&str]) -> Objects {
+    run(helm_command(more))
+}
+
+fn helm_command(more: &[&str]) -> Command {
+    let mut command = program("helm");
+    command.args(["template", "regionguard"]).arg(istio("chart"));
+    // What this Helm takes for the version of a server that it does not ask is older than all that the chart runs on.
+    command
+        .args(["--kube-version", "1.37.2", "--namespace", "us-east-1"])
+        .args(more);
+    command
+}
+
+fn kustomize(folder: &str) -> Objects {
+    let mut command = program("kubectl");
+    command.arg("kustomize").arg(istio(folder));
+    run(command)
+}
+
+/// What is in a namespace, and what a cluster has once.
+fn everything() -> Objects {
+    let mut objects = files("base", &["kustomization.yaml"]);
+    objects.append(&mut files("cluster", &["kustomization.yaml"]));
+    objects
+}
+
+/// The objects of a folder, less the files that hold none.
+fn files(folder: &str, without: &[&str]) -> Objects {
+    let entries = std::fs::read_dir(istio(folder)).expect("the folder");
+    let mut objects = Objects::new();
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        if !without.iter().any(|name| path.ends_with(name)) {
+            objects.append(&mut parse(&std::fs::read_to_string(&path).expect("a file")));
+        }
+    }
+    objects
+}
+
+fn program(name: &str) -> Command {
+    let path = tools_dir().join("real").join(name);
+    assert!(
+        path.is_file(),
+        "no `{}`: run `make setup-real`, which builds it",
+        path.display()
+    );
+    Command::new(path)
+}
+
+fn istio(folder: &str) -> PathBuf {
+    envoy_config(&Path::new("istio").join(folder).to_string_lossy())
+}
+
+fn run(mut command: Command) -> Objects {
+    let output = command.output().expect("runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    parse(&String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+fn parse(text: &str) -> Objects {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
+    let objects = documents.into_iter().filter(|document| !document.is_null());
+    objects.map(|object| (key(&object), meaning(object))).collect()
+}
+
+fn key(object: &Value) -> (String, String) {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    (text(&object["kind"]), text(&object["metadata"]["name"]))
+}
+
+/// A text that is itself YAML counts as what it says: Helm leaves other quotes in it.
+fn meaning(mut object: Value) -> Value {
+    if let Some(file) = object.pointer_mut("/data/regionguard.yaml") {
+        let text = file.as_str().expect("a text").to_owned();
+        *file = serde_saphyr::from_str(&text).expect("YAML");
+    }
+    object
+}
+
+fn assert_same(made: &Objects, expected: &Objects) {
+    assert_eq!(made.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (key, object) in expected {
+        assert_eq!(&made[key], object, "{key:?}");
+    }
+}

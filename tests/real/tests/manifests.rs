@@ -1,0 +1,457 @@
+//! Every manifest that ships, in a real mesh: the API server takes it, `istioctl analyze` finds nothing, and its effect is seen in a sidecar.
+
+use std::path::PathBuf;
+use std::process::{ExitCode, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regionguard_harness::client::{Request, Response};
+use regionguard_harness::tools::{envoy_config, wasm_module};
+use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, suite};
+use serde_json::Value;
+
+/// The folders of manifests that are applied.
+const FOLDERS: [&str; 8] = [
+    "base",
+    "cluster",
+    "workload",
+    "mesh",
+    "gateway",
+    "waypoint",
+    "policy-from-configmap",
+    "trafficextension",
+];
+const HOST: &str = "api.us-east-1.com";
+
+fn main() -> ExitCode {
+    let options = Options {
+        progress: false,
+        mesh_config: mesh_config().expect("mesh-config.yaml that ships"),
+        ..Options::default()
+    };
+    suite::run_in(
+        options,
+        [
+            suite::test("the_api_server_takes_every_manifest", accepted),
+            suite::test("istioctl_finds_nothing", analyzed),
+            suite::test("nothing_is_let_in_where_only_the_interlock_is", interlocked),
+            suite::test("policy_comes_from_a_config_map", from_config_map),
+            suite::test("only_operators_write_policy", admitted),
+            suite::test("what_is_not_http_is_refused", http_only),
+        ],
+    )
+}
+
+/// The `meshConfig` that ships; the log goes where the mesh looks for it.
+fn mesh_config() -> Result<Value> {
+    let text = shipped("mesh-config.yaml")?.replace("/dev/stdout", "./access.log");
+    let values: Value = serde_saphyr::from_str(&text)?;
+    let mut config = values["meshConfig"].clone();
+    // Only what the Telemetry object asks for is logged.
+    config["accessLogFile"] = Value::from("");
+    Ok(config)
+}
+
+async fn accepted(mesh: Arc<Mesh>) -> Result<()> {
+    for namespace in ["us-east-1", "istio-ingress"] {
+        mesh.namespace(namespace).await?;
+    }
+    for path in FOLDERS.iter().flat_map(|folder| manifests(folder)) {
+        let file = path.to_str().ok_or("a path that is no text")?;
+        let output = mesh
+            .kubectl(&[
+                "apply",
+                "--server-side",
+                "--dry-run=server",
+                "--validate=strict",
+                "-f",
+                file,
+            ])
+            .await?;
+        assert!(output.status.success(), "{file}: {}", text(&output));
+        assert!(output.stderr.is_empty(), "{file}: {}", text(&output));
+    }
+    Ok(())
+}
+
+async fn analyzed(mesh: Arc<Mesh>) -> Result<()> {
+    for folder in FOLDERS {
+        let files: Vec<String> = manifests(folder)
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let mut args = vec!["analyze", "--use-kube=false", "--failure-threshold", "Info"];
+        args.extend(files.iter().map(String::as_str));
+        let output = mesh.istioctl(&args).await?;
+        assert!(output.status.success(), "{folder}: {}", text(&output));
+        assert!(
+            text(&output).contains("No validation issues found"),
+            "{folder}: {}",
+            text(&output)
+        );
+    }
+    Ok(())
+}
+
+async fn interlocked(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "interlocked";
+    let (web, api) = pair(&mesh, NAMESPACE, Spec::new(NAMESPACE, "api")).await?;
+    let request = Request::new("GET", "/healthz");
+    assert_eq!(web.call(&api, &request).await?.status, 200);
+    mesh.apply(&manifest("workload/interlock.yaml", NAMESPACE)?).await?;
+    eventually("the interlock refuses", async || {
+        Ok(web.call(&api, &request).await?.status == 403)
+    })
+    .await?;
+    assert_eq!(api.client().send(&request).await?.status, 403, "without TLS, too");
+    assert_eq!(
+        web.client().send(&request).await?.status,
+        200,
+        "another workload is not touched"
+    );
+    // A value that a client could send counts for nothing: only the filter sets what the interlock reads.
+    let forged = Request::new("GET", "/healthz").header("wasm.regionguard", "allow;");
+    assert_eq!(web.call(&api, &forged).await?.status, 403);
+    Ok(())
+}
+
+async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "from-config-map";
+    mesh.namespace(NAMESPACE).await?;
+    let folder = |file: &str| manifest(&format!("policy-from-configmap/{file}"), NAMESPACE);
+    let policy = folder("configmap.yaml")?;
+    mesh.apply(&policy).await?;
+    mesh.apply(&folder("stats-tags.yaml")?).await?;
+    let (web, api) = pair(&mesh, NAMESPACE, patched(&mesh, NAMESPACE)?).await?;
+    for file in [
+        "interlock",
+        "direct-peer",
+        "policy",
+        "centers",
+        "http-only",
+        "telemetry",
+    ] {
+        mesh.apply(&folder(&format!("{file}.yaml"))?).await?;
+    }
+    let health = Request::new("GET", "/healthz").host(HOST);
+    eventually("the filter allows", async || {
+        let answer = web.call_host(HOST, &health).await?;
+        Ok(answer.status == 200 && api.access_log().entries().iter().any(|line| line.decision().is_some()))
+    })
+    .await?;
+    assert_eq!(at(&web, "/v1/profiles/7").await?.status, 401);
+    let line = api
+        .access_log()
+        .wait_for(|line| line.text("path") == "/v1/profiles/7")
+        .await?;
+    assert!(line.text("decision").starts_with("deny;"), "{line:?}");
+    assert_eq!(
+        line.text("peer_identity"),
+        format!("spiffe://cluster.local/ns/{NAMESPACE}/sa/web")
+    );
+    let state = api.config_dump().await?.to_string();
+    for cluster in ["center.us-east-1.internal", "center.eu-west-1.internal"] {
+        assert!(
+            state.contains(&format!("outbound|8181||{cluster}")),
+            "no cluster for {cluster}"
+        );
+    }
+    assert!(state.contains("regionguard.direct_peer"));
+    metrics(&api).await?;
+    edited(&mesh, &web, &policy).await?;
+    explained(&text(&mesh.istioctl(&["analyze", "--namespace", NAMESPACE]).await?))
+}
+
+/// Every message that `istioctl analyze` has for what runs is one that the README explains.
+fn explained(said: &str) -> Result<()> {
+    const EXPLAINED: [(&str, &str); 3] = [
+        ("IST0133", "EnvoyFilter exposes internal implementation details"),
+        ("IST0133", "will deny all traffic to TCP ports"),
+        ("IST0135", "sidecar.istio.io/statsInclusion"),
+    ];
+    let readme = shipped("README.md")?;
+    for line in said.lines().filter(|line| line.contains("[IST")) {
+        let known = EXPLAINED
+            .iter()
+            .any(|(code, words)| line.contains(code) && line.contains(words) && readme.contains(code));
+        assert!(known, "{line}");
+    }
+    assert!(said.contains("[IST0133]"), "{said}");
+    Ok(())
+}
+
+/// What `mesh-config.yaml`, `stats-tags.yaml` and `metrics-patch.yaml` promise of the Prometheus endpoint.
+async fn metrics(api: &Workload) -> Result<()> {
+    eventually("the metrics are there", async || {
+        let text = api.prometheus().await?;
+        let has = |start: &str, words: &[&str]| {
+            text.lines()
+                .any(|line| line.starts_with(start) && words.iter().all(|word| line.contains(word)))
+        };
+        Ok(has("regionguard_decision{", &["verdict=\"allow\""])
+            && has("regionguard_decision{", &["verdict=\"deny\"", "reason=\""])
+            && text.contains("regionguard_interlock_allowed")
+            && text.contains("extension_config_discovery_http_filter_regionguard_config_reload"))
+    })
+    .await
+}
+
+/// An edit of the ConfigMap is in force without istiod.
+async fn edited(mesh: &Mesh, web: &Workload, policy: &str) -> Result<()> {
+    let edit = policy
+        .replace("/healthz", "/livez")
+        .replace("version: 1}", "version: 2}");
+    assert_ne!(edit, policy);
+    mesh.apply(&edit).await?;
+    eventually("the edit is in force", async || {
+        Ok(at(web, "/livez").await?.status == 200)
+    })
+    .await?;
+    assert_eq!(at(web, "/healthz").await?.status, 401);
+    Ok(())
+}
+
+async fn admitted(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "admitted";
+    mesh.namespace(NAMESPACE).await?;
+    // The mesh itself writes as `system:masters`, for the other tests.
+    let policy = shipped("policy-from-configmap/admission.yaml")?.replace(
+        "[\"regionguard-operators\"]",
+        "[\"regionguard-operators\", \"system:masters\"]",
+    );
+    mesh.apply(&policy).await?;
+    mesh.apply(ROLES).await?;
+    let of = |name: &str, label: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: {NAMESPACE}, name: {name}, labels: {{app.kubernetes.io/name: {label}}}}}}}"
+        )
+    };
+    let ours = write(&mesh, "ours.yaml", &of("regionguard-policy", "other"))?;
+    let labelled = write(&mesh, "labelled.yaml", &of("any-name", "regionguard"))?;
+    let unlabelled = write(&mesh, "unlabelled.yaml", &of("any-name", "other"))?;
+    let bootstrap = write(&mesh, "bootstrap.yaml", &of("regionguard-bootstrap", "other"))?;
+    let theirs = write(&mesh, "theirs.yaml", &of("theirs", "theirs"))?;
+    let generated = write(
+        &mesh,
+        "generated.yaml",
+        &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: {NAMESPACE}, generateName: theirs-}}}}"),
+    )?;
+    let (developer, operator) = (As(&mesh, "developers"), As(&mesh, "regionguard-operators"));
+    // The policy is in force a moment after it is written.
+    eventually("the policy is in force", async || {
+        Ok(!developer.may(&["create", "--dry-run=server", "-f", &ours]).await?)
+    })
+    .await?;
+    for file in [&ours, &labelled, &bootstrap] {
+        assert!(!developer.may(&["create", "-f", file]).await?, "{file}");
+        assert!(operator.may(&["create", "-f", file]).await?, "{file}");
+    }
+    for file in [&theirs, &generated] {
+        assert!(developer.may(&["create", "-f", file]).await?, "{file}");
+    }
+    assert!(developer.may(&["apply", "--server-side", "-f", &theirs]).await?);
+    for refused in [
+        ["annotate", "configmap", "regionguard-policy", "a=b"],
+        ["label", "configmap", "any-name", "app.kubernetes.io/name-"],
+        ["label", "configmap", "theirs", "--overwrite=true"],
+        ["delete", "configmap", "regionguard-policy", "--wait=false"],
+        ["delete", "configmap", "any-name", "--wait=false"],
+    ] {
+        let mut args = vec!["-n", NAMESPACE];
+        args.extend(refused);
+        if refused.contains(&"theirs") {
+            args.push("app.kubernetes.io/name=regionguard");
+        }
+        assert!(!developer.may(&args).await?, "{refused:?}");
+    }
+    assert!(
+        !developer
+            .may(&["apply", "--server-side", "--force-conflicts", "-f", &unlabelled])
+            .await?
+    );
+    let all = ["-n", NAMESPACE, "delete", "configmaps", "--all", "--wait=false"];
+    assert!(!developer.may(&all).await?, "a collection");
+    for name in ["regionguard-policy", "any-name", "regionguard-bootstrap"] {
+        let there = mesh.kube().get("v1", "ConfigMap", NAMESPACE, name).await?;
+        assert!(there.is_some(), "{name} is gone");
+        let delete = ["-n", NAMESPACE, "delete", "configmap", name, "--wait=false"];
+        assert!(operator.may(&delete).await?, "{name}");
+    }
+    Ok(())
+}
+
+/// Developers and operators may do everything with ConfigMaps as far as RBAC goes.
+const ROLES: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: configmaps}
+rules: [{apiGroups: [''], resources: [configmaps], verbs: ['*']}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: configmaps}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: configmaps}
+subjects:
+  - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: developers}
+  - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: regionguard-operators}
+";
+
+/// Somebody of a group.
+struct As<'m>(&'m Mesh, &'m str);
+
+impl As<'_> {
+    /// Whether the API server lets them; any other failure than a refusal by our policy is an error.
+    async fn may(&self, args: &[&str]) -> Result<bool> {
+        let group = format!("--as-group={}", self.1);
+        let mut all = vec!["--as=somebody", group.as_str()];
+        all.extend(args);
+        let output = self.0.kubectl(&all).await?;
+        if output.status.success() {
+            return Ok(true);
+        }
+        if text(&output).contains("only operators may") {
+            return Ok(false);
+        }
+        Err(format!("{args:?}: {}", text(&output)).into())
+    }
+}
+
+async fn http_only(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "http-only";
+    let (web, api) = pair(&mesh, NAMESPACE, Spec::new(NAMESPACE, "api")).await?;
+    let request = Request::new("GET", "/");
+    mesh.apply(&manifest("workload/interlock.yaml", NAMESPACE)?).await?;
+    eventually("HTTP is judged", async || {
+        Ok(api.client().send(&request).await?.status == 403)
+    })
+    .await?;
+    // The same port, if its protocol were not declared or not HTTP: nobody judges it.
+    let mut sidecar = mesh
+        .kube()
+        .get("networking.istio.io/v1", "Sidecar", NAMESPACE, "api")
+        .await?
+        .ok_or("no Sidecar")?;
+    sidecar["spec"]["ingress"][0]["port"]["protocol"] = Value::from("TCP");
+    for field in [
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+    ] {
+        sidecar["metadata"].as_object_mut().ok_or("no metadata")?.remove(field);
+    }
+    mesh.kube().apply_object(&sidecar).await?;
+    eventually("TCP passes", async || {
+        Ok(api.client().send(&request).await?.status == 200)
+    })
+    .await?;
+    let policy = manifest("policy-from-configmap/http-only.yaml", NAMESPACE)?;
+    mesh.apply(&policy).await?;
+    eventually("TCP is refused", async || {
+        Ok(api.client().send(&request).await.is_err())
+    })
+    .await?;
+    assert_eq!(
+        web.client().send(&request).await?.status,
+        200,
+        "HTTP of another workload is not touched"
+    );
+    Ok(())
+}
+
+/// `web`, and the workload of `spec` with the hosts of the example, in one namespace.
+async fn pair(mesh: &Mesh, namespace: &str, api: Spec) -> Result<(Workload, Workload)> {
+    mesh.namespace(namespace).await?;
+    let web = mesh.workload(Spec::new(namespace, "web")).await?;
+    let api = mesh.workload(api.host(HOST)).await?;
+    Ok((web, api))
+}
+
+/// A workload with what `deployment-patch.yaml` and `metrics-patch.yaml` give it. There is no kubelet for image volumes: the module stays where it is
+/// built, and the ConfigMap that holds a piece of the bootstrap is a file.
+fn patched(mesh: &Mesh, namespace: &str) -> Result<Spec> {
+    let mut spec = Spec::new(namespace, "api");
+    for file in ["deployment-patch.yaml", "metrics-patch.yaml"] {
+        let patch: Value = serde_saphyr::from_str(&shipped(file)?)?;
+        let metadata = &patch["spec"]["template"]["metadata"];
+        for (name, value) in metadata["annotations"].as_object().into_iter().flatten() {
+            let value = value.as_str().ok_or("an annotation that is no text")?;
+            spec = spec.annotation(name, &without_image(name, value)?);
+        }
+    }
+    let tags: Value = serde_saphyr::from_str(&shipped("base/stats-tags.yaml")?)?;
+    let bootstrap = tags["data"]["custom_bootstrap.json"].as_str().ok_or("no bootstrap")?;
+    let path = write(mesh, "custom_bootstrap.json", bootstrap)?;
+    Ok(spec.env("ISTIO_BOOTSTRAP_OVERRIDE", &path))
+}
+
+fn without_image(name: &str, value: &str) -> Result<String> {
+    if !name.starts_with("sidecar.istio.io/userVolume") {
+        return Ok(value.to_owned());
+    }
+    let mut volumes: Value = serde_json::from_str(value)?;
+    let removed = volumes.as_object_mut().and_then(|all| all.remove("regionguard-module"));
+    removed.ok_or("no volume for the module")?;
+    Ok(volumes.to_string())
+}
+
+async fn at(web: &Workload, path: &str) -> Result<Response> {
+    web.call_host(HOST, &Request::new("GET", path)).await
+}
+
+/// A shipped manifest, for another namespace and with the module that was built.
+fn manifest(file: &str, namespace: &str) -> Result<String> {
+    let module = wasm_module()?;
+    let text = shipped(file)?
+        .replace("namespace: us-east-1", &format!("namespace: {namespace}"))
+        .replace("/etc/regionguard/module/plugin.wasm", &module.display().to_string());
+    Ok(relative_paths(&text))
+}
+
+fn shipped(file: &str) -> Result<String> {
+    let path = envoy_config(&format!("istio/{file}"));
+    std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()).into())
+}
+
+/// The manifests of a folder.
+fn manifests(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(envoy_config(&format!("istio/{folder}")));
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = paths.filter(|path| !path.ends_with("kustomization.yaml")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no files in `{folder}`");
+    files
+}
+
+/// Writes a file into the folder of the mesh, and gives its path.
+fn write(mesh: &Mesh, name: &str, text: &str) -> Result<String> {
+    let path = mesh.dir().join(name);
+    std::fs::write(&path, text)?;
+    Ok(path.display().to_string())
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+async fn eventually(what: &str, reached: impl AsyncFn() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let last = reached().await;
+        if matches!(last, Ok(true)) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not within 20 s: {what} ({last:?})").into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
