@@ -1,5 +1,6 @@
 //! The mesh as a whole.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) kube: Kube,
     pub(crate) kubelet: Kubelet,
     pub(crate) envoy: PathBuf,
-    pub(crate) discovery: std::net::SocketAddr,
+    pub(crate) discovery: SocketAddr,
     pub(crate) run: RunDir,
 }
 
@@ -174,6 +175,12 @@ impl Mesh {
             *istiod = Some(self.plan.start().await?);
         }
         Ok(())
+    }
+
+    /// Where istiod serves xDS without TLS: for `istioctl … --plaintext --xds-address`, which cannot find it by a pod here.
+    #[must_use]
+    pub fn istiod_xds(&self) -> SocketAddr {
+        self.plan.plain
     }
 
     /// All that istiod has logged.

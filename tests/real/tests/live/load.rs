@@ -202,8 +202,8 @@ async fn afresh(over: &AtomicBool, client: &Client, caller: &Caller) -> Result<V
 }
 
 fn is_load(entry: &Entry) -> bool {
-    let kind = entry.text("path").split('/').nth(1).unwrap_or_default();
-    KINDS.contains(&kind)
+    let parts: Vec<&str> = entry.text("path").split('/').collect();
+    parts.len() == 4 && KINDS.contains(&parts[1])
 }
 
 fn lines(site: &Site) -> usize {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::bundles::FAULTS;
 use crate::load::{self, Load};
 use crate::oracle::{Push, judge, serving};
-use crate::site::{IN_FORCE, Probes, Site, WORKERS};
+use crate::site::{IN_FORCE, Probes, Site, WORKERS, pushes_in};
 use crate::way::{Way, config_map, config_map_of, set_bundle};
 
 const PUSHES: usize = 200;
@@ -181,13 +181,6 @@ fn vm_config(file: &mut Value) -> &mut Value {
 
 /// What became of pushes: taken, refused, not even read.
 async fn outcomes(site: &Site) -> Result<[u64; 3]> {
-    let prefix = site.way.discovery(NAMESPACE);
-    let text = site.api.ask(&format!("/stats?filter=^{prefix}.update_")).await?;
-    let count = |name: &str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{prefix}.{name}: ")));
-        line.and_then(|value| value.parse().ok()).unwrap_or(0)
-    };
-    Ok([count("update_success"), count("update_rejected"), count("update_failure")])
+    let stats = site.api.stats().await?;
+    Ok(["update_success", "update_rejected", "update_failure"].map(|counter| pushes_in(&stats, counter)))
 }

@@ -1,5 +1,6 @@
 //! A workload with two workers whose policy is pushed on one of the two ways, and connections to each of its workers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -94,10 +95,16 @@ impl Site {
         self.way.object(&self.namespace, bundle, &self.modules.url())
     }
 
-    /// One of Envoy's counters of what was pushed.
+    /// One of Envoy's counters of what was pushed for this filter. Istio names the filter of a WasmPlugin in its own way, by
+    /// namespace and name and with more around them, which differs by its version.
     pub async fn pushes(&self, counter: &str) -> Result<u64> {
-        self.counter(&format!("{}.{counter}", self.way.discovery(&self.namespace)))
-            .await
+        Ok(pushes_in(&self.api.stats().await?, counter))
+    }
+
+    /// Waits until such a counter has reached a value.
+    pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
+        let reached = self.api.wait_for(|stats| pushes_in(stats, counter) >= value).await;
+        reached.map(drop).map_err(|error| format!("`{counter}`: {error}").into())
     }
 
     /// A counter; 0 where there is none.
@@ -190,6 +197,16 @@ async fn until(connection: &mut Connection, request: &Request) -> Result<SystemT
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// One of Envoy's counters of what was pushed for this filter.
+pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
+    let of_filter = stats.iter().filter(|(name, _)| {
+        name.strip_prefix("extension_config_discovery.http_filter.")
+            .and_then(|name| name.strip_suffix(counter))
+            .is_some_and(|name| name.contains("regionguard") && name.ends_with('.'))
+    });
+    of_filter.map(|(_, value)| value).sum()
 }
 
 /// What hands the module out to agents, in the place of a registry.

@@ -27,14 +27,6 @@ impl Way {
         }
     }
 
-    /// The prefix of Envoy's counters of what was pushed.
-    pub fn discovery(self, namespace: &str) -> String {
-        match self {
-            Self::ConfigMap => "extension_config_discovery.http_filter.regionguard".to_owned(),
-            Self::WasmPlugin => format!("extension_config_discovery.http_filter.{namespace}.regionguard"),
-        }
-    }
-
     /// A manifest that ships, in this namespace.
     fn manifest(self, file: &str, namespace: &str) -> Result<Value> {
         let mut manifest = one(&relative_paths(&read(&format!("{}/{file}", self.folder()))?))?;
