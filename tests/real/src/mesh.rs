@@ -194,6 +194,12 @@ impl Mesh {
         Ok(())
     }
 
+    /// Where istiod serves xDS without TLS: for `istioctl … --plaintext --xds-address`, which cannot find it by a pod here.
+    #[must_use]
+    pub fn istiod_xds(&self) -> SocketAddr {
+        self.plan.plain
+    }
+
     /// All that istiod has logged.
     #[must_use]
     pub fn istiod_log(&self) -> String {

@@ -233,7 +233,8 @@ pub(crate) struct Istiod {
     env: Vec<(String, String)>,
     /// Where agents ask for configuration and certificates.
     pub(crate) discovery: SocketAddr,
-    plain: SocketAddr,
+    /// The same without TLS.
+    pub(crate) plain: SocketAddr,
     http: SocketAddr,
     /// Where it tells about itself.
     pub(crate) monitoring: SocketAddr,

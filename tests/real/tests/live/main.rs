@@ -1,0 +1,42 @@
+//! Live policy: what is pushed while requests come in, through a ConfigMap and through istiod, is in force on every worker in
+//! time, or changes nothing and is visible; no request is lost on the way, and none is let in undecided.
+
+mod bundles;
+mod edits;
+mod load;
+mod oracle;
+mod pushes;
+mod site;
+mod way;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use regionguard_mesh::{Mesh, Result, suite};
+use tokio::sync::Mutex;
+
+/// What is measured here is time, on a machine of two cores: one test after the other.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+fn main() -> ExitCode {
+    suite::run([
+        suite::test("edits_of_a_config_map_under_load", config_map),
+        suite::test("edits_of_a_plugin_config_under_load", plugin_config),
+        suite::test("two_hundred_random_bundles_under_load", random),
+    ])
+}
+
+async fn config_map(mesh: Arc<Mesh>) -> Result<()> {
+    let _alone = ALONE.lock().await;
+    edits::of_a_config_map(&mesh).await
+}
+
+async fn plugin_config(mesh: Arc<Mesh>) -> Result<()> {
+    let _alone = ALONE.lock().await;
+    edits::of_a_plugin_config(&mesh).await
+}
+
+async fn random(mesh: Arc<Mesh>) -> Result<()> {
+    let _alone = ALONE.lock().await;
+    pushes::two_hundred(&mesh).await
+}

@@ -1,0 +1,247 @@
+//! A workload with two workers whose policy is pushed on one of the two ways, and connections to each of its workers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use regionguard_harness::client::{Client, Connection, Request, Response};
+use regionguard_harness::tools;
+use regionguard_mesh::{Mesh, Result, Workload};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::bundles::{HOST, Signer};
+use crate::way::{self, Way};
+
+/// The threads of an Envoy here that take requests.
+pub const WORKERS: usize = 2;
+/// How long an edit may take until it is in force on every worker, once it has got into the pod.
+pub const IN_FORCE: Duration = Duration::from_secs(2);
+
+const WAIT: Duration = Duration::from_secs(20);
+const TRIES: usize = 100;
+
+pub struct Site {
+    pub api: Workload,
+    pub way: Way,
+    pub signer: Signer,
+    pub namespace: String,
+    pub mesh: Arc<Mesh>,
+    pub caller: Caller,
+    modules: Modules,
+}
+
+/// Who asks: by a good token.
+#[derive(Clone)]
+pub struct Caller {
+    token: String,
+}
+
+impl Caller {
+    pub fn get(&self, path: &str) -> Request {
+        Request::new("GET", path).host(HOST).bearer(&self.token)
+    }
+}
+
+impl Site {
+    /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
+    pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
+        let (signer, modules) = (Signer::new()?, Modules::start().await?);
+        mesh.namespace(namespace).await?;
+        for object in way.surroundings(namespace)? {
+            mesh.kube().apply_object(&object).await?;
+        }
+        let first = way.object(namespace, &signer.bundle(0, 1), &modules.url())?;
+        way::kubectl_apply(mesh, &first).await?;
+        let api = mesh.workload(way.spec(namespace)?).await?;
+        way::bring_module(api.dir())?;
+        if let Some(filter) = way.filter(namespace)? {
+            mesh.kube().apply_object(&filter).await?;
+        }
+        let site = Self {
+            api,
+            way,
+            caller: Caller {
+                token: signer.token()?,
+            },
+            signer,
+            namespace: namespace.to_owned(),
+            mesh: Arc::clone(mesh),
+            modules,
+        };
+        let deadline = Instant::now() + WAIT;
+        while !matches!(site.ask("/marker/0").await, Ok(answer) if answer.status == 200) {
+            if Instant::now() > deadline {
+                return Err(format!("the first bundle is not in force within {WAIT:?}: {}", site.api.log()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(site)
+    }
+
+    /// A client of the inbound listener. Clients outside of the mesh come in without TLS, as long as nothing is STRICT.
+    pub fn client(&self) -> Client {
+        self.api.client()
+    }
+
+    /// Sends a request over a connection of its own.
+    pub async fn ask(&self, path: &str) -> Result<Response> {
+        self.client().send(&self.caller.get(path)).await
+    }
+
+    /// The object that holds this bundle.
+    pub fn object(&self, bundle: &serde_json::Value) -> Result<serde_json::Value> {
+        self.way.object(&self.namespace, bundle, &self.modules.url())
+    }
+
+    /// One of Envoy's counters of what was pushed for this filter. Istio names the filter of a WasmPlugin in its own way, by
+    /// namespace and name and with more around them, which differs by its version.
+    pub async fn pushes(&self, counter: &str) -> Result<u64> {
+        Ok(pushes_in(&self.api.stats().await?, counter))
+    }
+
+    /// Waits until such a counter has reached a value.
+    pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
+        let reached = self.api.wait_for(|stats| pushes_in(stats, counter) >= value).await;
+        reached.map(drop).map_err(|error| format!("`{counter}`: {error}").into())
+    }
+
+    /// A counter; 0 where there is none.
+    pub async fn counter(&self, name: &str) -> Result<u64> {
+        let stats = self.api.stats().await?;
+        Ok(stats.get(name).copied().unwrap_or(0))
+    }
+
+    /// How many connections each worker has taken in so far.
+    pub async fn taken(&self) -> Result<[u64; WORKERS]> {
+        let stats = self.api.stats().await?;
+        let of = |worker: usize| {
+            let listener = self.api.inbound().to_string().replace(':', "_");
+            let name = format!("listener.{listener}.worker_{worker}.downstream_cx_total");
+            stats.get(&name).copied().ok_or_else(|| format!("no `{name}`"))
+        };
+        Ok([of(0)?, of(1)?])
+    }
+
+    /// So many open connections to each worker. Nobody else may connect meanwhile.
+    pub async fn connections(&self, each: usize) -> Result<[Vec<Connection>; WORKERS]> {
+        let mut connections: [Vec<Connection>; WORKERS] = Default::default();
+        for _ in 0..TRIES {
+            if connections.iter().all(|of_one| of_one.len() >= each) {
+                return Ok(connections);
+            }
+            let (worker, connection) = self.connect().await?;
+            if connections[worker].len() < each {
+                connections[worker].push(connection);
+            }
+        }
+        Err(format!("{TRIES} connections, and none to one of the workers").into())
+    }
+
+    async fn connect(&self) -> Result<(usize, Connection)> {
+        let before = self.taken().await?;
+        let mut connection = self.client().connect().await?;
+        // Until its first bytes it is with the listener, which has to know whether they are TLS.
+        connection.send(&self.caller.get("/which-worker")).await?;
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let now = self.taken().await?;
+            if let Some(worker) = (0..WORKERS).find(|worker| now[*worker] > before[*worker]) {
+                return Ok((worker, connection));
+            }
+            if Instant::now() > deadline {
+                return Err("a connection that no worker has taken".into());
+            }
+        }
+    }
+}
+
+/// A connection to each worker, by which one can see what is in force there.
+pub struct Probes {
+    connections: [Connection; WORKERS],
+    caller: Caller,
+}
+
+impl Probes {
+    /// Nobody else may connect meanwhile.
+    pub async fn new(site: &Site) -> Result<Self> {
+        let [mut first, mut second] = site.connections(1).await?;
+        let (Some(first), Some(second)) = (first.pop(), second.pop()) else {
+            return Err("no connection to one of the workers".into());
+        };
+        Ok(Self {
+            connections: [first, second],
+            caller: site.caller.clone(),
+        })
+    }
+
+    /// Waits until each worker serves the bundle of this push, and says when it did.
+    pub async fn wait_for(&mut self, number: usize) -> Result<[SystemTime; WORKERS]> {
+        let request = self.caller.get(&format!("/marker/{number}"));
+        let [first, second] = &mut self.connections;
+        let (first, second) = tokio::try_join!(until(first, &request), until(second, &request))?;
+        Ok([first, second])
+    }
+}
+
+async fn until(connection: &mut Connection, request: &Request) -> Result<SystemTime> {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let answer = connection.send(request).await?;
+        if answer.status == 200 {
+            return Ok(SystemTime::now());
+        }
+        if answer.status != 403 || Instant::now() > deadline {
+            return Err(format!("{request:?} is answered {} within {WAIT:?}", answer.status).into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One of Envoy's counters of what was pushed for this filter.
+pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
+    let of_filter = stats.iter().filter(|(name, _)| {
+        name.strip_prefix("extension_config_discovery.http_filter.")
+            .and_then(|name| name.strip_suffix(counter))
+            .is_some_and(|name| name.contains("regionguard") && name.ends_with('.'))
+    });
+    of_filter.map(|(_, value)| value).sum()
+}
+
+/// What hands the module out to agents, in the place of a registry.
+struct Modules {
+    url: String,
+    task: JoinHandle<()>,
+}
+
+impl Modules {
+    async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let module = std::fs::read(tools::wasm_module()?)?;
+        let url = format!("http://{}/plugin.wasm", listener.local_addr()?);
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/wasm\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    module.len()
+                );
+                let mut request = [0; 4096];
+                // The agent asks again when this fails.
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&[head.as_bytes(), &module].concat()).await;
+            }
+        });
+        Ok(Self { url, task })
+    }
+
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+}
+
+impl Drop for Modules {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
