@@ -3,6 +3,7 @@
 mod bundle;
 mod chart;
 mod envoy;
+mod envoy_gateway;
 mod istio;
 mod node;
 mod options;
@@ -65,6 +66,8 @@ enum Target {
     Helm,
     /// Istio: the values of the Helm chart for this policy
     HelmValues,
+    /// Envoy Gateway: all objects for one Gateway, and the values that its own Helm chart needs
+    EnvoyGateway,
 }
 
 /// A file that was rendered.
@@ -109,23 +112,24 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
-    let settings = Settings::new(&args.options)?;
     let bundle = || load(&args.folder);
+    let settings = || Settings::new(&args.options);
     Ok(match args.target {
-        Target::Envoy => envoy::bootstraps(&settings, &bundle()?)?,
-        Target::Ecds => vec![envoy::ecds(&settings, &bundle()?)],
-        Target::Configmap => vec![istio::configmap(&settings, &bundle()?)?],
-        Target::Wasmplugin => vec![istio::wasmplugin(&settings, &bundle()?)?],
-        Target::Trafficextension => vec![istio::trafficextension(&settings, &bundle()?)?],
-        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&settings, None)?,
-        Target::Envoyfilter => istio::envoyfilters(&settings, Some(&bundle()?))?,
-        Target::DeploymentPatch => vec![istio::deployment_patch(&settings)],
-        Target::MetricsPatch => vec![istio::metrics_patch(&settings)],
+        Target::Envoy => envoy::bootstraps(&settings()?, &bundle()?)?,
+        Target::Ecds => vec![envoy::ecds(&settings()?, &bundle()?)],
+        Target::Configmap => vec![istio::configmap(&settings()?, &bundle()?)?],
+        Target::Wasmplugin => vec![istio::wasmplugin(&settings()?, &bundle()?)?],
+        Target::Trafficextension => vec![istio::trafficextension(&settings()?, &bundle()?)?],
+        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&settings()?, None)?,
+        Target::Envoyfilter => istio::envoyfilters(&settings()?, Some(&bundle()?))?,
+        Target::DeploymentPatch => vec![istio::deployment_patch(&settings()?)],
+        Target::MetricsPatch => vec![istio::metrics_patch(&settings()?)],
         Target::MeshConfig => istio::mesh_config(),
-        Target::Istio => istio::everything(&settings, &bundle()?)?,
-        Target::Kustomize => istio::kustomize(&settings, &bundle()?)?,
-        Target::Helm => chart::chart(&settings, &bundle()?)?,
-        Target::HelmValues => vec![chart::values(&settings, &bundle()?)?],
+        Target::Istio => istio::everything(&settings()?, &bundle()?)?,
+        Target::Kustomize => istio::kustomize(&settings()?, &bundle()?)?,
+        Target::Helm => chart::chart(&settings()?, &bundle()?)?,
+        Target::HelmValues => vec![chart::values(&settings()?, &bundle()?)?],
+        Target::EnvoyGateway => envoy_gateway::files(&args.options.envoy_gateway(), &bundle()?)?,
     })
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// The gateway or waypoint by the name of its Gateway resource
     #[arg(long, value_name = "NAME")]
     gateway: Option<Name>,
+    /// A port of the Gateway that speaks HTTP, for `envoy-gateway`; may be given several times
+    #[arg(long, value_name = "PORT", default_value = "80")]
+    port: Vec<u16>,
     /// The image of the module, without digest
     #[arg(
         long,
@@ -74,6 +77,20 @@ pub(crate) struct Options {
         default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center"
     )]
     center_identity: SpiffeId,
+}
+
+impl Options {
+    /// What of them counts for Envoy Gateway.
+    pub(crate) fn envoy_gateway(&self) -> super::envoy_gateway::Place<'_> {
+        super::envoy_gateway::Place {
+            namespace: self.namespace.as_ref(),
+            gateway: self.gateway.as_ref(),
+            ports: &self.port,
+            image: &self.image,
+            sha256: self.sha256.as_ref(),
+            centers: &self.center,
+        }
+    }
 }
 
 /// Where the filter stands.

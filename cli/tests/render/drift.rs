@@ -27,6 +27,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("istio", "metrics-patch"),
     ("istio", "mesh-config"),
     ("istio/chart", "helm MESH"),
+    ("envoy-gateway", "envoy-gateway PLAIN"),
 ];
 
 const WRITTEN_BY_HAND: &[&str] = &[
@@ -34,7 +35,7 @@ const WRITTEN_BY_HAND: &[&str] = &[
     "documents",
     "istio/README.md",
     "istio/documents",
-    "envoy-gateway",
+    "envoy-gateway/README.md",
 ];
 
 #[test]

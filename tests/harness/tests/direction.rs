@@ -81,6 +81,7 @@ async fn one_plugin_in_both_chains_is_told_apart() {
                 assert_eq!(answer.status, status, "{round}: {}", answer.text());
             }
         }
+        assert_eq!(site.counter("decision.deny.config.direction").await, 4);
     }
 }
 

@@ -31,6 +31,7 @@
 
 pub mod certs;
 mod error;
+pub mod gateway;
 pub mod kube;
 pub mod kubelet;
 mod mesh;

@@ -3,15 +3,13 @@
 use std::net::Ipv4Addr;
 use std::process::Command;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Place, Role, Spec};
-use crate::error::Context as _;
 use crate::mesh::Shared;
 use crate::{Result, plane};
 
-/// Fields of ProxyConfig for one pod, as YAML.
-const CONFIG: &str = "proxy.istio.io/config";
+/// Envoy's log level for one pod.
 const LOG_LEVEL: &str = "sidecar.istio.io/logLevel";
 
 pub(super) fn command(spec: &Spec, place: &Place, shared: &Shared) -> Result<Command> {
@@ -43,7 +41,7 @@ pub(super) fn command(spec: &Spec, place: &Place, shared: &Shared) -> Result<Com
         ("CLOUD_PLATFORM", "none".to_owned()),
         ("ENVOY_STATUS_PORT", place.envoy_status.to_string()),
         ("ENVOY_PROMETHEUS_PORT", place.envoy_prometheus.to_string()),
-        ("PROXY_CONFIG", proxy_config(spec, place, shared)?.to_string()),
+        ("PROXY_CONFIG", proxy_config(spec, place, shared).to_string()),
     ]);
     if spec.role == Role::Sidecar {
         // No iptables: each listener binds a port of its own.
@@ -53,10 +51,10 @@ pub(super) fn command(spec: &Spec, place: &Place, shared: &Shared) -> Result<Com
     Ok(command)
 }
 
-/// ProxyConfig: the mesh's `defaultConfig`, over it the pod's annotation, over both what this machine needs.
-fn proxy_config(spec: &Spec, place: &Place, shared: &Shared) -> Result<Value> {
+/// ProxyConfig: the mesh's `defaultConfig`, and over it what this machine needs. The agent itself puts the pod's annotation
+/// `proxy.istio.io/config` over both.
+fn proxy_config(spec: &Spec, place: &Place, shared: &Shared) -> Value {
     let mut config = shared.default_config.clone();
-    config.extend(annotated(spec)?);
     let own = json!({
         "discoveryAddress": shared.discovery.to_string(),
         "binaryPath": shared.envoy,
@@ -71,12 +69,5 @@ fn proxy_config(spec: &Spec, place: &Place, shared: &Shared) -> Result<Value> {
         "fileFlushMinSizeKb": 1,
     });
     config.extend(own.as_object().cloned().unwrap_or_default());
-    Ok(Value::Object(config))
-}
-
-fn annotated(spec: &Spec) -> Result<Map<String, Value>> {
-    let Some(text) = spec.annotations.get(CONFIG) else {
-        return Ok(Map::new());
-    };
-    serde_saphyr::from_str(text).context(|| format!("`{CONFIG}` is no ProxyConfig in YAML"))
+    Value::Object(config)
 }
