@@ -13,6 +13,7 @@ pub mod envoy;
 pub mod fault;
 pub mod issuer;
 pub mod message;
+pub mod neighbour;
 pub mod policy_folder;
 pub mod raw;
 mod run_dir;

@@ -6,6 +6,7 @@ use common::{AP, CENTER, EU, Issuers, Site, US, bundle, get, policy, token};
 use regionguard_harness::access_log::Entry;
 use regionguard_harness::config::Base;
 use regionguard_harness::fault::Behaviour;
+use regionguard_harness::neighbour;
 use serde_json::{Value, json};
 
 /// Where the neighbour stands.
@@ -32,10 +33,9 @@ fn rules() -> Value {
 /// A proxy with the neighbour in its chain; `told` to forge the decision line or not.
 async fn site(name: &str, issuers: &Issuers, place: Place, told: bool) -> Site {
     let bundle = bundle(41, &issuers.regions(), &[policy("shop", rules())]);
-    let module = wat::parse_str(include_str!("support/neighbour.wat")).unwrap();
     Site::start_with(name, Base::Sidecar, &bundle, |config| {
         let path = std::env::temp_dir().join(format!("regionguard-neighbour-{}.wasm", std::process::id()));
-        std::fs::write(&path, &module).unwrap();
+        std::fs::write(&path, neighbour::module().unwrap()).unwrap();
         let filter = json!({
             "name": "neighbour",
             "typed_config": {

@@ -1,0 +1,117 @@
+//! What operators apply, as `regionguard render` writes it.
+
+use std::path::Path;
+use std::process::Command;
+
+use regionguard_harness::issuer::{Alg, Issuer, Kind};
+use regionguard_harness::tools;
+use regionguard_mesh::{Mesh, Result, kube};
+use serde_json::{Value, json};
+
+/// The local region of every bundle here, whose tokens count.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// Objects of one place in the mesh. The module comes from this machine's disk: how it comes from a registry is shown elsewhere.
+pub(crate) struct Manifests {
+    pub(crate) plugin: Value,
+    interlock: Value,
+    direct_peer: Value,
+}
+
+impl Manifests {
+    /// Renders the bundle by `regionguard render istio`, with these options more.
+    pub(crate) fn render(mesh: &Mesh, bundle: &Value, options: &[&str]) -> Result<Self> {
+        let id = options.join("_").replace(['-', '='], "");
+        let (source, out) = (
+            mesh.dir().join(format!("bundle_{id}.json")),
+            mesh.dir().join(format!("rendered_{id}")),
+        );
+        std::fs::write(&source, bundle.to_string())?;
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "run",
+                "--quiet",
+                "--package",
+                "regionguard-cli",
+                "--",
+                "render",
+                "istio",
+            ])
+            .arg(&source)
+            .args(options)
+            .arg("--out")
+            .arg(&out)
+            .current_dir(tools::workspace_root())
+            .output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        let mut plugin = read(&out, "wasmplugin.yaml")?;
+        plugin["spec"]["url"] = json!(format!("file://{}", tools::wasm_module()?.display()));
+        if let Some(spec) = plugin["spec"].as_object_mut() {
+            spec.remove("sha256");
+        }
+        Ok(Self {
+            plugin,
+            interlock: read(&out, "interlock.yaml")?,
+            direct_peer: read(&out, "direct-peer.yaml")?,
+        })
+    }
+
+    /// Applies all of it, what guards the filter's place first.
+    pub(crate) async fn apply(&self, mesh: &Mesh) -> Result<()> {
+        self.apply_guards(mesh).await?;
+        apply(mesh, &self.plugin).await
+    }
+
+    /// Applies all but the plugin.
+    pub(crate) async fn apply_guards(&self, mesh: &Mesh) -> Result<()> {
+        apply(mesh, &self.interlock).await?;
+        apply(mesh, &self.direct_peer).await
+    }
+}
+
+pub(crate) async fn apply(mesh: &Mesh, object: &Value) -> Result<()> {
+    mesh.kube().apply_object(object).await.map(drop)
+}
+
+/// The bundle `shop` of [`REGION`] with these rules.
+pub(crate) fn bundle(issuer: &Issuer, rules: &Value) -> Value {
+    json!({
+        "region": REGION,
+        "metadata": {"name": "shop", "version": 1},
+        "documents": [
+            {
+                "apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": REGION},
+                "spec": {
+                    "issuer": "identity.global.com",
+                    "audiences": ["api.us-east-1.com"],
+                    "keys": {"jwks": issuer.jwks()},
+                },
+            },
+            {
+                "apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"},
+                "spec": {"rules": rules},
+            },
+        ],
+    })
+}
+
+/// The issuer of the tokens, with one key.
+pub(crate) fn issuer() -> Result<Issuer> {
+    Issuer::without_keys("identity.global.com", REGION).with_key("us-east-1-p256", Kind::P256)
+}
+
+/// A token for these audiences with these permissions.
+pub(crate) fn token(issuer: &Issuer, audiences: &[&str], permissions: &[&str]) -> Result<String> {
+    let mut claims = issuer.claims("alice");
+    claims["aud"] = json!(audiences);
+    claims["permissions"]["global"] = json!(permissions);
+    issuer.mint(Alg::Es256, issuer.kid(Alg::Es256)?, &claims)
+}
+
+fn read(folder: &Path, file: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(folder.join(file))?;
+    let mut documents = kube::documents(&text)?;
+    documents.pop().ok_or_else(|| format!("nothing in `{file}`").into())
+}

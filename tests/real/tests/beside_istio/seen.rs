@@ -1,0 +1,83 @@
+//! What became of a request: its answer, who gave it, and what our filter said of it.
+
+use std::fmt;
+
+use regionguard_harness::client::Response;
+use regionguard_mesh::{Result, Workload};
+
+/// One request as `server` saw it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    /// Who answered: Envoy's response code details.
+    pub(crate) by: String,
+    /// Verdict and reason of our decision line; empty where our filter did not see the request.
+    pub(crate) decision: String,
+    /// Whether the service behind the sidecar got the request.
+    pub(crate) reached: bool,
+}
+
+impl Seen {
+    pub(crate) fn new(status: u16, by: &str, decision: &str) -> Self {
+        Self {
+            status,
+            by: by.to_owned(),
+            decision: decision.to_owned(),
+            reached: by == UPSTREAM,
+        }
+    }
+
+    /// Let in, by us for this reason.
+    pub(crate) fn allowed(reason: &str) -> Self {
+        Self::new(200, UPSTREAM, &format!("allow;{reason}"))
+    }
+
+    /// Let in where our filter does not stand.
+    pub(crate) fn passed() -> Self {
+        Self::new(200, UPSTREAM, "")
+    }
+
+    /// Refused by us.
+    pub(crate) fn refused(status: u16, reason: &str) -> Self {
+        Self::new(status, &format!("regionguard.{reason}"), &format!("deny;{reason}"))
+    }
+
+    /// Refused by the interlock, because our filter did not see it.
+    pub(crate) fn unseen() -> Self {
+        Self::new(403, NO_POLICY, "")
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            status,
+            by,
+            decision,
+            reached,
+        } = self;
+        write!(
+            f,
+            "{status} by {by}, decision `{decision}`, {}",
+            if *reached { "reached" } else { "not reached" }
+        )
+    }
+}
+
+const UPSTREAM: &str = "via_upstream";
+/// Of an RBAC filter that allows what matches a policy of its own.
+pub(crate) const NO_POLICY: &str = "rbac_access_denied_matched_policy[none]";
+
+/// Waits for the answer, and looks at what `server` has of the request.
+pub(crate) async fn look(server: &Workload, answer: impl Future<Output = Result<Response>>) -> Result<Seen> {
+    let (lines, reached) = (server.access_log().entries().len(), server.upstream().count());
+    let answer = answer.await?;
+    let entry = server.access_log().after(lines).await?;
+    let decision: Vec<&str> = entry.text("decision").splitn(3, ';').take(2).collect();
+    Ok(Seen {
+        status: answer.status,
+        by: entry.text("details").to_owned(),
+        decision: decision.join(";"),
+        reached: server.upstream().count() > reached,
+    })
+}
