@@ -47,7 +47,7 @@ impl Caller {
 impl Site {
     /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
     pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
-        let (signer, modules) = (Signer::new()?, Modules::start().await?);
+        let (signer, modules) = (Signer::new()?, Modules::serve(std::fs::read(tools::wasm_module()?)?).await?);
         mesh.namespace(namespace).await?;
         for object in way.surroundings(namespace)? {
             mesh.kube().apply_object(&object).await?;
@@ -210,15 +210,14 @@ pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
 }
 
 /// What hands the module out to agents, in the place of a registry.
-struct Modules {
+pub struct Modules {
     url: String,
     task: JoinHandle<()>,
 }
 
 impl Modules {
-    async fn start() -> Result<Self> {
+    pub async fn serve(module: Vec<u8>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let module = std::fs::read(tools::wasm_module()?)?;
         let url = format!("http://{}/plugin.wasm", listener.local_addr()?);
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -235,7 +234,7 @@ impl Modules {
         Ok(Self { url, task })
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.url.clone()
     }
 }
