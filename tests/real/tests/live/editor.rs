@@ -123,7 +123,14 @@ impl<'a> Editor<'a> {
             assert_eq!(self.nacks(), nacks + 1, "{}", self.site.mesh.istiod_log());
         }
         let metrics = self.site.api.prometheus().await?;
-        assert!(metrics.contains("\nregionguard_bundle_refused{} "), "{metrics}");
+        for (begins, ends) in [
+            ("regionguard_bundle_refused{", ""),
+            ("envoy_extension_config_discovery_http_filter_", "regionguard_config_fail{"),
+            ("envoy_extension_config_discovery_http_filter_", "regionguard_update_rejected{"),
+        ] {
+            let has = |line: &str| line.starts_with(begins) && line.contains(ends);
+            assert!(metrics.lines().any(has), "no `{begins}…{ends}`: {metrics}");
+        }
         self.nothing_changes().await
     }
 
