@@ -181,7 +181,8 @@ impl Probes {
     pub async fn wait_for(&mut self, number: usize) -> Result<[SystemTime; WORKERS]> {
         let request = self.caller.get(&format!("/marker/{number}"));
         let [first, second] = &mut self.connections;
-        let (first, second) = tokio::try_join!(until(first, &request), until(second, &request))?;
+        let seen = tokio::try_join!(until(first, &request), until(second, &request));
+        let (first, second) = seen.map_err(|error| format!("push {number} is not in force on a worker: {error}"))?;
         Ok([first, second])
     }
 }
@@ -194,7 +195,7 @@ async fn until(connection: &mut Connection, request: &Request) -> Result<SystemT
             return Ok(SystemTime::now());
         }
         if answer.status != 403 || Instant::now() > deadline {
-            return Err(format!("{request:?} is answered {} within {WAIT:?}", answer.status).into());
+            return Err(format!("answered {} within {WAIT:?}", answer.status).into());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
