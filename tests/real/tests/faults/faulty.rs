@@ -29,6 +29,7 @@ pub async fn on_some_workers(mesh: Arc<Mesh>) -> Result<()> {
     })
     .await?;
     // Envoy takes it: its canary has.
+    tokio::time::sleep(Duration::from_secs(4)).await; eprintln!("{}", scene.api.ask("/stats?filter=http_filter").await?);
     scene.wait_for_pushes("update_success", 1).await?;
     assert_eq!(scene.pushes("config_fail").await?, 0);
     let denied = scene.counter("regionguard_interlock.denied").await?;
@@ -96,7 +97,7 @@ pub async fn trapped(mesh: Arc<Mesh>) -> Result<()> {
                 break;
             }
             assert_eq!((seen.status, seen.decision.as_str(), seen.reached), (503, "", false), "{seen:?}");
-            assert!(trapped.elapsed() < WAIT, "{}", scene.api.log());
+            assert!(trapped.elapsed() < WAIT, "{}", scene.log_tail());
             tokio::time::sleep(RELOAD / 10).await;
         }
     }

@@ -23,6 +23,7 @@ mod seen;
 mod site;
 mod steady;
 mod upgrades;
+mod watched;
 #[path = "../live/way.rs"]
 #[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
 mod way;

@@ -15,6 +15,8 @@ use crate::way::Way;
 /// How long anything may take on a busy machine.
 pub const WAIT: Duration = Duration::from_secs(60);
 
+const TAIL: usize = 12;
+
 /// What Envoy answers for a filter from a discovery that has no configuration.
 pub const NO_CONFIGURATION: (u16, &str, &str) = (500, "NFCF", "");
 /// What the interlock answers where the filter has not decided.
@@ -88,7 +90,7 @@ impl Scene {
             }
             if Instant::now() > deadline {
                 let answer = answer.map(|answer| answer.status);
-                return Err(format!("{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}", self.api.log()).into());
+                return Err(format!("{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}", self.log_tail()).into());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -140,7 +142,7 @@ impl Scene {
     /// Waits until such a counter has reached a value.
     pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
         let reached = self.api.wait_for(|stats| crate::site::pushes_in(stats, counter) >= value).await;
-        reached.map(drop).map_err(|error| format!("`{counter}`: {error}: {}", self.api.log()).into())
+        reached.map(drop).map_err(|error| format!("`{counter}`: {error}: {}", self.log_tail()).into())
     }
 
     /// The sum of the counters whose names end so.
@@ -154,7 +156,18 @@ impl Scene {
     pub fn assert_logged(&self, parts: &[&str]) {
         let log = self.api.log();
         for part in parts {
-            assert!(log.contains(part), "no `{part}` in the log:\n{log}");
+            assert!(log.contains(part), "no `{part}` in the log:\n{}", self.log_tail());
         }
     }
+
+    /// What warns at the end of the log of agent and Envoy.
+    pub fn log_tail(&self) -> String {
+        warnings(&self.api.log())
+    }
+}
+
+/// The last lines of a log that are more than information.
+pub fn warnings(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("\tinfo\t")).collect();
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }

@@ -2,81 +2,64 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use regionguard_harness::tools;
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::load::Load;
-use crate::oracle::{Push, judge};
-use crate::scene::WAIT;
-use crate::site::{Modules, Site, WORKERS};
-use crate::way::{self, Way, config_map, set_bundle};
+use crate::site::{Modules, Site};
+use crate::watched::Watched;
+use crate::way::{Way, config_map, set_bundle};
 
 pub async fn by_file(mesh: Arc<Mesh>) -> Result<()> {
     let site = Site::start(&mesh, "upgrade-file", Way::ConfigMap).await?;
     std::fs::write(site.api.dir().join("etc/regionguard/module/next.wasm"), next()?)?;
-    let naming = |file_name: &str| {
+    let files = ["next.wasm", "plugin.wasm"];
+    there_and_back(&site, files, |index, bundle| {
         config_map(&site.namespace, |file| {
-            set_bundle(file, &site.signer.bundle(0, 1));
+            set_bundle(file, bundle);
             let code = &mut file["resources"][0]["typed_config"]["config"]["vm_config"]["code"];
-            code["local"]["filename"] = json!(format!("./etc/regionguard/module/{file_name}"));
+            code["local"]["filename"] = json!(format!("./etc/regionguard/module/{}", files[index]));
         })
-    };
-    there_and_back(&site, [naming("next.wasm")?, naming("plugin.wasm")?], ["next.wasm", "plugin.wasm"]).await
+    })
+    .await
 }
 
 pub async fn by_plugin(mesh: Arc<Mesh>) -> Result<()> {
     let site = Site::start(&mesh, "upgrade-plugin", Way::WasmPlugin).await?;
-    let modules = [next()?, current()?];
-    let digests = modules.each_ref().map(|module| format!("{:x}", Sha256::digest(module)));
-    let [next, current] = modules;
+    let [next, current] = [next()?, current()?];
+    let digests = [&next, &current].map(|module| format!("{:x}", Sha256::digest(module)));
     let servers = [Modules::serve(next).await?, Modules::serve(current).await?];
-    let naming = |index: usize| -> Result<Value> {
-        let mut plugin = site.object(&site.signer.bundle(0, 1))?;
+    // The agent keeps a module in a file that is named by its digest.
+    let files = digests.each_ref().map(|digest| format!("{digest}.wasm"));
+    there_and_back(&site, files.each_ref().map(String::as_str), |index, bundle| {
+        let mut plugin = site.object(bundle)?;
         plugin["spec"]["url"] = json!(servers[index].url());
         plugin["spec"]["sha256"] = json!(digests[index]);
         Ok(plugin)
-    };
-    let plugins = [naming(0)?, naming(1)?];
-    // The agent keeps a module in a file that is named by its digest.
-    there_and_back(&site, plugins, digests.each_ref().map(|digest| digest.as_str())).await
+    })
+    .await
 }
 
-/// Applies each of the objects under load, and waits until every worker has a VM of the module in a file of this name.
-async fn there_and_back(site: &Site, objects: [Value; 2], files: [&str; 2]) -> Result<()> {
-    let load = Load::start(site).await?;
-    let exchanged: Result<()> = async {
-        for (object, file) in objects.iter().zip(files) {
-            let before = fresh(site).await?;
-            way::kubectl_apply(&site.mesh, object).await?;
-            let in_force = |config: &str| config.contains(&format!("/{file}")) || config.contains(&format!("/{file}.wasm"));
-            site.api.wait_for_config(in_force).await?;
-            // A new VM knows no token: each of the workers verifies the one of the load again.
-            let deadline = Instant::now() + WAIT;
-            while fresh(site).await? < before + WORKERS as u64 {
-                if Instant::now() > deadline {
-                    return Err(format!("not all workers run `{file}`: {}", site.api.log()).into());
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-        }
-        Ok(())
+/// Applies, under load, each of two objects, which `object` makes of its number and of a bundle; waits until every worker serves
+/// the bundle that came with the module of this file, and so runs that module.
+async fn there_and_back(
+    site: &Site,
+    files: [&str; 2],
+    object: impl Fn(usize, &Value) -> Result<Value>,
+) -> Result<()> {
+    let mut watched = Watched::new(site).await?;
+    for (index, file) in files.into_iter().enumerate() {
+        watched.apply(object(index, &watched.next())?).await?;
+        watched.in_force().await?;
+        let config = site.api.ask("/config_dump?resource=ecds_filters").await?;
+        assert!(config.contains(&format!("/{file}\"")), "no `{file}` in {config}");
     }
-    .await;
-    let seen = load.finish(site).await?;
-    exchanged?;
-    let last = judge(&[Push::new("the only bundle", 1, true)], &seen)?;
-    assert_eq!(last, [0; WORKERS]);
+    watched.judge().await?;
     assert_eq!(site.pushes("update_rejected").await?, 0);
+    assert_eq!(site.pushes("config_fail").await?, 0);
     Ok(())
-}
-
-/// How often a worker has verified a token that it did not know.
-async fn fresh(site: &Site) -> Result<u64> {
-    site.counter("wasmcustom.regionguard.token_cache.miss").await
 }
 
 fn current() -> Result<Vec<u8>> {

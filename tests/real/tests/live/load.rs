@@ -105,6 +105,12 @@ impl Load {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        let all = site.api.access_log().entries();
+        let allowed = all.iter().filter(|entry| entry.status() == 200).count();
+        let reached = site.api.upstream().count();
+        if reached != allowed as u64 {
+            return Err(format!("{allowed} requests were allowed, and {reached} have got through").into());
+        }
         let mut decisions = HashMap::new();
         for entry in entries {
             let decision = decided(&entry)?;

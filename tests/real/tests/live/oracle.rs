@@ -100,11 +100,7 @@ fn by_bundle<'a>(pushes: &[Push], seen: &'a [Seen]) -> Result<HashMap<&'a str, u
         if request.version() != Some(push.version) {
             return Err(format!("push {number} ({push:?}) says {:?}", request.decision).into());
         }
-        if *bundles
-            .entry(request.decision.bundle.as_str())
-            .or_insert(number)
-            != number
-        {
+        if *bundles.entry(request.decision.bundle.as_str()).or_insert(number) != number {
             return Err(format!("two pushes are `{}`", request.decision.bundle).into());
         }
     }
@@ -127,12 +123,7 @@ fn contents(request: &Seen, number: usize) -> Result<()> {
 
 /// Finds for each request of one worker, in the order in which they were sent, the earliest state of the pushes that explains it.
 /// What was answered before another was sent has a state that is not later.
-fn in_order(
-    pushes: &[Push],
-    serving: &[usize],
-    bundles: &HashMap<&str, usize>,
-    requests: &[&Seen],
-) -> Result<usize> {
+fn in_order(pushes: &[Push], serving: &[usize], bundles: &HashMap<&str, usize>, requests: &[&Seen]) -> Result<usize> {
     let (mut floor, mut answered): (usize, Vec<(Instant, usize)>) = (0, Vec::new());
     let mut last = 0;
     for request in requests {
@@ -143,10 +134,7 @@ fn in_order(
             }
             !before
         });
-        let due = pushes
-            .iter()
-            .rposition(|push| push.is_due(request.sent))
-            .unwrap_or(0);
+        let due = pushes.iter().rposition(|push| push.is_due(request.sent)).unwrap_or(0);
         let begun = pushes.partition_point(|push| push.begun <= request.answered);
         let number = bundles[request.decision.bundle.as_str()];
         let state = (floor.max(due)..begun).find(|state| serving[*state] == number);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::bundles::FAULTS;
 use crate::load::{self, Load};
 use crate::oracle::{Push, judge, serving};
-use crate::site::{IN_FORCE, Probes, Site, WORKERS, pushes_in};
+use crate::site::{IN_FORCE, Probes, Site, WAIT, WORKERS, pushes_in};
 use crate::way::{Way, config_map, config_map_of, set_bundle};
 
 const PUSHES: usize = 200;
@@ -20,7 +20,6 @@ const RELOADS: [usize; 2] = [50, 100];
 /// After as many pushes, what is in force on each worker is looked at before the next one.
 const LOOK: usize = 4;
 const NAMESPACE: &str = "live-random";
-const WAIT: Duration = Duration::from_secs(20);
 
 pub async fn two_hundred(mesh: &Arc<Mesh>) -> Result<()> {
     let seed = seed()?;
@@ -45,7 +44,10 @@ pub async fn two_hundred(mesh: &Arc<Mesh>) -> Result<()> {
     let made = &pushes.made;
     let last = judge(made, &seen).map_err(of_seed)?;
     let expected = serving(made).last().copied().unwrap_or_default();
-    assert_eq!(last, [expected; WORKERS], "the last push serves, REGIONGUARD_SEED={seed}");
+    assert_eq!(
+        last, [expected; WORKERS],
+        "the last push serves, REGIONGUARD_SEED={seed}"
+    );
     assert_eq!(load::workers(&seen), WORKERS);
     assert_eq!(mesh.kubelet().errors(), Vec::<String>::new());
     // The counters of a VM end with it.
@@ -144,7 +146,10 @@ impl Pushes {
         let text = |text: String| config_map_of(NAMESPACE, &text);
         let (what, map) = match self.random.rand_range(0..5) {
             0 => ("no YAML", text(format!("resources: [ # {number}\n"))?),
-            1 => ("no resource", text(format!("version_info: '{number}'\nresources: []\n"))?),
+            1 => (
+                "no resource",
+                text(format!("version_info: '{number}'\nresources: []\n"))?,
+            ),
             2 => ("no text", text(" ".repeat(number))?),
             3 => (
                 "no module",

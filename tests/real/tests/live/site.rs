@@ -19,7 +19,8 @@ pub const WORKERS: usize = 2;
 /// How long an edit may take until it is in force on every worker, once it has got into the pod.
 pub const IN_FORCE: Duration = Duration::from_secs(2);
 
-const WAIT: Duration = Duration::from_secs(20);
+/// How long anything may take that has no limit of its own.
+pub const WAIT: Duration = Duration::from_secs(20);
 const TRIES: usize = 100;
 
 pub struct Site {
@@ -62,9 +63,7 @@ impl Site {
         let site = Self {
             api,
             way,
-            caller: Caller {
-                token: signer.token()?,
-            },
+            caller: Caller { token: signer.token()? },
             signer,
             namespace: namespace.to_owned(),
             mesh: Arc::clone(mesh),
@@ -104,7 +103,9 @@ impl Site {
     /// Waits until such a counter has reached a value.
     pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
         let reached = self.api.wait_for(|stats| pushes_in(stats, counter) >= value).await;
-        reached.map(drop).map_err(|error| format!("`{counter}`: {error}").into())
+        reached
+            .map(drop)
+            .map_err(|error| format!("`{counter}`: {error}").into())
     }
 
     /// A counter; 0 where there is none.
@@ -180,7 +181,8 @@ impl Probes {
     pub async fn wait_for(&mut self, number: usize) -> Result<[SystemTime; WORKERS]> {
         let request = self.caller.get(&format!("/marker/{number}"));
         let [first, second] = &mut self.connections;
-        let (first, second) = tokio::try_join!(until(first, &request), until(second, &request))?;
+        let seen = tokio::try_join!(until(first, &request), until(second, &request));
+        let (first, second) = seen.map_err(|error| format!("push {number} is not in force on a worker: {error}"))?;
         Ok([first, second])
     }
 }
@@ -193,7 +195,7 @@ async fn until(connection: &mut Connection, request: &Request) -> Result<SystemT
             return Ok(SystemTime::now());
         }
         if answer.status != 403 || Instant::now() > deadline {
-            return Err(format!("{request:?} is answered {} within {WAIT:?}", answer.status).into());
+            return Err(format!("answered {} within {WAIT:?}", answer.status).into());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

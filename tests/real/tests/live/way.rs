@@ -91,7 +91,9 @@ impl Way {
 /// The ConfigMap that ships, the file in it changed by `edit`.
 pub fn config_map(namespace: &str, edit: impl FnOnce(&mut Value)) -> Result<Value> {
     let mut map = Way::ConfigMap.manifest("configmap.yaml", namespace)?;
-    let text = map["data"][FILE].as_str().ok_or("the ConfigMap that ships has no file")?;
+    let text = map["data"][FILE]
+        .as_str()
+        .ok_or("the ConfigMap that ships has no file")?;
     let mut file = one(text)?;
     edit(&mut file);
     map["data"][FILE] = json!(serde_json::to_string_pretty(&file)?);

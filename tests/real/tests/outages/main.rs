@@ -13,6 +13,8 @@ mod oracle;
 #[path = "../live/site.rs"]
 #[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
 mod site;
+#[path = "../faults/watched.rs"]
+mod watched;
 #[path = "../live/way.rs"]
 #[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
 mod way;
