@@ -7,7 +7,7 @@ use regionguard_harness::tools;
 use regionguard_mesh::{Mesh, Result};
 
 use crate::bundles::{FAULTS, Signer};
-use crate::scene::{NO_CONFIGURATION, Scene};
+use crate::scene::Scene;
 use crate::seen::Seen;
 use crate::way::{Way, bring_module};
 
@@ -39,7 +39,7 @@ async fn refused(mesh: &Arc<Mesh>, way: Way, namespace: &str) -> Result<Scene> {
     scene.filter().await?;
     scene.until("/open/1", 500).await?;
 
-    scene.assert_closed(NO_CONFIGURATION).await?;
+    scene.assert_closed().await?;
     scene.assert_logged(&["the bundle is refused"]);
     scene.assert_logged(&fault.named);
     assert!(scene.pushes("config_fail").await? >= 1);

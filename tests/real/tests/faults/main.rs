@@ -48,8 +48,8 @@ fn main() -> ExitCode {
             first_bundle::of_a_plugin,
         ),
         suite::test(
-            "what_a_worker_without_a_filter_does_not_decide_meets_the_interlock",
-            faulty::on_some_workers,
+            "what_one_worker_does_not_decide_meets_the_interlock",
+            faulty::on_one_worker,
         ),
         suite::test("a_filter_that_traps_is_loaded_anew", faulty::trapped),
         suite::test("a_restart_under_load_lets_nothing_undecided_in", restarts::under_load),

@@ -6,7 +6,7 @@ use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
 
 use crate::bundles::Signer;
-use crate::scene::{NO_CONFIGURATION, Scene, WAIT};
+use crate::scene::{Scene, WAIT};
 use crate::seen::Seen;
 use crate::way::{Way, bring_module, config_map, set_bundle};
 
@@ -21,13 +21,13 @@ pub async fn missing(mesh: Arc<Mesh>) -> Result<()> {
     // At start: the listener comes up, closed.
     scene.filter().await?;
     scene.until("/open/1", 500).await?;
-    scene.assert_closed(NO_CONFIGURATION).await?;
+    scene.assert_closed().await?;
     assert!(scene.pushes("config_fail").await? >= 1);
     scene.assert_logged(&["Filesystem config update rejected", MODULE]);
 
     // It is not looked for again before the configuration changes.
     bring_module(scene.api.dir())?;
-    scene.assert_closed(NO_CONFIGURATION).await?;
+    scene.assert_closed().await?;
     scene.apply(&map(&signer, 2, MODULE)?).await?;
     scene.until("/open/1", 200).await?;
     assert_eq!(scene.ask("/open/1").await?, Seen::allowed("rule.allowed"));
@@ -44,7 +44,7 @@ pub async fn missing(mesh: Arc<Mesh>) -> Result<()> {
     // Until the proxy starts anew.
     tokio::time::timeout(WAIT, scene.api.restart_agent()).await??;
     scene.until("/open/1", 500).await?;
-    scene.assert_closed(NO_CONFIGURATION).await?;
+    scene.assert_closed().await?;
     scene.apply(&map(&signer, 4, MODULE)?).await?;
     scene.until("/marker/4", 200).await?;
     scene.assert_decided().await

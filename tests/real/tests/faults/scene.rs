@@ -1,10 +1,11 @@
 //! A workload with the manifests that ship, of which something may be missing or wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use regionguard_harness::access_log::Entry;
-use regionguard_harness::client::Request;
+use regionguard_harness::client::{Connection, Request, Response};
 use regionguard_mesh::{Mesh, Result, Spec, Workload};
 use serde_json::Value;
 
@@ -16,11 +17,7 @@ use crate::way::Way;
 pub const WAIT: Duration = Duration::from_secs(60);
 
 const TAIL: usize = 12;
-
-/// What Envoy answers for a filter from a discovery that has no configuration.
-pub const NO_CONFIGURATION: (u16, &str, &str) = (500, "NFCF", "");
-/// What the interlock answers where the filter has not decided.
-pub const INTERLOCK: (u16, &str, &str) = (403, "-", "rbac_access_denied_matched_policy[none]");
+const LOOK: Duration = Duration::from_millis(50);
 
 pub struct Scene {
     pub api: Workload,
@@ -28,6 +25,8 @@ pub struct Scene {
     pub namespace: String,
     token: String,
     way: Way,
+    /// Requests that have been answered, each of which has a line in the access log, soon.
+    answered: AtomicUsize,
 }
 
 impl Scene {
@@ -46,6 +45,7 @@ impl Scene {
             namespace: namespace.to_owned(),
             token: signer.token()?,
             way,
+            answered: AtomicUsize::new(0),
         })
     }
 
@@ -77,39 +77,67 @@ impl Scene {
     }
 
     pub async fn send(&self, request: &Request) -> Result<Seen> {
-        look(&self.api, self.api.client().send(request)).await
+        self.settled().await?;
+        let seen = look(&self.api, self.api.client().send(request)).await?;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Ok(seen)
     }
 
-    /// Waits until requests are answered with this status.
+    /// Waits until a request is answered with this status, over new connections.
     pub async fn until(&self, path: &str, status: u16) -> Result<()> {
         let deadline = Instant::now() + WAIT;
         loop {
             let answer = self.api.client().send(&self.get(path)).await;
-            if answer.as_ref().is_ok_and(|answer| answer.status == status) {
+            if self.is_answered(path, answer, status, deadline)? {
                 return Ok(());
             }
-            if Instant::now() > deadline {
-                let answer = answer.map(|answer| answer.status);
-                return Err(format!("{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}", self.log_tail()).into());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Whatever is asked is answered by Envoy with this status, these flags and these details, without a decision, and does not
-    /// reach the service.
-    pub async fn assert_closed(&self, (status, flags, details): (u16, &str, &str)) -> Result<()> {
-        let reached = self.api.upstream().count();
+    /// Waits until a request over this connection is answered with this status.
+    pub async fn until_on(&self, connection: &mut Connection, path: &str, status: u16) -> Result<()> {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let answer = connection.send(&self.get(path)).await;
+            if self.is_answered(path, answer, status, deadline)? {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn is_answered(&self, path: &str, answer: Result<Response>, status: u16, deadline: Instant) -> Result<bool> {
+        self.answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
+        let answer = answer.map(|answer| answer.status);
+        if Instant::now() > deadline {
+            return Err(format!("{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}", self.log_tail()).into());
+        }
+        Ok(matches!(answer, Ok(answered) if answered == status))
+    }
+
+    /// Waits until the lines of all requests that were answered are written.
+    async fn settled(&self) -> Result<()> {
+        let deadline = Instant::now() + WAIT;
+        while self.api.access_log().entries().len() < self.answered.load(Ordering::Relaxed) {
+            if Instant::now() > deadline {
+                return Err("the access log has fewer lines than there were answers".into());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Whatever is asked is answered by Envoy with 500, since it has no configuration for the filter: without a decision, and
+    /// without that it reaches the service.
+    pub async fn assert_closed(&self) -> Result<()> {
         let forged = self.get("/open/1").header("wasm.regionguard", "allow;rule.allowed;-/-;inline;-;-");
         let anonymous = Request::new("GET", "/open/1").host(HOST);
         for request in [self.get("/open/1"), self.get("/never/1"), forged, anonymous] {
-            let lines = self.api.access_log().entries().len();
-            let answer = self.api.client().send(&request).await?;
-            let entry = self.api.access_log().after(lines).await?;
-            let seen = (answer.status, entry.text("flags"), entry.text("details"), entry.decision());
-            assert_eq!(seen, (status, flags, details, None), "{:#}", entry.0);
+            assert_eq!(self.send(&request).await?, Seen::new(500, "", ""));
+            let entry = self.api.access_log().entries().pop();
+            assert_eq!(entry.as_ref().map(|entry| entry.text("flags")), Some("NFCF"), "{entry:?}");
         }
-        assert_eq!(self.api.upstream().count(), reached, "nothing reaches the service");
         Ok(())
     }
 
@@ -130,7 +158,7 @@ impl Scene {
             if Instant::now() > deadline {
                 return Err(format!("{reached} requests have reached the service, and not as many lines tell of it").into());
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 

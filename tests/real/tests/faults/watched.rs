@@ -10,6 +10,7 @@ use crate::oracle::{Push, judge};
 use crate::site::{Probes, Site, WORKERS};
 use crate::way::kubectl_apply;
 
+const AFTER: Duration = Duration::from_millis(500);
 /// Longer than any test.
 const UNKNOWN: Duration = Duration::from_secs(3600);
 
@@ -37,12 +38,7 @@ impl<'a> Watched<'a> {
         self.site.signer.bundle(number, number as u64 + 1)
     }
 
-    /// Applies the next bundle, which need not be in force yet.
-    pub async fn edit(&mut self) -> Result<()> {
-        self.apply(self.site.object(&self.next())?).await
-    }
-
-    /// Applies an object with the next bundle.
+    /// Applies an object with the next bundle, which need not be in force yet.
     pub async fn apply(&mut self, object: Value) -> Result<()> {
         let mut push = Push::new("an edit", self.made.len() as u64 + 1, true);
         // Not known: it is not due before it was seen.
@@ -63,6 +59,8 @@ impl<'a> Watched<'a> {
 
     /// No request was lost, and each was decided by what was in force.
     pub async fn judge(self) -> Result<()> {
+        // Some requests of each worker come after the last edit.
+        tokio::time::sleep(AFTER).await;
         let seen = self.load.finish(self.site).await?;
         let last = judge(&self.made, &seen)?;
         assert_eq!(last, [self.made.len() - 1; WORKERS]);

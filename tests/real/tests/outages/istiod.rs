@@ -29,14 +29,14 @@ pub async fn away(mesh: Arc<Mesh>) -> Result<()> {
 async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Result<()> {
     mesh.stop_istiod().await;
     let gone = Instant::now();
-    file.edit().await?;
+    edit(file).await?;
     file.in_force().await?;
-    plugin.edit().await?;
+    edit(plugin).await?;
     // A pod that is new gets neither certificate nor configuration: it does not get ready, and takes no request.
     let late = mesh.workload(Spec::new("outage-file", "late")).await;
     let late = late.err().ok_or("a workload has got ready without istiod")?.to_string();
     assert!(late.contains("not ready within"), "{late}");
-    file.edit().await?;
+    edit(file).await?;
     file.in_force().await?;
     for site in [&*file, &*plugin] {
         let log = site.site.api.log();
@@ -55,6 +55,11 @@ async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Resu
     }
     eprintln!("istiod is back, and found after {:?}", began.elapsed());
     plugin.in_force().await?;
-    plugin.edit().await?;
+    edit(plugin).await?;
     plugin.in_force().await
+}
+
+async fn edit(site: &mut Watched<'_>) -> Result<()> {
+    let object = site.site.object(&site.next())?;
+    site.apply(object).await
 }
