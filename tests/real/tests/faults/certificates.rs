@@ -27,12 +27,19 @@ pub async fn rotated(mesh: Arc<Mesh>) -> Result<()> {
     scene.apply(&strict()).await?;
     scene.apply(&connection_each(&scene.api)).await?;
     bring_module(scene.api.dir())?;
-    let web = mesh.workload(Spec::new(NAMESPACE, "web").env("SECRET_TTL", LIFE)).await?;
+    let web = mesh
+        .workload(Spec::new(NAMESPACE, "web").env("SECRET_TTL", LIFE))
+        .await?;
     scene.filter().await?;
     let ask = async |path: &str| web.call(&scene.api, &Request::new("GET", path)).await;
     let deadline = Instant::now() + WAIT;
     while !matches!(ask("/peer/first").await, Ok(answer) if answer.status == 200) {
-        assert!(Instant::now() < deadline, "{}\n{}", warnings(&web.log()), scene.log_tail());
+        assert!(
+            Instant::now() < deadline,
+            "{}\n{}",
+            warnings(&web.log()),
+            scene.log_tail()
+        );
         tokio::time::sleep(PAUSE).await;
     }
 
@@ -51,7 +58,9 @@ pub async fn rotated(mesh: Arc<Mesh>) -> Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     let entries = scene.api.access_log().entries();
-    let lost = entries.iter().find(|entry| ![200, 401].contains(&entry.status()) && entry.text("path") != "/peer/first");
+    let lost = entries
+        .iter()
+        .find(|entry| ![200, 401].contains(&entry.status()) && entry.text("path") != "/peer/first");
     assert_eq!(lost, None);
     scene.assert_decided().await
 }
@@ -66,10 +75,8 @@ fn bundle(signer: &Signer) -> Value {
             "from": {"workloads": [format!("spiffe://cluster.local/ns/{NAMESPACE}/sa/{account}")]},
         })
     };
-    bundle["documents"][1]["spec"]["rules"] = json!([
-        rule("web", "/peer/**", "web"),
-        rule("others", "/others/**", "others"),
-    ]);
+    bundle["documents"][1]["spec"]["rules"] =
+        json!([rule("web", "/peer/**", "web"), rule("others", "/others/**", "others"),]);
     bundle
 }
 
@@ -102,7 +109,8 @@ fn fingerprint(echo: &Value) -> Result<String> {
         .filter(|header| header[0] == "x-forwarded-client-cert")
         .find_map(|header| header[1].as_str());
     let hash = value.and_then(|value| value.split(';').find_map(|part| part.strip_prefix("Hash=")));
-    hash.map(str::to_owned).ok_or_else(|| format!("no digest in {echo:#}").into())
+    hash.map(str::to_owned)
+        .ok_or_else(|| format!("no digest in {echo:#}").into())
 }
 
 /// The serial number of the certificate that the workload shows.
@@ -112,5 +120,7 @@ async fn serial(workload: &Workload) -> Result<String> {
     let serial = chains
         .filter_map(|certificate| certificate["cert_chain"][0]["serial_number"].as_str())
         .next();
-    serial.map(str::to_owned).ok_or_else(|| format!("no serial number in {certificates:#}").into())
+    serial
+        .map(str::to_owned)
+        .ok_or_else(|| format!("no serial number in {certificates:#}").into())
 }

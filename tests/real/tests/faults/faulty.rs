@@ -25,10 +25,16 @@ pub async fn on_one_worker(mesh: Arc<Mesh>) -> Result<()> {
     let scene = start(&mesh, NAMESPACE, &signer, 2, "first").await?;
     scene.until("/open/1", 200).await?;
     let mut marked = scene.api.client().connect().await?;
-    assert_eq!(marked.send(&scene.get("/open/1").header("x-mark", "1")).await?.status, 200);
+    assert_eq!(
+        marked.send(&scene.get("/open/1").header("x-mark", "1")).await?.status,
+        200
+    );
 
     // Envoy takes the next configuration, because its canary does; one worker does not.
-    let (taken, refused) = (scene.pushes("update_success").await?, scene.pushes("config_fail").await?);
+    let (taken, refused) = (
+        scene.pushes("update_success").await?,
+        scene.pushes("config_fail").await?,
+    );
     scene.apply(&faulty(NAMESPACE, "second")?).await?;
     scene.wait_for_pushes("update_success", taken + 1).await?;
     assert_eq!(scene.pushes("config_fail").await?, refused);
@@ -92,7 +98,11 @@ pub async fn trapped(mesh: Arc<Mesh>) -> Result<()> {
     scene.until("/open/1", 200).await?;
     for _ in 0..2 {
         let trap = scene.send(&scene.get("/open/1").header("x-trap", "1")).await?;
-        assert_eq!((trap.status, trap.decision.as_str(), trap.reached), (503, "", false), "{trap:?}");
+        assert_eq!(
+            (trap.status, trap.decision.as_str(), trap.reached),
+            (503, "", false),
+            "{trap:?}"
+        );
         let trapped = Instant::now();
         // The VM is away: its requests are refused, and then a new one serves.
         loop {
@@ -101,12 +111,19 @@ pub async fn trapped(mesh: Arc<Mesh>) -> Result<()> {
                 assert_eq!(seen, Seen::allowed("rule.allowed"));
                 break;
             }
-            assert_eq!((seen.status, seen.decision.as_str(), seen.reached), (503, "", false), "{seen:?}");
+            assert_eq!(
+                (seen.status, seen.decision.as_str(), seen.reached),
+                (503, "", false),
+                "{seen:?}"
+            );
             assert!(trapped.elapsed() < WAIT, "{}", scene.log_tail());
             tokio::time::sleep(RELOAD / 10).await;
         }
     }
-    scene.assert_logged(&["Uncaught RuntimeError: unreachable"]);
+    scene.assert_logged(&["proxy_on_request_headers failed: Uncaught RuntimeError: unreachable"]);
+    // Each trap made a new VM; while a worker waits for it, requests count.
+    assert_eq!(scene.counter("wasm.regionguard.vm_reload_success").await?, 2);
+    assert!(scene.counter("wasm.regionguard.vm_reload_backoff").await? > 0);
     scene.assert_decided().await?;
     scene.apply(&bundle(NAMESPACE, &signer)?).await?;
     scene.until("/marker/1", 200).await?;

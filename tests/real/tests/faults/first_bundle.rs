@@ -19,12 +19,16 @@ pub async fn of_a_plugin(mesh: Arc<Mesh>) -> Result<()> {
     let scene = refused(&mesh, Way::WasmPlugin, "first-bundle-plugin").await?;
     // To istiod, too, Envoy says that it does not take it.
     let metrics = Client::new(mesh.istiod_debug()).get("/metrics").await?.text();
-    let rejects = metrics.lines().filter(|line| line.starts_with("pilot_total_xds_rejects"));
+    let rejects = metrics
+        .lines()
+        .filter(|line| line.starts_with("pilot_total_xds_rejects"));
     let said = rejects.clone().any(|line| line.contains("type=\"ecds\""));
     assert!(said, "{:?}", rejects.collect::<Vec<_>>());
     let log = mesh.istiod_log();
     let proxy = format!("api-0.{}", scene.namespace);
-    let refused = log.lines().find(|line| line.contains("ACK ERROR") && line.contains(&proxy));
+    let refused = log
+        .lines()
+        .find(|line| line.contains("ACK ERROR") && line.contains(&proxy));
     assert!(refused.is_some(), "{log}");
     Ok(())
 }

@@ -16,7 +16,10 @@ mod oracle;
 mod restarts;
 mod scene;
 #[path = "../beside_istio/seen.rs"]
-#[expect(dead_code, reason = "shared with the tests beside Istio's policies, which use all of it")]
+#[expect(
+    dead_code,
+    reason = "shared with the tests beside Istio's policies, which use all of it"
+)]
 mod seen;
 #[path = "../live/site.rs"]
 #[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]

@@ -35,7 +35,9 @@ pub async fn missing(mesh: Arc<Mesh>) -> Result<()> {
 
     // In a later push: what serves goes on serving.
     let rejected = scene.pushes("update_rejected").await?;
-    scene.apply(&map(&signer, 3, "etc/regionguard/module/next.wasm")?).await?;
+    scene
+        .apply(&map(&signer, 3, "etc/regionguard/module/next.wasm")?)
+        .await?;
     scene.wait_for_pushes("update_rejected", rejected + 1).await?;
     scene.assert_logged(&["etc/regionguard/module/next.wasm"]);
     assert_eq!(scene.ask("/marker/2").await?, Seen::allowed("rule.allowed"));

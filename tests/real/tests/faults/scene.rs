@@ -33,7 +33,9 @@ impl Scene {
     /// Puts interlock, direct peer and `first`, the object that holds the bundle, into a namespace of its own, and starts the
     /// workload `spec` in it. [`filter`](Self::filter) puts the filter into the chain, where that object does not.
     pub async fn start(mesh: &Arc<Mesh>, way: Way, spec: Spec, signer: &Signer, first: &Value) -> Result<Self> {
-        let namespace = first["metadata"]["namespace"].as_str().ok_or("an object without a namespace")?;
+        let namespace = first["metadata"]["namespace"]
+            .as_str()
+            .ok_or("an object without a namespace")?;
         mesh.namespace(namespace).await?;
         for object in way.surroundings(namespace)? {
             mesh.kube().apply_object(&object).await?;
@@ -111,7 +113,11 @@ impl Scene {
         self.answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
         let answer = answer.map(|answer| answer.status);
         if Instant::now() > deadline {
-            return Err(format!("{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}", self.log_tail()).into());
+            return Err(format!(
+                "{path} is answered {answer:?}, not {status}, within {WAIT:?}: {}",
+                self.log_tail()
+            )
+            .into());
         }
         Ok(matches!(answer, Ok(answered) if answered == status))
     }
@@ -131,12 +137,18 @@ impl Scene {
     /// Whatever is asked is answered by Envoy with 500, since it has no configuration for the filter: without a decision, and
     /// without that it reaches the service.
     pub async fn assert_closed(&self) -> Result<()> {
-        let forged = self.get("/open/1").header("wasm.regionguard", "allow;rule.allowed;-/-;inline;-;-");
+        let forged = self
+            .get("/open/1")
+            .header("wasm.regionguard", "allow;rule.allowed;-/-;inline;-;-");
         let anonymous = Request::new("GET", "/open/1").host(HOST);
         for request in [self.get("/open/1"), self.get("/never/1"), forged, anonymous] {
             assert_eq!(self.send(&request).await?, Seen::new(500, "", ""));
             let entry = self.api.access_log().entries().pop();
-            assert_eq!(entry.as_ref().map(|entry| entry.text("flags")), Some("NFCF"), "{entry:?}");
+            assert_eq!(
+                entry.as_ref().map(|entry| entry.text("flags")),
+                Some("NFCF"),
+                "{entry:?}"
+            );
         }
         Ok(())
     }
@@ -156,7 +168,9 @@ impl Scene {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(format!("{reached} requests have reached the service, and not as many lines tell of it").into());
+                return Err(
+                    format!("{reached} requests have reached the service, and not as many lines tell of it").into(),
+                );
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -169,8 +183,13 @@ impl Scene {
 
     /// Waits until such a counter has reached a value.
     pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
-        let reached = self.api.wait_for(|stats| crate::site::pushes_in(stats, counter) >= value).await;
-        reached.map(drop).map_err(|error| format!("`{counter}`: {error}: {}", self.log_tail()).into())
+        let reached = self
+            .api
+            .wait_for(|stats| crate::site::pushes_in(stats, counter) >= value)
+            .await;
+        reached
+            .map(drop)
+            .map_err(|error| format!("`{counter}`: {error}: {}", self.log_tail()).into())
     }
 
     /// The sum of the counters whose names end so.

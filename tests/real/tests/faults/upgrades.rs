@@ -44,11 +44,7 @@ pub async fn by_plugin(mesh: Arc<Mesh>) -> Result<()> {
 
 /// Applies, under load, each of two objects, which `object` makes of its number and of a bundle; waits until every worker serves
 /// the bundle that came with the module of this file, and so runs that module.
-async fn there_and_back(
-    site: &Site,
-    files: [&str; 2],
-    object: impl Fn(usize, &Value) -> Result<Value>,
-) -> Result<()> {
+async fn there_and_back(site: &Site, files: [&str; 2], object: impl Fn(usize, &Value) -> Result<Value>) -> Result<()> {
     let mut watched = Watched::new(site).await?;
     for (index, file) in files.into_iter().enumerate() {
         watched.apply(object(index, &watched.next())?).await?;

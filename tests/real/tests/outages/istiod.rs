@@ -39,17 +39,29 @@ async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Resu
     edit(file).await?;
     file.in_force().await?;
     for site in [&*file, &*plugin] {
-        let log = site.site.api.log();
-        assert!(log.contains("connection refused"), "{log}");
+        assert!(site.site.api.log().contains("failed to connect to upstream"));
+        let failures = site.site.api.prometheus().await?;
+        assert!(
+            failures.contains("\nistio_agent_istiod_connection_failures "),
+            "{failures}"
+        );
     }
     tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
-    assert_eq!(plugin.site.ask("/marker/0").await?.status, 200, "what is not pushed changes nothing");
+    assert_eq!(
+        plugin.site.ask("/marker/0").await?.status,
+        200,
+        "what is not pushed changes nothing"
+    );
 
     mesh.start_istiod().await?;
     let began = Instant::now();
     while plugin.site.ask("/marker/1").await?.status != 200 {
         if began.elapsed() > BACK {
-            return Err(format!("the plugin's edit is not in force after {BACK:?}: {}", plugin.site.api.log()).into());
+            return Err(format!(
+                "the plugin's edit is not in force after {BACK:?}: {}",
+                plugin.site.api.log()
+            )
+            .into());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
