@@ -27,7 +27,7 @@ enum Command {
     /// Check documents: all errors at once, each with its place and what would be right
     Check(check::Args),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
-    Render(render::Args),
+    Render(Box<render::Args>),
     /// Build the OCI image of the module
     Image(image::Args),
 }

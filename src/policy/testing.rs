@@ -105,12 +105,8 @@ pub(super) fn rule(text: &str) -> Rule {
             "src" => rule.from.source_regions = Some(list(value)),
             "net" => rule.from.networks = Some(value.split(',').map(network).collect()),
             "work" => {
-                rule.from.workloads = Some(
-                    value
-                        .split(',')
-                        .map(|text| SpiffePattern::parse(text).unwrap())
-                        .collect(),
-                )
+                let patterns = value.split(',').map(|text| SpiffePattern::parse(text).unwrap());
+                rule.from.workloads = Some(patterns.collect());
             }
             "perm" => rule.permissions.any_of = Some(list(value)),
             "perms" => rule.permissions.all_of = Some(list(value)),

@@ -48,7 +48,10 @@ pub(crate) fn files(place: &Place<'_>, bundle: &Bundle) -> Result<Vec<File>, Fai
         .set("class", CLASS)
         // Without the scheme: Envoy Gateway takes it with and without, and its own examples have it without.
         .set("image", place.image.url().trim_start_matches("oci://"))
-        .set("sha256", place.sha256.map_or("0".repeat(64), |digest| digest.as_str().to_owned()))
+        .set(
+            "sha256",
+            place.sha256.map_or("0".repeat(64), |digest| digest.as_str().to_owned()),
+        )
         .set("ports", ports(place.ports)?)
         .set("bundle", bundle.node.clone());
     let centers = bundle.centers();
@@ -77,10 +80,19 @@ fn ports(ports: &[u16]) -> Result<Node, Failure> {
     let mut seen = std::collections::BTreeSet::new();
     let items = ports.iter().map(|port| {
         if *port == 0 || !seen.insert(port) {
-            return Err(Failure::new(format!("error: `--port {port}`: give each port of the Gateway once, from 1 to 65535")));
+            return Err(Failure::new(format!(
+                "error: `--port {port}`: give each port of the Gateway once, from 1 to 65535"
+            )));
         }
-        let name = if ports.len() == 1 { "http".to_owned() } else { format!("http-{port}") };
-        Ok(map([("name", Node::Text(name)), ("port", Node::Number((*port).into()))]))
+        let name = if ports.len() == 1 {
+            "http".to_owned()
+        } else {
+            format!("http-{port}")
+        };
+        Ok(map([
+            ("name", Node::Text(name)),
+            ("port", Node::Number((*port).into())),
+        ]))
     });
     Ok(Node::List(items.collect::<Result<_, _>>()?))
 }

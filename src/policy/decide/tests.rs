@@ -504,3 +504,35 @@ fn what_is_forwarded_is_put_together() {
         Forwarding::default()
     );
 }
+
+#[test]
+fn a_workload_is_weighed_as_the_source_is() {
+    check(&[
+        (
+            &[("p", &["r allow public work=spiffe://a/*"])],
+            "-",
+            "us spiffe://a/x",
+            "allow rule.public p/r",
+        ),
+        (&[("p", &["r allow public work=spiffe://a/*"])], "-", "us", "401 -/-"),
+        (
+            &[("p", &["r allow work=spiffe://a/*"])],
+            "us",
+            "us spiffe://b/x",
+            "deny rule.workload p/r",
+        ),
+        (
+            &[("p", &["r allow", "d deny work=spiffe://a/*"])],
+            "us",
+            "us",
+            "deny rule.condition_unknown p/d",
+        ),
+        (
+            &[("p", &["r allow", "d deny work=spiffe://a/*"])],
+            "us",
+            "us spiffe://b/x",
+            "allow rule.allowed p/r",
+        ),
+        (&[("p", &["r defer work=spiffe://a/*"])], "us", "us", "defer p/r"),
+    ]);
+}

@@ -5,7 +5,7 @@
 //! Envoy Gateway's.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -61,8 +61,7 @@ impl EnvoyGateway {
     pub async fn start(settings: &Value) -> Result<Self> {
         let alone = alone()?;
         for port in PORTS {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-                .context(|| format!("Envoy Gateway and its Envoy need port {port}, which is taken"))?;
+            free(port).await?;
         }
         let run = RunDir::new("envoy-gateway")?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
@@ -79,7 +78,9 @@ impl EnvoyGateway {
         command.arg("server").arg("--config-path").arg(config);
         environment(&mut command, run.path());
         let mut gateway = Process::start("envoy-gateway", command, &run.path().join("envoy-gateway.log"))?;
-        gateway.wait_until(LIMIT, async || plane::answers(plane::loopback(8081), "/readyz").await).await?;
+        gateway
+            .wait_until(LIMIT, async || plane::answers(plane::loopback(8081), "/readyz").await)
+            .await?;
         Ok(Self {
             process: gateway,
             kube,
@@ -112,14 +113,23 @@ impl EnvoyGateway {
     ///
     /// # Errors
     /// When that does not come within a minute; the error holds the object as it is.
-    pub async fn wait_for(&self, api: &str, kind: &str, namespace: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn wait_for(
+        &self,
+        api: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let object = self.kube.get(api, kind, namespace, name).await?;
             match object {
                 Some(object) if wanted(&object) => return Ok(object),
                 object if Instant::now() > deadline => {
-                    return Err(format!("`{kind} {namespace}/{name}` does not become what is waited for: {object:#?}").into());
+                    return Err(
+                        format!("`{kind} {namespace}/{name}` does not become what is waited for: {object:#?}").into(),
+                    );
                 }
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -137,8 +147,14 @@ impl EnvoyGateway {
         let arguments = container["args"].as_array().ok_or("a Deployment without arguments")?;
         let volumes = volumes(self.dir(), "proxy")?;
         write_secret(&self.kube, "envoy", &volumes.join("certs")).await?;
-        let config_map = deployment["metadata"]["name"].as_str().ok_or("a Deployment without a name")?;
-        let sds = self.kube.get("v1", "ConfigMap", SYSTEM, config_map).await?.ok_or("no ConfigMap for SDS")?;
+        let config_map = deployment["metadata"]["name"]
+            .as_str()
+            .ok_or("a Deployment without a name")?;
+        let sds = self
+            .kube
+            .get("v1", "ConfigMap", SYSTEM, config_map)
+            .await?
+            .ok_or("no ConfigMap for SDS")?;
         for (key, value) in sds["data"].as_object().into_iter().flatten() {
             plane::write(&volumes.join("sds").join(key), value.as_str().unwrap_or_default())?;
         }
@@ -146,13 +162,19 @@ impl EnvoyGateway {
         for argument in arguments {
             let argument = argument.as_str().unwrap_or_default();
             // What a kubelet puts in.
-            command.arg(argument.replace("$(ENVOY_POD_NAME)", "proxy-0").replace("$(ENVOY_SERVICE_ZONE)", "zone-a"));
+            command.arg(
+                argument
+                    .replace("$(ENVOY_POD_NAME)", "proxy-0")
+                    .replace("$(ENVOY_SERVICE_ZONE)", "zone-a"),
+            );
         }
         // Beside other Envoys of this machine: no memory in common with any of them.
         command.args(["--base-id", &std::process::id().to_string()]);
         let log = self.dir().join("proxy.log");
         let mut process = Process::start("envoy", command, &log)?;
-        process.wait_until(LIMIT, async || plane::answers(plane::loopback(ADMIN), "/ready").await).await?;
+        process
+            .wait_until(LIMIT, async || plane::answers(plane::loopback(ADMIN), "/ready").await)
+            .await?;
         Ok(Proxy { process, log })
     }
 
@@ -168,7 +190,11 @@ impl EnvoyGateway {
                 return Ok(deployment.clone());
             }
             if Instant::now() > deadline {
-                return Err(format!("Envoy Gateway makes no Deployment for `{namespace}/{name}`; its log:\n{}", self.log()).into());
+                return Err(format!(
+                    "Envoy Gateway makes no Deployment for `{namespace}/{name}`; its log:\n{}",
+                    self.log()
+                )
+                .into());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -199,7 +225,10 @@ impl Proxy {
     /// # Errors
     /// When it does not answer.
     pub async fn prometheus(&self) -> Result<String> {
-        Ok(Client::new(plane::loopback(METRICS)).get("/stats/prometheus").await?.text())
+        Ok(Client::new(plane::loopback(METRICS))
+            .get("/stats/prometheus")
+            .await?
+            .text())
     }
 
     /// A counter or gauge by its name; 0 where there is none yet.
@@ -219,8 +248,12 @@ impl Proxy {
     pub async fn listener(&self, name: &str) -> Result<Value> {
         let dump = self.admin("/config_dump?resource=dynamic_listeners").await?.json()?;
         let listeners = dump["configs"].as_array().into_iter().flatten();
-        let found = listeners.filter(|listener| listener["name"] == name).find_map(|listener| listener.pointer("/active_state/listener"));
-        found.cloned().ok_or_else(|| format!("no listener `{name}` in {dump:#}").into())
+        let found = listeners
+            .filter(|listener| listener["name"] == name)
+            .find_map(|listener| listener.pointer("/active_state/listener"));
+        found
+            .cloned()
+            .ok_or_else(|| format!("no listener `{name}` in {dump:#}").into())
     }
 
     async fn admin(&self, path: &str) -> Result<regionguard_harness::client::Response> {
@@ -232,18 +265,41 @@ impl Proxy {
 fn alone() -> Result<File> {
     let path = std::env::temp_dir().join("regionguard-envoy-gateway.lock");
     let failed = || format!("cannot lock `{}`", path.display());
-    let file = File::options().create(true).truncate(false).write(true).open(&path).context(failed)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .context(failed)?;
     file.lock().context(failed)?;
     Ok(file)
 }
 
+/// Waits until nothing listens on a port: what ran before may take a moment to end.
+async fn free(port: u16) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context(|| format!("Envoy Gateway and its Envoy need port {port}, which is taken"));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
 async fn define_kinds(kube: &Kube) -> Result<()> {
     let dir = tools::tools_dir().join("real/envoy-gateway-crds");
-    let entries = std::fs::read_dir(&dir).context(|| format!("no `{}`: run `make setup-real`, which makes it", dir.display()))?;
+    let entries =
+        std::fs::read_dir(&dir).context(|| format!("no `{}`: run `make setup-real`, which makes it", dir.display()))?;
     let mut created = tokio::task::JoinSet::new();
     for entry in entries {
         let text = std::fs::read_to_string(entry?.path())?;
-        for document in text.split("\n---\n").filter(|text| text.contains("\nkind: CustomResourceDefinition")) {
+        for document in text
+            .split("\n---\n")
+            .filter(|text| text.contains("\nkind: CustomResourceDefinition"))
+        {
             let (kube, document) = (kube.clone(), document.to_owned());
             created.spawn(async move {
                 let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -266,11 +322,17 @@ async fn make_certificates(run: &Path) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("`envoy-gateway certgen` has failed: {}", String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!(
+        "`envoy-gateway certgen` has failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    )
+    .into())
 }
 
 fn environment(command: &mut Command, run: &Path) {
-    command.env("KUBECONFIG", plane::kubeconfig(run)).env("ENVOY_GATEWAY_NAMESPACE", SYSTEM);
+    command
+        .env("KUBECONFIG", plane::kubeconfig(run))
+        .env("ENVOY_GATEWAY_NAMESPACE", SYSTEM);
 }
 
 /// Folders that become /certs, /sds and /var/lib, and the file that becomes /etc/hosts.
@@ -296,21 +358,34 @@ async fn write_secret(kube: &Kube, name: &str, folder: &Path) -> Result<()> {
 
 fn base64(text: &str) -> Result<Vec<u8>> {
     use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(text).context(|| "a Secret that is not base64".to_owned())
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .context(|| "a Secret that is not base64".to_owned())
 }
 
 /// `settings`, with what a control plane outside of a cluster needs.
 fn configuration(settings: &Value) -> Result<Value> {
     let mut configuration = settings.clone();
-    let fields = configuration.as_object_mut().ok_or("the settings of Envoy Gateway are no mapping")?;
+    let fields = configuration
+        .as_object_mut()
+        .ok_or("the settings of Envoy Gateway are no mapping")?;
     fields.insert("apiVersion".to_owned(), json!("gateway.envoyproxy.io/v1alpha1"));
     fields.insert("kind".to_owned(), json!("EnvoyGateway"));
     // One control plane, and no webhook that puts a zone into pods, which are not there.
     let kubernetes = json!({"leaderElection": {"disable": true}, "proxyTopologyInjector": {"disabled": true}});
-    fields.insert("provider".to_owned(), json!({"type": "Kubernetes", "kubernetes": kubernetes}));
+    fields.insert(
+        "provider".to_owned(),
+        json!({"type": "Kubernetes", "kubernetes": kubernetes}),
+    );
     // Its own ports would be those of its Envoy, which has a network of its own in a cluster.
-    fields.insert("admin".to_owned(), json!({"address": {"host": "127.0.0.1", "port": places::port()?}}));
-    fields.insert("telemetry".to_owned(), json!({"metrics": {"prometheus": {"disable": true}}}));
+    fields.insert(
+        "admin".to_owned(),
+        json!({"address": {"host": "127.0.0.1", "port": places::port()?}}),
+    );
+    fields.insert(
+        "telemetry".to_owned(),
+        json!({"metrics": {"prometheus": {"disable": true}}}),
+    );
     Ok(configuration)
 }
 
@@ -325,10 +400,4 @@ fn own_root(run: &Path, volumes: &Path, program: &Path) -> Result<Command> {
     command.args(["/bin/sh", "-c", include_str!("gateway/own_root.sh"), "own-root"]);
     command.arg(volumes.join("root")).arg(volumes).arg(program);
     Ok(command)
-}
-
-/// The address of a port on loopback, for the tests' upstreams.
-#[must_use]
-pub fn loopback(port: u16) -> SocketAddr {
-    plane::loopback(port)
 }

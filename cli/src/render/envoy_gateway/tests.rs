@@ -27,12 +27,18 @@ fn rendered(bundle: &Value, ports: &[u16], centers: &[&str]) -> Result<Vec<File>
         sha256: Some(&sha256),
         centers: &centers,
     };
-    let bundle = Bundle { node: node(bundle), bytes: 0 };
+    let bundle = Bundle {
+        node: node(bundle),
+        bytes: 0,
+    };
     files(&place, &bundle).map_err(|failure| format!("{failure:?}"))
 }
 
 fn documents(files: &[File], name: &str) -> Vec<Value> {
-    let file = files.iter().find(|file| file.path == name).unwrap_or_else(|| panic!("no {name}"));
+    let file = files
+        .iter()
+        .find(|file| file.path == name)
+        .unwrap_or_else(|| panic!("no {name}"));
     let read = |document| serde_saphyr::from_str(document).unwrap_or_else(|error| panic!("{name}: {error}"));
     file.text.split("\n---\n").map(read).collect()
 }
@@ -56,7 +62,10 @@ fn the_policy_fails_closed_pins_the_module_and_holds_the_bundle_as_it_is() {
     assert_eq!(policy["metadata"]["namespace"], "no");
     assert_eq!(policy["spec"]["targetRefs"][0]["name"], "on");
     let wasm = &policy["spec"]["wasm"][0];
-    assert_eq!((&wasm["failOpen"], &wasm["rootID"], &wasm["name"]), (&json!(false), &json!("regionguard"), &json!("regionguard")));
+    assert_eq!(
+        (&wasm["failOpen"], &wasm["rootID"], &wasm["name"]),
+        (&json!(false), &json!("regionguard"), &json!("regionguard"))
+    );
     let image = json!({"url": "registry.example.com:5000/regionguard:1", "sha256": "1".repeat(64)});
     assert_eq!(wasm["code"], json!({"type": "Image", "image": image}));
     assert_eq!(wasm["config"], bundle);
@@ -69,7 +78,10 @@ fn every_port_has_its_peer_its_interlock_and_its_reload() {
     for port in ["tcp-80", "tcp-8443"] {
         let of_port = |policy: &Value| -> Vec<Value> {
             let patches = policy["spec"]["jsonPatches"].as_array().unwrap().iter();
-            patches.filter(|patch| patch["name"] == port).map(|patch| patch["operation"]["value"].clone()).collect()
+            patches
+                .filter(|patch| patch["name"] == port)
+                .map(|patch| patch["operation"]["value"].clone())
+                .collect()
         };
         let values = of_port(&interlock);
         assert_eq!(values.len(), 3, "{port}");
@@ -78,19 +90,34 @@ fn every_port_has_its_peer_its_interlock_and_its_reload() {
         assert_eq!(values[2], false, "{port}");
         assert_eq!(of_port(&reload), [json!("FAIL_RELOAD")], "{port}");
     }
-    let gateway = documents(&files, "gateway.yaml").into_iter().find(|document| document["kind"] == "Gateway").unwrap();
-    let ports: Vec<_> = gateway["spec"]["listeners"].as_array().unwrap().iter().map(|one| one["port"].clone()).collect();
+    let gateway = documents(&files, "gateway.yaml")
+        .into_iter()
+        .find(|document| document["kind"] == "Gateway")
+        .unwrap();
+    let ports: Vec<_> = gateway["spec"]["listeners"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["port"].clone())
+        .collect();
     assert_eq!(ports, [json!(80), json!(8443)]);
 }
 
 #[test]
 fn each_center_is_a_cluster_once_at_its_address() {
-    let bundle = with_centers(&[("b", "b.internal:8181"), ("a", "a.internal"), ("b", "b.internal:8181"), ("c", "")]);
+    let bundle = with_centers(&[
+        ("b", "b.internal:8181"),
+        ("a", "a.internal"),
+        ("b", "b.internal:8181"),
+        ("c", ""),
+    ]);
     let files = rendered(&bundle, &[80], &["c=c.internal:9"]).unwrap();
     let centers = &documents(&files, "centers.yaml")[0];
     let clusters = centers["spec"]["jsonPatches"].as_array().unwrap().iter().map(|patch| {
         let value = &patch["operation"]["value"];
-        let address = value.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address").unwrap();
+        let address = value
+            .pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address")
+            .unwrap();
         assert_eq!(patch["name"], value["name"]);
         assert_eq!(value["transport_socket"]["typed_config"]["sni"], address["address"]);
         format!("{}={}:{}", value["name"], address["address"], address["port_value"]).replace('"', "")
@@ -107,6 +134,11 @@ fn each_center_is_a_cluster_once_at_its_address() {
 #[test]
 fn a_port_is_given_once() {
     for ports in [&[80, 80][..], &[0]] {
-        assert!(rendered(&json!({}), ports, &[]).unwrap_err().contains("give each port of the Gateway once"), "{ports:?}");
+        assert!(
+            rendered(&json!({}), ports, &[])
+                .unwrap_err()
+                .contains("give each port of the Gateway once"),
+            "{ports:?}"
+        );
     }
 }

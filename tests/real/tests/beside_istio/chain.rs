@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use regionguard_mesh::{Result, Workload};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The filters that Istio puts behind all others.
 pub(crate) const REST: [&str; 4] = [
@@ -39,6 +39,19 @@ pub(crate) async fn wait_for(workload: &Workload, port: u16, filters: &[&str]) -
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// A connection is served by the filters of its first moment: with a new one for each request to the `api` of this namespace, each
+/// is served by those in force now.
+pub(crate) fn one_request_a_connection(namespace: &str) -> String {
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"namespace": namespace, "name": "api"},
+        "spec": {
+            "host": format!("api.{namespace}.svc.cluster.local"),
+            "trafficPolicy": {"connectionPool": {"http": {"maxRequestsPerConnection": 1}}},
+        },
+    })
+    .to_string()
 }
 
 /// The HTTP filters of each chain of the listener with this port.

@@ -66,7 +66,7 @@ pub(crate) async fn both(mesh: Arc<Mesh>) -> Result<()> {
     Ok(())
 }
 
-const GATEWAY_PORT: u16 = 18_090;
+const GATEWAY_PORT: u16 = 17_090;
 
 pub(crate) async fn gateway(mesh: Arc<Mesh>) -> Result<()> {
     mesh.namespace("edge").await?;

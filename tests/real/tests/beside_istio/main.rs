@@ -1,9 +1,11 @@
 //! Beside Istio's own: each of its policies on the same workload, the identity that its certificates give, the chains that it builds, and plugins of other
 //! makers in them.
 
+mod authorizer;
 mod chain;
 mod directions;
 mod manifests;
+mod migration;
 mod neighbours;
 mod policies;
 mod seen;
@@ -17,7 +19,7 @@ use serde_json::json;
 
 fn main() -> ExitCode {
     let options = Options {
-        mesh_config: json!({"extensionProviders": [policies::provider()]}),
+        mesh_config: json!({"extensionProviders": [authorizer::provider("policies"), authorizer::provider("authorizer")]}),
         ..Options::default()
     };
     suite::run_in(
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
                 "each_of_istios_policies_and_ours_decides_for_itself",
                 policies::each_decides,
             ),
+            suite::test("the_worked_example_of_the_book_decides_alike", migration::alike),
             suite::test(
                 "a_workload_is_the_identity_of_its_mesh_certificate",
                 workloads::identity,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use regionguard_harness::fault::FaultServer;
 use regionguard_harness::issuer::{Alg, Issuer, Kind};
 use regionguard_harness::tools;
 use regionguard_mesh::{Mesh, Result, kube};
@@ -108,6 +109,20 @@ pub(crate) fn token(issuer: &Issuer, audiences: &[&str], permissions: &[&str]) -
     claims["aud"] = json!(audiences);
     claims["permissions"]["global"] = json!(permissions);
     issuer.mint(Alg::Es256, issuer.kid(Alg::Es256)?, &claims)
+}
+
+/// How the mesh finds a center, at port 8181 of `host`.
+pub(crate) fn center_service(namespace: &str, host: &str, center: &FaultServer) -> String {
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"namespace": namespace, "name": "center"},
+        "spec": {
+            "hosts": [host],
+            "resolution": "STATIC",
+            "ports": [{"number": 8181, "name": "http", "protocol": "HTTP"}],
+            "endpoints": [{"address": "127.0.0.1", "ports": {"http": center.address().port()}}],
+        },
+    })
+    .to_string()
 }
 
 fn read(folder: &Path, file: &str) -> Result<Value> {

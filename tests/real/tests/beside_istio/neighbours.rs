@@ -10,7 +10,7 @@ use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT, Workload};
 use serde_json::{Value, json};
 
 use crate::chain;
-use crate::manifests::{Manifests, apply, bundle, issuer, token};
+use crate::manifests::{Manifests, apply, bundle, center_service, issuer, token};
 use crate::seen::{Seen, look};
 
 const NAMESPACE: &str = "neighbours";
@@ -22,7 +22,8 @@ const CENTER: &str = "outbound|8181||center.internal";
 pub(crate) async fn hostile(mesh: Arc<Mesh>) -> Result<()> {
     mesh.namespace(NAMESPACE).await?;
     let center = FaultServer::start(Behaviour::decide(true)).await?;
-    mesh.apply(&service(&center)).await?;
+    mesh.apply(&center_service(NAMESPACE, "center.internal", &center))
+        .await?;
     let issuer = issuer()?;
     let mut bundle = bundle(&issuer, &rules());
     bundle["documents"][0]["spec"]["center"] =
@@ -119,19 +120,6 @@ fn rules() -> Value {
         {"name": "closed", "paths": ["/closed"], "effect": "deny"},
         {"name": "ask", "paths": ["/ask/{id}"], "effect": "defer", "defer": {"cache": "60s"}},
     ])
-}
-
-fn service(center: &FaultServer) -> String {
-    json!({
-        "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"namespace": NAMESPACE, "name": "center"},
-        "spec": {
-            "hosts": ["center.internal"],
-            "resolution": "STATIC",
-            "ports": [{"number": 8181, "name": "http", "protocol": "HTTP"}],
-            "endpoints": [{"address": "127.0.0.1", "ports": {"http": center.address().port()}}],
-        },
-    })
-    .to_string()
 }
 
 /// The plugin of another maker, on `api`.

@@ -1,24 +1,18 @@
 //! RequestAuthentication and AuthorizationPolicy (CUSTOM, DENY, ALLOW) on the same workload as ours.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use regionguard_harness::client::Request;
 use regionguard_harness::issuer::{Issuer, with_bad_signature};
-use regionguard_harness::tools;
-use regionguard_mesh::process::Process;
 use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT};
 use serde_json::{Value, json};
 
+use crate::authorizer::Authorizer;
 use crate::chain;
 use crate::manifests::{Manifests, bundle, issuer, token};
 use crate::seen::{NO_POLICY, Seen, look};
 
 const NAMESPACE: &str = "policies";
-const AUTHORIZER: &str = "ext-authz.internal";
-const AUTHORIZER_PORT: u16 = 9000;
 
 const DIRECT_PEER: &str = "regionguard-direct-peer";
 const RBAC: &str = "envoy.filters.http.rbac";
@@ -27,18 +21,12 @@ const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 const OURS: &str = "policies.regionguard";
 const INTERLOCK: &str = "regionguard-interlock";
 
-/// The provider of MeshConfig that the CUSTOM policy names.
-pub(crate) fn provider() -> Value {
-    json!({"name": "authorizer", "envoyExtAuthzGrpc": {"service": AUTHORIZER, "port": AUTHORIZER_PORT}})
-}
-
 /// Every request of the table, with Istio's policies alone, with both, with ours alone.
 pub(crate) async fn each_decides(mesh: Arc<Mesh>) -> Result<()> {
     mesh.namespace(NAMESPACE).await?;
-    let authorizer = Authorizer::start(mesh.dir()).await?;
-    mesh.apply(&authorizer.service()).await?;
-    // A connection is served by the filters of its first moment: a new one for each request sees what is in force now.
-    mesh.apply(&one_request_a_connection()).await?;
+    let authorizer = Authorizer::start(&mesh, "policies").await?;
+    mesh.apply(&authorizer.service(NAMESPACE)).await?;
+    mesh.apply(&chain::one_request_a_connection(NAMESPACE)).await?;
     let issuer = issuer()?;
     let istios = istios_policies(&issuer, true);
     mesh.apply(&istios).await?;
@@ -71,6 +59,32 @@ pub(crate) async fn each_decides(mesh: Arc<Mesh>) -> Result<()> {
             ask(row).await?,
             row.expected(Some(row.theirs), Some(row.ours)),
             "both: {row:?}"
+        );
+    }
+
+    // Istio's own default, `BASE`, has changed these before anybody looks at them; ours refuses what still has no single meaning.
+    let denied = TABLE
+        .iter()
+        .find(|row| matches!(row.theirs, Theirs::Deny))
+        .ok_or("no row")?;
+    for (path, expected) in [
+        (
+            "/orders/../denied/7",
+            denied.expected(Some(denied.theirs), Some(denied.ours)),
+        ),
+        (
+            "/orders/%2E%2e/denied/7",
+            denied.expected(Some(denied.theirs), Some(denied.ours)),
+        ),
+        ("/orders/%37", Seen::allowed("rule.allowed")),
+        ("/orders//7", Seen::refused(400, "request.path_empty_segment")),
+        ("/orders/a%2Fb", Seen::refused(400, "request.path_encoded_slash")),
+        ("/orders/a;b", Seen::refused(400, "request.path_parameters")),
+    ] {
+        assert_eq!(
+            ask(&row(path, Some(Good), false, Theirs::Allows, READ)).await?,
+            expected,
+            "{path}"
         );
     }
 
@@ -266,7 +280,7 @@ fn istios_policies(issuer: &Issuer, forward: bool) -> String {
         object("v1", "RequestAuthentication", "tokens", json!({"jwtRules": [{
             "issuer": "identity.global.com", "audiences": ["shop"], "jwks": issuer.jwks().to_string(), "forwardOriginalToken": forward,
         }]})),
-        policy("custom", json!({"action": "CUSTOM", "provider": {"name": "authorizer"}, "rules": [{"to": paths(&["/custom/*"])}]})),
+        policy("custom", json!({"action": "CUSTOM", "provider": {"name": "policies"}, "rules": [{"to": paths(&["/custom/*"])}]})),
         policy("deny", json!({"action": "DENY", "rules": [{"to": paths(&["/denied/*"])}]})),
         policy("allow", json!({"action": "ALLOW", "rules": [
             {
@@ -277,58 +291,4 @@ fn istios_policies(issuer: &Issuer, forward: bool) -> String {
         ]})),
     ]
     .join("\n---\n")
-}
-
-fn one_request_a_connection() -> String {
-    json!({
-        "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"namespace": NAMESPACE, "name": "api"},
-        "spec": {
-            "host": "api.policies.svc.cluster.local",
-            "trafficPolicy": {"connectionPool": {"http": {"maxRequestsPerConnection": 1}}},
-        },
-    })
-    .to_string()
-}
-
-/// Istio's sample of an external authorizer: it allows what carries `x-ext-authz: allow`.
-struct Authorizer {
-    port: u16,
-    _process: Process,
-}
-
-impl Authorizer {
-    async fn start(dir: &Path) -> Result<Self> {
-        let (mut command, log) = (
-            Command::new(tools::tools_dir().join("real/extauthz")),
-            dir.join("extauthz.log"),
-        );
-        command.args(["-http", "0", "-grpc", "0"]);
-        let mut process = Process::start("extauthz", command, &log)?;
-        let port = process
-            .wait_until(Duration::from_secs(20), async || {
-                let log = std::fs::read_to_string(&log).ok()?;
-                let address = log
-                    .lines()
-                    .find_map(|line| Some(line.split_once("gRPC server at ")?.1))?;
-                address.rsplit_once(':')?.1.parse().ok()
-            })
-            .await?;
-        Ok(Self {
-            port,
-            _process: process,
-        })
-    }
-
-    fn service(&self) -> String {
-        json!({
-            "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"namespace": NAMESPACE, "name": "ext-authz"},
-            "spec": {
-                "hosts": [AUTHORIZER],
-                "resolution": "STATIC",
-                "ports": [{"number": AUTHORIZER_PORT, "name": "grpc", "protocol": "GRPC"}],
-                "endpoints": [{"address": "127.0.0.1", "ports": {"grpc": self.port}}],
-            },
-        })
-        .to_string()
-    }
 }

@@ -1,7 +1,9 @@
 //! What became of a request: its answer, who gave it, and what our filter said of it.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
+use regionguard_harness::access_log::Entry;
 use regionguard_harness::client::Response;
 use regionguard_mesh::{Result, Workload};
 
@@ -72,7 +74,7 @@ pub(crate) const NO_POLICY: &str = "rbac_access_denied_matched_policy[none]";
 pub(crate) async fn look(server: &Workload, answer: impl Future<Output = Result<Response>>) -> Result<Seen> {
     let (lines, reached) = (server.access_log().entries().len(), server.upstream().count());
     let answer = answer.await?;
-    let entry = server.access_log().after(lines).await?;
+    let entry = request_after(server, lines).await?;
     let decision: Vec<&str> = entry.text("decision").splitn(3, ';').take(2).collect();
     Ok(Seen {
         status: answer.status,
@@ -80,4 +82,19 @@ pub(crate) async fn look(server: &Workload, answer: impl Future<Output = Result<
         decision: decision.join(";"),
         reached: server.upstream().count() > reached,
     })
+}
+
+/// The first request in the log behind so many lines. A connection that was refused has a line, too, which may come late.
+async fn request_after(server: &Workload, lines: usize) -> Result<Entry> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let mut entries = server.access_log().entries().into_iter().skip(lines);
+        if let Some(entry) = entries.find(|entry| !entry.text("method").is_empty()) {
+            return Ok(entry);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("no request in the access log after the first {lines} lines").into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -49,7 +49,11 @@ pub(crate) async fn identity(mesh: Arc<Mesh>) -> Result<()> {
     .await?;
     let alice = token(&issuer, &["api.us-east-1.com"], &["read:orders"])?;
 
-    let clients = [Client::Mesh(&web), Client::Mesh(&other), Client::Plain];
+    let clients = [
+        ("web", Client::Mesh(&web)),
+        ("another", Client::Mesh(&other)),
+        ("plain", Client::Plain),
+    ];
     let nobody = || Seen::refused(401, "identity.missing");
     for (path, bearer, expected) in [
         ("/service", false, [Seen::allowed("rule.public"), nobody(), nobody()]),
@@ -77,11 +81,11 @@ pub(crate) async fn identity(mesh: Arc<Mesh>) -> Result<()> {
         let request = if bearer { request.bearer(&alice) } else { request };
         // What a client says of itself counts for nothing.
         let request = request.header("x-forwarded-client-cert", format!("URI={WEB}"));
-        for (client, expected) in clients.iter().zip(expected) {
+        for ((who, client), expected) in clients.iter().zip(expected) {
             assert_eq!(
                 look(&api, client.ask(&api, &request)).await?,
                 expected,
-                "{client:?} {path} {bearer}"
+                "{who} {path} {bearer}"
             );
         }
     }
@@ -108,7 +112,6 @@ pub(crate) async fn identity(mesh: Arc<Mesh>) -> Result<()> {
 }
 
 /// Who asks.
-#[derive(Debug)]
 enum Client<'a> {
     /// Through its sidecar, over mTLS.
     Mesh(&'a Workload),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::bundles::Signer;
 use crate::scene::{Scene, WAIT, warnings};
-use crate::way::{Way, bring_module};
+use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const NAMESPACE: &str = "certificates";
 /// Of a certificate; the agent asks for the next one after half of it.
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(40);
 
 pub async fn rotated(mesh: Arc<Mesh>) -> Result<()> {
     let signer = Signer::new()?;
-    let map = Way::ConfigMap.object(NAMESPACE, &bundle(&signer), "")?;
+    let map = config_map(NAMESPACE, |file| set_bundle(file, &bundle(&signer)))?;
     let spec = Way::ConfigMap.spec(NAMESPACE)?.env("SECRET_TTL", LIFE);
     let scene = Scene::start(&mesh, Way::ConfigMap, spec, &signer, &map).await?;
     scene.apply(&strict()).await?;

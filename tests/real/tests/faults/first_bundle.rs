@@ -9,6 +9,7 @@ use regionguard_mesh::{Mesh, Result};
 use crate::bundles::{FAULTS, Signer};
 use crate::scene::Scene;
 use crate::seen::Seen;
+use crate::site::Modules;
 use crate::way::{Way, bring_module};
 
 pub async fn of_a_config_map(mesh: Arc<Mesh>) -> Result<()> {
@@ -35,8 +36,8 @@ pub async fn of_a_plugin(mesh: Arc<Mesh>) -> Result<()> {
 
 async fn refused(mesh: &Arc<Mesh>, way: Way, namespace: &str) -> Result<Scene> {
     let (signer, fault) = (Signer::new()?, &FAULTS[0]);
-    let module = format!("file://{}", tools::wasm_module()?.display());
-    let object = |bundle| way.object(namespace, &bundle, &module);
+    let served = Modules::serve(std::fs::read(tools::wasm_module()?)?).await?;
+    let object = |bundle| way.object(namespace, &bundle, &served.module);
     let first = object(signer.broken(0, 1, fault))?;
     let scene = Scene::start(mesh, way, way.spec(namespace)?, &signer, &first).await?;
     bring_module(scene.api.dir())?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bundles::Signer;
 use crate::scene::Scene;
 use crate::steady::Steady;
-use crate::way::{Way, bring_module};
+use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const NAMESPACE: &str = "restarts";
 const LANES: usize = 3;
@@ -20,7 +20,7 @@ pub async fn under_load(mesh: Arc<Mesh>) -> Result<()> {
     let mut bundle = signer.bundle(0, 1);
     // So that the service can tell what was decided from what was not: only the filter writes such headers.
     bundle["documents"][1]["spec"]["forward"] = json!({"token": "pass"});
-    let map = Way::ConfigMap.object(NAMESPACE, &bundle, "")?;
+    let map = config_map(NAMESPACE, |file| set_bundle(file, &bundle))?;
     let spec = Way::ConfigMap.spec(NAMESPACE)?;
     let mut scene = Scene::start(&mesh, Way::ConfigMap, spec, &signer, &map).await?;
     bring_module(scene.api.dir())?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use regionguard_harness::tools;
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::site::{Modules, Site};
 use crate::watched::Watched;
@@ -28,16 +27,11 @@ pub async fn by_file(mesh: Arc<Mesh>) -> Result<()> {
 
 pub async fn by_plugin(mesh: Arc<Mesh>) -> Result<()> {
     let site = Site::start(&mesh, "upgrade-plugin", Way::WasmPlugin).await?;
-    let [next, current] = [next()?, current()?];
-    let digests = [&next, &current].map(|module| format!("{:x}", Sha256::digest(module)));
-    let servers = [Modules::serve(next).await?, Modules::serve(current).await?];
+    let modules = [Modules::serve(next()?).await?, Modules::serve(current()?).await?];
     // The agent keeps a module in a file that is named by its digest.
-    let files = digests.each_ref().map(|digest| format!("{digest}.wasm"));
+    let files = modules.each_ref().map(|served| format!("{}.wasm", served.module.sha256));
     there_and_back(&site, files.each_ref().map(String::as_str), |index, bundle| {
-        let mut plugin = site.object(bundle)?;
-        plugin["spec"]["url"] = json!(servers[index].url());
-        plugin["spec"]["sha256"] = json!(digests[index]);
-        Ok(plugin)
+        site.way.object(&site.namespace, bundle, &modules[index].module)
     })
     .await
 }

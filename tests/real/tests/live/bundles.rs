@@ -109,11 +109,11 @@ pub const FAULTS: [Fault; 10] = [
         make: |bundle| bundle["documents"][1]["spec"]["rules"][0]["effect"] = json!("permit"),
     },
     Fault {
-        named: ["documents[1].spec.rules[0].paths", ""],
+        named: ["documents[1].spec.rules[0].paths", "an empty list"],
         make: |bundle| bundle["documents"][1]["spec"]["rules"][0]["paths"] = json!([]),
     },
     Fault {
-        named: ["metadata.version", ""],
+        named: ["metadata.version", "must be a number"],
         make: |bundle| bundle["metadata"]["version"] = json!("7"),
     },
     Fault {
@@ -129,11 +129,11 @@ pub const FAULTS: [Fault; 10] = [
         make: |bundle| bundle["documents"][0]["spec"]["keys"]["algorithms"] = json!(["HS256"]),
     },
     Fault {
-        named: ["documents[0].spec.keys.jwks", ""],
+        named: ["documents[0].spec.keys.jwks", "secrets are never in a bundle"],
         make: |bundle| bundle["documents"][0]["spec"]["keys"]["jwks"]["keys"][0]["d"] = json!("AAAA"),
     },
     Fault {
-        named: ["documents[2]", "shop"],
+        named: ["documents[2].metadata.name", "of this name already"],
         make: |bundle| {
             let again = bundle["documents"][1].clone();
             if let Some(documents) = bundle["documents"].as_array_mut() {

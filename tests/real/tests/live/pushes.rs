@@ -78,10 +78,20 @@ struct Pushes {
     machines: u32,
 }
 
+/// A push that is to be made.
+struct Next {
+    push: Push,
+    /// The ConfigMap that brings it.
+    map: Value,
+    /// What Envoy's log has to say of it.
+    named: Vec<&'static str>,
+}
+
 impl Pushes {
     async fn all(&mut self, site: &Site, probes: &mut Probes) -> Result<()> {
         for number in 1..=PUSHES {
-            let (push, map) = self.next(site, number)?;
+            let Next { push, map, named } = self.next(site, number)?;
+            let logged = site.api.log().len();
             let good = push.good;
             let before = outcomes(site).await?;
             self.made.push(Push {
@@ -103,6 +113,9 @@ impl Pushes {
                 return Err(format!("taken: {taken}, {:?}", self.made[number]).into());
             }
             self.made[number].done = Instant::now();
+            for name in named {
+                said(site, logged, name).await?;
+            }
             if number % LOOK == 0 || RELOADS.contains(&number) {
                 let expected = serving(&self.made)[number];
                 probes.wait_for(expected).await?;
@@ -112,8 +125,8 @@ impl Pushes {
         Ok(())
     }
 
-    /// The next push, and the ConfigMap that brings it.
-    fn next(&mut self, site: &Site, number: usize) -> Result<(Push, Value)> {
+    /// The next push.
+    fn next(&mut self, site: &Site, number: usize) -> Result<Next> {
         let serves = serving(&self.made).last().copied().unwrap_or_default();
         let top = self.made[serves].version;
         let step = u64::from(self.random.rand_range(1..4));
@@ -126,22 +139,31 @@ impl Pushes {
             },
             0..30 => Push::new("a newer one", newer, true),
             30..45 => Push::new("the same version", top, true),
-            45..65 => Push::new("an older one", older, true),
+            45..65 if older < top => Push::new("an older one", older, true),
+            45..65 => Push::new("the first version", older, true),
             65..85 => {
                 let fault = &FAULTS[self.random.rand_range(0..FAULTS.len() as u32) as usize];
                 let bundle = site.signer.broken(number, newer, fault);
                 let what = format!("a bundle with a fault: {:?}", fault.named);
-                return Ok((Push::new(&what, newer, false), self.map(&bundle, |_| {})?));
+                return Ok(Next {
+                    push: Push::new(&what, newer, false),
+                    map: self.map(&bundle, |_| {})?,
+                    named: fault.named.to_vec(),
+                });
             }
             _ => return self.unreadable(site, number, newer),
         };
         self.machines += u32::from(reload);
         let map = self.map(&site.signer.bundle(number, push.version), |_| {})?;
-        Ok((push, map))
+        Ok(Next {
+            push,
+            map,
+            named: Vec::new(),
+        })
     }
 
     /// What Envoy cannot even read, or hand on: each time with other bytes, or the kubelet would write nothing.
-    fn unreadable(&mut self, site: &Site, number: usize, version: u64) -> Result<(Push, Value)> {
+    fn unreadable(&mut self, site: &Site, number: usize, version: u64) -> Result<Next> {
         let bundle = site.signer.bundle(number, version);
         let text = |text: String| config_map_of(NAMESPACE, &text);
         let (what, map) = match self.random.rand_range(0..5) {
@@ -164,7 +186,11 @@ impl Pushes {
                 })?,
             ),
         };
-        Ok((Push::new(what, version, false), map))
+        Ok(Next {
+            push: Push::new(what, version, false),
+            map,
+            named: vec!["Filesystem config update"],
+        })
     }
 
     fn map(&self, bundle: &Value, edit: impl FnOnce(&mut Value)) -> Result<Value> {
@@ -177,6 +203,21 @@ impl Pushes {
             });
             edit(file);
         })
+    }
+}
+
+/// Waits until Envoy's log says this behind its first so many bytes.
+async fn said(site: &Site, behind: usize, text: &str) -> Result<()> {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let log = site.api.log().split_off(behind);
+        if log.contains(text) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("no `{text}` in the log: {log}").into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use regionguard_harness::client::{Client, Connection, Request, Response};
 use regionguard_harness::tools;
 use regionguard_mesh::{Mesh, Result, Workload};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::bundles::{HOST, Signer};
-use crate::way::{self, Way};
+use crate::way::{self, Module, Way};
 
 /// The threads of an Envoy here that take requests.
 pub const WORKERS: usize = 2;
@@ -48,15 +49,12 @@ impl Caller {
 impl Site {
     /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
     pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
-        let (signer, modules) = (
-            Signer::new()?,
-            Modules::serve(std::fs::read(tools::wasm_module()?)?).await?,
-        );
+        let (signer, modules) = (Signer::new()?, Modules::serve(std::fs::read(tools::wasm_module()?)?).await?);
         mesh.namespace(namespace).await?;
         for object in way.surroundings(namespace)? {
             mesh.kube().apply_object(&object).await?;
         }
-        let first = way.object(namespace, &signer.bundle(0, 1), &modules.url())?;
+        let first = way.object(namespace, &signer.bundle(0, 1), &modules.module)?;
         way::kubectl_apply(mesh, &first).await?;
         let api = mesh.workload(way.spec(namespace)?).await?;
         way::bring_module(api.dir())?;
@@ -94,7 +92,7 @@ impl Site {
 
     /// The object that holds this bundle.
     pub fn object(&self, bundle: &serde_json::Value) -> Result<serde_json::Value> {
-        self.way.object(&self.namespace, bundle, &self.modules.url())
+        self.way.object(&self.namespace, bundle, &self.modules.module)
     }
 
     /// One of Envoy's counters of what was pushed for this filter. Istio names the filter of a WasmPlugin in its own way, by
@@ -216,14 +214,19 @@ pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
 
 /// What hands the module out to agents, in the place of a registry.
 pub struct Modules {
-    url: String,
+    /// How a WasmPlugin names it.
+    pub module: Module,
     task: JoinHandle<()>,
 }
 
 impl Modules {
     pub async fn serve(module: Vec<u8>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/plugin.wasm", listener.local_addr()?);
+        let digest = Sha256::digest(&module);
+        let named = Module {
+            url: format!("http://{}/plugin.wasm", listener.local_addr()?),
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let head = format!(
@@ -236,11 +239,7 @@ impl Modules {
                 let _ = stream.write_all(&[head.as_bytes(), &module].concat()).await;
             }
         });
-        Ok(Self { url, task })
-    }
-
-    pub fn url(&self) -> String {
-        self.url.clone()
+        Ok(Self { module: named, task })
     }
 }
 

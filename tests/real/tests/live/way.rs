@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 /// The name of the file in the ConfigMap.
 const FILE: &str = "regionguard.yaml";
 
+/// Where the agent fetches the module, and what it has to find there.
+pub struct Module {
+    pub url: String,
+    pub sha256: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     ConfigMap,
@@ -50,18 +56,15 @@ impl Way {
         }
     }
 
-    /// The object that holds the bundle; `module` is where a WasmPlugin gets its module.
-    pub fn object(self, namespace: &str, bundle: &Value, module: &str) -> Result<Value> {
+    /// The object that holds the bundle; `module` is what a WasmPlugin names.
+    pub fn object(self, namespace: &str, bundle: &Value, module: &Module) -> Result<Value> {
         match self {
             Self::ConfigMap => config_map(namespace, |file| set_bundle(file, bundle)),
             Self::WasmPlugin => {
                 let mut plugin = self.manifest("wasmplugin.yaml", namespace)?;
-                plugin["spec"]["url"] = json!(module);
+                plugin["spec"]["url"] = json!(module.url);
+                plugin["spec"]["sha256"] = json!(module.sha256);
                 plugin["spec"]["pluginConfig"] = bundle.clone();
-                // Of the image that the manifest names; this is another.
-                if let Some(spec) = plugin["spec"].as_object_mut() {
-                    spec.remove("sha256");
-                }
                 Ok(plugin)
             }
         }

@@ -40,25 +40,12 @@ async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Resu
     file.in_force().await?;
     tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
     for site in [&*file, &*plugin] {
-        eprintln!(
-            "LOG {}",
-            site.site.api.log().lines().rev().take(8).collect::<Vec<_>>().join("\n")
-        );
-        for line in site
-            .site
-            .api
-            .prometheus()
-            .await?
-            .lines()
-            .filter(|line| line.contains("istiod") || line.contains("control_plane"))
-        {
-            eprintln!("PROM {line}");
-        }
-        eprintln!("STAT {}", site.site.api.ask("/stats?filter=control_plane").await?);
-        eprintln!(
-            "STAT {}",
-            site.site.api.ask("/stats?filter=xds-grpc.upstream_rq").await?
-        );
+        let seen = site.site.api.prometheus().await?;
+        let counted = "\nistio_agent_istiod_connection_terminations{type=\"error\"} ";
+        assert!(seen.contains(counted), "{seen}");
+        // Envoy warns of it after half a minute.
+        let log = site.site.api.log();
+        assert!(log.contains("gRPC config stream to xds-grpc closed since"), "{log}");
     }
     assert_eq!(
         plugin.site.ask("/marker/0").await?.status,
