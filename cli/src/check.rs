@@ -1,12 +1,13 @@
 //! `regionguard check`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::documents::{self, Judged, Loaded, UNREADABLE};
+use crate::output;
 use crate::problem::Problem;
 use crate::report;
 use crate::size::{Kilobytes, size};
@@ -44,14 +45,12 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Format::Text => text(args, &judged),
         Format::Json => as_json(&judged),
     };
-    // Whoever reads only the first lines has read what they wanted.
-    let written = io::stdout().lock().write_all(said.as_bytes());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+    match output::print(&said) {
+        Err(error) => {
             eprintln!("error: cannot write what was found: {error}");
             ExitCode::from(2)
         }
-        _ => exit_code(args, &judged.problems),
+        Ok(()) => exit_code(args, &judged.problems),
     }
 }
 
@@ -92,7 +91,11 @@ fn next(args: &Args, judged: &Judged) -> String {
     if judged.bundles.len() > 1 {
         return "next: give the files of one of these bundles to `regionguard render`\n".to_owned();
     }
-    let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = args
+        .paths
+        .iter()
+        .map(|path| report::printable(&path.display().to_string()))
+        .collect();
     format!(
         "next: `regionguard render {}` makes of it what you apply\n",
         paths.join(" ")

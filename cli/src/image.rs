@@ -62,11 +62,11 @@ pub(crate) struct Args {
 
 /// Runs `image`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match build(args) {
-        Ok(built) => {
-            print!("{}", summary(args, &built));
-            ExitCode::SUCCESS
-        }
+    let printed = build(args).and_then(|built| {
+        crate::output::print(&summary(args, &built)).map_err(|error| format!("cannot write what was built: {error}"))
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

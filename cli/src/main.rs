@@ -3,6 +3,7 @@
 mod check;
 mod documents;
 mod image;
+mod output;
 mod problem;
 mod render;
 mod report;

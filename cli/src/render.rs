@@ -146,13 +146,9 @@ fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
 
 fn hand_out(files: &[File], folder: Option<&Path>) -> Result<(), Failure> {
     let Some(folder) = folder else {
-        for (at, file) in files.iter().enumerate() {
-            if at > 0 {
-                println!("---");
-            }
-            print!("{}", file.text);
-        }
-        return Ok(());
+        let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+        return crate::output::print(&texts.join("---\n"))
+            .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")));
     };
     for file in files {
         let path = folder.join(&file.path);

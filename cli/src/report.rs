@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal};
 use crate::problem::Problem;
 
 pub(crate) use json::json;
-pub(crate) use text::text;
+pub(crate) use text::{printable, text};
 
 /// Whether what is written to `out` has colours: on a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` say otherwise, or `CLICOLOR_FORCE` says that it has anyway.
 ///

@@ -143,6 +143,14 @@ impl Settings {
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
         let mut selector = options.selector.clone();
         let mut gateway = options.gateway.clone();
+        for (at, label) in selector.iter().enumerate() {
+            if selector.iter().take(at).any(|before| before.key == label.key) {
+                let key = &label.key;
+                return Err(Failure::new(format!(
+                    "error: `--selector {key}=…` is given more than once: an object has one value of a label, so give each key once"
+                )));
+            }
+        }
         match options.scope {
             Scope::Namespace | Scope::Mesh if !selector.is_empty() => {
                 return Err(Failure::new(
@@ -293,13 +301,12 @@ impl Settings {
         self.options.sha256.clone().unwrap_or_else(Sha256::zeros)
     }
 
-    /// The pods whose policy is mounted: those that were named, or else those with the label.
+    /// The pods whose policy is mounted: of those that were named, if any were, the ones with the label. A proxy without the file would refuse the whole
+    /// listener, the interlock with it.
     fn file_selector(&self) -> Node {
-        if self.selector.is_empty() {
-            map(&[FILE_LABEL])
-        } else {
-            selector(&self.selector)
-        }
+        let (key, value) = FILE_LABEL;
+        let mounted = self.selector.iter().filter(|named| named.key != key).cloned();
+        selector(&mounted.chain([label(key, value)]).collect::<Vec<_>>())
     }
 
     /// The annotation `sidecar.istio.io/userVolume`: JSON.

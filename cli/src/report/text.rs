@@ -44,7 +44,7 @@ fn context(problem: &Problem) -> Option<String> {
 
 /// The line of `place`; where it is too long, or the file as a whole is meant, only where that is.
 fn shown<'p>(group: Group<'p>, place: &Place, label: &str, kind: AnnotationKind) -> Group<'p> {
-    let name: String = place.source.name.chars().map(printable).collect();
+    let name = printable(&place.source.name);
     let origin = Origin::path(name.clone());
     let (Some(bytes), Some((start, _))) = (&place.bytes, place.positions()) else {
         return group.element(origin);
@@ -69,7 +69,8 @@ fn shown<'p>(group: Group<'p>, place: &Place, label: &str, kind: AnnotationKind)
     )
 }
 
-/// A file's name may hold anything.
-fn printable(character: char) -> char {
-    if character.is_control() { '\u{FFFD}' } else { character }
+/// `name` without what a terminal would obey: a file's name may hold anything.
+pub(crate) fn printable(name: &str) -> String {
+    let shown = |character: char| if character.is_control() { '\u{FFFD}' } else { character };
+    name.chars().map(shown).collect()
 }

@@ -14,11 +14,7 @@
 {{- printf "%s@sha256:%s" (regexReplaceAll ":[^:/]*$" $image "") .Values.image.sha256 -}}
 {{- end -}}
 
-{{/* The pods whose policy is mounted: those of `selector`, or else those with the label. */}}
+{{/* The pods whose policy is mounted: of those of `selector`, if there is one, the ones with the label. */}}
 {{- define "regionguard.fileSelector" -}}
-{{- if .Values.selector -}}
-{{- toYaml .Values.selector -}}
-{{- else -}}
-security.io/regionguard-policy: file
-{{- end -}}
+{{- toYaml (merge (dict "security.io/regionguard-policy" "file") .Values.selector) -}}
 {{- end -}}

@@ -131,6 +131,14 @@ fn what_would_steer_a_terminal_is_not_written() {
     for steering in ['\u{1b}', '\u{9b}', '\u{202e}'] {
         assert!(!run.stdout.contains(steering), "{steering:?} in {:?}", run.stdout);
     }
+    let good = include_bytes!("cases/warnings/documents/bundle.yaml");
+    let run = regionguard(&folder_of("escapes-good", &[(name, good)]), &["check", name]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert!(
+        run.stdout.contains("next: ") && !run.stdout.contains('\u{1b}'),
+        "{:?}",
+        run.stdout
+    );
 }
 
 #[cfg(unix)]

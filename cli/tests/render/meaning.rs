@@ -165,6 +165,18 @@ fn patch_and_filter_agree_on_the_pods() {
     let all = rendered("envoyfilter --policy-from configmap");
     let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
     assert_eq!(&policy["spec"]["workloadSelector"]["labels"], labels);
+    // A pod that was named and has no mount keeps the listener with the interlock.
+    for selector in ["app=api", "app=api --selector security.io/regionguard-policy=other"] {
+        let all = rendered(&format!(
+            "envoyfilter --policy-from configmap --scope workload --selector {selector}"
+        ));
+        let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
+        let found = &policy["spec"]["workloadSelector"]["labels"];
+        assert_eq!(
+            found,
+            &json!({"app": "api", "security.io/regionguard-policy": labels["security.io/regionguard-policy"]})
+        );
+    }
     let annotations = &patch["spec"]["template"]["metadata"]["annotations"];
     let json_of =
         |key: &str| -> Value { serde_json::from_str(annotations[key].as_str().expect("a text")).expect("JSON") };
@@ -310,6 +322,51 @@ fn both_examples_are_the_same_policy() {
         );
     }
     assert_eq!(same, mesh);
+}
+
+#[test]
+fn a_label_has_one_value() {
+    let args = ["envoyfilter", "--scope", "workload", "--selector", "app=api", "--selector"];
+    let twice = [&args[..], &["app=web"]].concat();
+    assert!(refused(&twice).contains("`--selector app=…` is given more than once"));
+    printed(&[&args[..], &["tier=web"]].concat());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_regionguard"))
+        .args(["render", "helm", DOCUMENTS])
+        .current_dir(super::root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    drop(child.stdout.take());
+    let mut said = String::new();
+    let mut errors = child.stderr.take().expect("standard error");
+    errors.read_to_string(&mut said).expect("UTF-8");
+    let status = child.wait().expect("ends");
+    assert!(status.success() && said.is_empty(), "{status}: {said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_an_error() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_regionguard"))
+        .args(["render", "mesh-config"])
+        .stdout(full)
+        .output()
+        .expect("runs");
+    let said = stderr(&output);
+    assert!(
+        output.status.code() == Some(1) && said.starts_with("error: cannot write what was rendered: "),
+        "{said}"
+    );
 }
 
 #[test]

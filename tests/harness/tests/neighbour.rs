@@ -6,7 +6,8 @@ use common::{AP, CENTER, EU, Issuers, Site, US, bundle, get, policy, token};
 use regionguard_harness::access_log::Entry;
 use regionguard_harness::config::Base;
 use regionguard_harness::fault::Behaviour;
-use regionguard_harness::neighbour;
+use regionguard_harness::policy_folder::PolicyFolder;
+use regionguard_harness::{RunDir, neighbour, tools};
 use serde_json::{Value, json};
 
 /// Where the neighbour stands.
@@ -33,9 +34,12 @@ fn rules() -> Value {
 /// A proxy with the neighbour in its chain; `told` to forge the decision line or not.
 async fn site(name: &str, issuers: &Issuers, place: Place, told: bool) -> Site {
     let bundle = bundle(41, &issuers.regions(), &[policy("shop", rules())]);
-    Site::start_with(name, Base::Sidecar, &bundle, |config| {
-        let path = std::env::temp_dir().join(format!("regionguard-neighbour-{}.wasm", std::process::id()));
-        std::fs::write(&path, neighbour::module().unwrap()).unwrap();
+    let run = RunDir::new(name).unwrap();
+    let path = run.path().join("neighbour.wasm");
+    std::fs::write(&path, neighbour::module().unwrap()).unwrap();
+    let folder = PolicyFolder::create(run.path().join("policy"), tools::wasm_module().unwrap()).unwrap();
+    folder.write(&bundle).unwrap();
+    Site::start_in(run, folder, name, Base::Sidecar, |config| {
         let filter = json!({
             "name": "neighbour",
             "typed_config": {

@@ -27,9 +27,13 @@
 //! - There is no mount namespace: a path `/etc/x` of a pod is `./etc/x` of the workload's folder, which is its Envoy's working
 //!   directory. In a real pod that directory is `/`, so the relative path means the same in both; [`relative_paths`] rewrites
 //!   a manifest.
+//! - Manifests are the shipped ones: [`shipped`]. The image of the module comes from a [`registry`]; whoever lets an agent fetch a module from
+//!   elsewhere than a disk holds an [`agent_data::Kept`].
 //! - A file of tests is a binary with a `main` of one line: see [`suite`]. Each test makes a namespace of its own.
 
+pub mod agent_data;
 pub mod certs;
+pub mod cli;
 mod error;
 pub mod gateway;
 pub mod kube;
@@ -40,6 +44,8 @@ mod plane;
 pub mod process;
 mod progress;
 pub mod regions;
+pub mod registry;
+pub mod shipped;
 pub mod suite;
 mod workload;
 

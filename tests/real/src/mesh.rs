@@ -16,7 +16,7 @@ use crate::plane::{self, ApiServer, Istiod};
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::workload::{SERVICE_PORT, Spec, WORKLOAD_PORT, Workload};
-use crate::{Result, places};
+use crate::{Result, agent_data, places};
 
 /// How a mesh is to be. The default is what tests want.
 #[derive(Clone, Debug)]
@@ -78,19 +78,23 @@ impl Mesh {
             places::check_own(port)?;
         }
         let envoy = options.envoy.clone().map_or_else(tools::envoy, Ok)?;
+        // Only those fail for want of it who let an agent fetch a module.
+        if let Err(error) = agent_data::make(Path::new(agent_data::AGENT_DATA)) {
+            progress.say(&format!("no module can be fetched: {error}"));
+        }
         let run = RunDir::new(&options.name)?;
         let (etcd, etcd_address) = plane::start_etcd(run.path()).await?;
-        progress.done("etcd");
+        progress.say("etcd");
         let ApiServer { process, kube } = plane::start_api_server(run.path(), etcd_address).await?;
-        progress.done("kube-apiserver");
+        progress.say("kube-apiserver");
         plane::define_kinds(&kube).await?;
         namespace(&kube, plane::SYSTEM, "disabled").await?;
         namespace(&kube, "default", "disabled").await?;
         plane::default_sidecar(&kube).await?;
-        progress.done("the kinds of Istio");
+        progress.say("the kinds of Istio");
         let plan = Istiod::plan(run.path(), &options)?;
         let istiod = plan.start().await?;
-        progress.done("istiod");
+        progress.say("istiod");
         Ok(Self {
             shared: Arc::new(Shared {
                 kubelet: Kubelet::start(&kube),

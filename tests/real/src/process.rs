@@ -142,6 +142,19 @@ impl Drop for Process {
     }
 }
 
+/// Runs a program to its end, and gives what it printed on standard output.
+///
+/// # Errors
+/// When it cannot be started or fails; the error holds the whole command and its standard error.
+pub fn output_of(command: &mut Command) -> Result<String> {
+    let output = command.output().context(|| format!("cannot run {command:?}"))?;
+    if output.status.success() {
+        return String::from_utf8(output.stdout).context(|| format!("{command:?} does not print UTF-8"));
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {}: {said}", output.status).into())
+}
+
 /// The processes whose working directory is `dir` or a folder in it, by the name of their program: all of a mesh, for one that
 /// looks whether it is gone. `dir` itself need not be there any more.
 #[must_use]
@@ -214,6 +227,9 @@ fn tell_guardian(sign: char, group: u32) -> Result<()> {
     writeln!(input, "{sign} {group}").context(|| "the guardian has ended".to_owned())
 }
 
+/// The guardian is a shell script, since it has to be a program that is there before anything of this crate is built: a library
+/// cannot find a binary of its package, every test file and `istio-up` would have to hand over to it at the top of its `main`,
+/// and the signal that Linux sends at a parent's death is sent at the end of the thread that started the child.
 fn start_guardian() -> Result<ChildStdin> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", include_str!("guardian.sh"), "regionguard-mesh-guardian"]);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-/// Says each step that is done, with the seconds since the start; or nothing.
+/// Says each step that is done and what hinders, with the seconds since the start; or nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     began: Instant,
@@ -18,7 +18,7 @@ impl Progress {
         }
     }
 
-    pub(crate) fn done(&self, step: &str) {
+    pub(crate) fn say(&self, step: &str) {
         if self.aloud {
             // Where nobody listens, it is not said.
             let _ = writeln!(

@@ -106,6 +106,12 @@ impl Workload {
         self.place.admin
     }
 
+    /// Where the agent hands out metrics to Prometheus, at `/stats/prometheus`.
+    #[must_use]
+    pub fn metrics(&self) -> SocketAddr {
+        self.place.status
+    }
+
     /// The host under which other workloads know it.
     #[must_use]
     pub fn host(&self) -> String {

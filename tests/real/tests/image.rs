@@ -2,22 +2,23 @@
 //! does not fit nothing is let in, visibly.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use regionguard_harness::RunDir;
 use regionguard_harness::client::Request;
-use regionguard_harness::{RunDir, tools};
-use regionguard_mesh::process::Process;
-use regionguard_mesh::{Mesh, Result, Spec, Workload, suite};
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use regionguard_mesh::process::output_of;
+use regionguard_mesh::registry::{Image, Registry, crane};
+use regionguard_mesh::{Mesh, Result, Spec, Workload, shipped, suite};
+use serde_json::{Value, json};
 
 const TAG: &str = "1.2.3";
+/// The host that the policy serves.
+const HOST: &str = "api.us-east-1.com";
 const WAIT: Duration = Duration::from_secs(40);
-/// Where an agent keeps the modules that it fetched; the path is fixed in its code.
-const AGENT_DATA: &str = "/var/lib/istio/data";
 
 fn main() -> ExitCode {
     suite::run([
@@ -35,22 +36,24 @@ fn main() -> ExitCode {
 
 async fn pushed_and_pulled(_: Arc<Mesh>) -> Result<()> {
     let run = RunDir::new("image-registry")?;
-    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
-    registry.push(&image)?;
-    let references = [registry.tag(), registry.by_digest(&image)];
+    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path(), TAG)?);
+    registry.push(&image, TAG)?;
+    let references = [registry.tag(TAG), registry.by_digest(&image)];
     for (number, reference) in references.iter().enumerate() {
-        assert_eq!(crane(&["digest", reference])?.trim(), image.digest);
-        crane(&["validate", "--remote", reference])?;
+        assert_eq!(crane(["digest", reference])?.trim(), image.digest());
+        crane(["validate", "--remote", reference])?;
         let pulled = run.path().join(format!("pulled-{number}"));
-        crane(&["pull", "--format", "oci", reference, text(&pulled)?])?;
-        let (ours, theirs) = (blobs(&image.layout)?, blobs(&pulled)?);
+        let pull = ["pull", "--format", "oci", reference].map(OsStr::new);
+        crane(pull.into_iter().chain([pulled.as_os_str()]))?;
+        let (ours, theirs) = (blobs(image.layout())?, blobs(&pulled)?);
         assert!(ours == theirs, "{:?}, {:?}", ours.keys(), theirs.keys());
     }
     let exported = run.path().join("exported.tar");
-    crane(&["export", &references[0], text(&exported)?])?;
-    let listed = Command::new("tar").arg("-tf").arg(&exported).output()?;
+    crane([OsStr::new("export"), OsStr::new(&references[0]), exported.as_os_str()])?;
     assert_eq!(
-        String::from_utf8_lossy(&listed.stdout).lines().collect::<Vec<_>>(),
+        output_of(Command::new("tar").arg("-tf").arg(&exported))?
+            .lines()
+            .collect::<Vec<_>>(),
         [
             "plugin.wasm",
             "regionguard/LICENSE",
@@ -62,85 +65,106 @@ async fn pushed_and_pulled(_: Arc<Mesh>) -> Result<()> {
 }
 
 async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "image";
     let run = RunDir::new("image-agent")?;
-    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
-    let _kept = Kept::by_agents(&registry)?;
-    registry.push(&image)?;
-    mesh.namespace("image").await?;
-    let (by_digest, by_tag) = (registry.by_digest(&image), registry.tag());
-    let hex = image.digest.trim_start_matches("sha256:");
-    let plugin = |version: u32, url: &str, sha256: &str| plugin("image", version, url, sha256);
+    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path(), TAG)?);
+    let kept = registry.kept_by_agents()?;
+    registry.push(&image, TAG)?;
+    mesh.namespace(NAMESPACE).await?;
+    let (by_digest, by_tag) = (registry.by_digest(&image), registry.tag(TAG));
+    let apply = async |version: u32, reference: &str, sha256: Option<&str>| {
+        let plugin = plugin(NAMESPACE, version, reference, sha256)?;
+        mesh.kube().apply_object(&plugin).await.map(drop)
+    };
 
-    mesh.apply(&interlock("image")).await?;
-    mesh.apply(&plugin(1, &by_digest, "")).await?;
-    let (web, api) = tokio::try_join!(
-        mesh.workload(Spec::new("image", "web")),
-        mesh.workload(Spec::new("image", "api").region("us-east-1")),
-    )?;
+    mesh.kube().apply_object(&interlock(NAMESPACE)?).await?;
+    apply(1, &by_digest, None).await?;
+    let (web, api) = pair(&mesh, NAMESPACE).await?;
     decided_by(&web, &api, 1).await?;
-    mesh.apply(&plugin(2, &by_tag, hex)).await?;
+    assert!(kept.path().is_dir(), "the agent keeps it elsewhere than in {kept:?}");
+    let right = Some(image.digest_hex());
+    apply(2, &by_tag, right).await?;
     decided_by(&web, &api, 2).await?;
     let fetched = api.prometheus().await?;
     assert!(counted(&fetched, "success") >= 1, "{fetched}");
     assert_eq!(counted(&fetched, "checksum_mismatched"), 0);
 
     // The digest of the module, which is easily taken for the image's.
-    mesh.apply(&plugin(3, &by_tag, &image.module)).await?;
+    let wrong = image.module_hex();
+    apply(3, &by_tag, Some(wrong)).await?;
     until(async || counted(&api.prometheus().await.unwrap_or_default(), "checksum_mismatched") >= 1).await?;
-    until(async || matches!(ask(&web, &api).await, Ok(403))).await?;
+    until(async || matches!(ask(&web).await, Ok(403))).await?;
     nothing_gets_in(&web, &api).await?;
-    let reason = format!("has checksum {hex}, which does not match: {}", image.module);
+    let reason = format!("has checksum {}, which does not match: {wrong}", image.digest_hex());
     assert!(api.log().contains(&reason), "no `{reason}` in the agent's log");
 
-    mesh.apply(&plugin(4, &by_tag, hex)).await?;
+    apply(4, &by_tag, right).await?;
     decided_by(&web, &api, 4).await
 }
 
 async fn missing_at_first(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "image-missing";
     let run = RunDir::new("image-missing")?;
-    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path())?);
-    let _kept = Kept::by_agents(&registry)?;
-    mesh.namespace("image-missing").await?;
-    let plugin = |version: u32| plugin("image-missing", version, &registry.by_digest(&image), "");
+    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path(), TAG)?);
+    let _kept = registry.kept_by_agents()?;
+    mesh.namespace(NAMESPACE).await?;
+    let plugin = |version: u32| plugin(NAMESPACE, version, &registry.by_digest(&image), None);
 
-    mesh.apply(&interlock("image-missing")).await?;
-    mesh.apply(&plugin(1)).await?;
-    let (web, api) = tokio::try_join!(
-        mesh.workload(Spec::new("image-missing", "web")),
-        mesh.workload(Spec::new("image-missing", "api").region("us-east-1")),
-    )?;
+    mesh.kube().apply_object(&interlock(NAMESPACE)?).await?;
+    mesh.kube().apply_object(&plugin(1)?).await?;
+    let (web, api) = pair(&mesh, NAMESPACE).await?;
     until(async || counted(&api.prometheus().await.unwrap_or_default(), "manifest_failure") >= 1).await?;
     nothing_gets_in(&web, &api).await?;
     let reason = "could not fetch Wasm OCI image: could not fetch manifest: ";
     assert!(api.log().contains(reason), "no `{reason}` in the agent's log");
 
     // The agent asks again when istiod sends the plugin again, as it does after each edit.
-    registry.push(&image)?;
-    mesh.apply(&plugin(2)).await?;
+    registry.push(&image, TAG)?;
+    mesh.kube().apply_object(&plugin(2)?).await?;
     decided_by(&web, &api, 2).await
+}
+
+/// The WasmPlugin that ships, with this version of its bundle and this image.
+fn plugin(namespace: &str, version: u32, reference: &str, sha256: Option<&str>) -> Result<Value> {
+    let mut plugin = shipped::manifest("istio/workload/wasmplugin.yaml", namespace)?;
+    shipped::set_module(&mut plugin, &format!("oci://{reference}"), sha256);
+    plugin["spec"]["pluginConfig"]["metadata"]["version"] = json!(version);
+    Ok(plugin)
+}
+
+fn interlock(namespace: &str) -> Result<Value> {
+    shipped::manifest("istio/workload/interlock.yaml", namespace)
+}
+
+/// Who asks, and the workload that the plugin selects.
+async fn pair(mesh: &Mesh, namespace: &str) -> Result<(Workload, Workload)> {
+    tokio::try_join!(
+        mesh.workload(Spec::new(namespace, "web")),
+        mesh.workload(Spec::new(namespace, "api").region("us-east-1").host(HOST)),
+    )
 }
 
 /// Twenty requests are refused, and none of them reaches the service.
 async fn nothing_gets_in(web: &Workload, api: &Workload) -> Result<()> {
     let before = api.upstream().count();
     for _ in 0..20 {
-        assert_eq!(ask(web, api).await?, 403);
+        assert_eq!(ask(web).await?, 403);
     }
     assert_eq!(api.upstream().count(), before);
     Ok(())
 }
 
 /// The status that one request through both sidecars is answered with.
-async fn ask(web: &Workload, api: &Workload) -> Result<u16> {
-    Ok(web.call(api, &Request::new("GET", "/v1/orders/7")).await?.status)
+async fn ask(web: &Workload) -> Result<u16> {
+    Ok(web.call_host(HOST, &Request::new("GET", "/healthz")).await?.status)
 }
 
 /// Waits until a request is let in by the bundle of this version.
 async fn decided_by(web: &Workload, api: &Workload, version: u32) -> Result<()> {
-    let wanted = format!(";image@{version}+");
+    let wanted = format!(";shop@{version}+");
     until(async || {
         let lines = api.access_log().entries().len();
-        let Ok(status) = ask(web, api).await else {
+        let Ok(status) = ask(web).await else {
             return false;
         };
         let Ok(entry) = api.access_log().after(lines).await else {
@@ -175,207 +199,6 @@ fn counted(prometheus: &str, result: &str) -> u64 {
     let name = format!("istio_agent_wasm_remote_fetch_count{{result=\"{result}\"}} ");
     let value = prometheus.lines().find_map(|line| line.strip_prefix(&name));
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-fn plugin(namespace: &str, version: u32, url: &str, sha256: &str) -> String {
-    let mut plugin = json!({
-        "apiVersion": "extensions.istio.io/v1alpha1",
-        "kind": "WasmPlugin",
-        "metadata": {"name": "regionguard", "namespace": namespace},
-        "spec": {
-            "selector": {"matchLabels": {"app": "api"}},
-            "url": format!("oci://{url}"),
-            "phase": "AUTHZ",
-            "failStrategy": "FAIL_RELOAD",
-            "match": [{"mode": "SERVER"}],
-            "pluginName": "regionguard",
-            "pluginConfig": {
-                "region": "us-east-1",
-                "metadata": {"name": "image", "version": version},
-                "documents": [
-                    {
-                        "apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"},
-                        "spec": {
-                            "issuer": "identity.global.com",
-                            "audiences": ["api.us-east-1.com"],
-                            "keys": {"algorithms": ["ES256"], "jwks": {"keys": [{
-                                "kty": "EC", "kid": "us-east-1-ec-1", "use": "sig", "crv": "P-256",
-                                "x": "-O680vIC77eLv_olhevWrE11gYJ82JSJDSf8mWRITqk",
-                                "y": "6HLJAJWUyUJclL9XbllFezF1EsV56ckFMnM7ehrMEiw",
-                            }]}},
-                        },
-                    },
-                    {
-                        "apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "open"},
-                        "spec": {"rules": [{"name": "all", "identity": "none", "effect": "allow"}]},
-                    },
-                ],
-            },
-        },
-    });
-    if !sha256.is_empty() {
-        plugin["spec"]["sha256"] = json!(sha256);
-    }
-    plugin.to_string()
-}
-
-fn interlock(namespace: &str) -> String {
-    let interlock = json!({
-        "apiVersion": "networking.istio.io/v1alpha3",
-        "kind": "EnvoyFilter",
-        "metadata": {"name": "regionguard-interlock", "namespace": namespace},
-        "spec": {
-            "workloadSelector": {"labels": {"app": "api"}},
-            "configPatches": [{
-                "applyTo": "HTTP_FILTER",
-                "match": {
-                    "context": "SIDECAR_INBOUND",
-                    "listener": {"filterChain": {"filter": {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "subFilter": {"name": "envoy.filters.http.router"},
-                    }}},
-                },
-                "patch": {"operation": "INSERT_BEFORE", "value": {
-                    "name": "regionguard-interlock",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-                        "rules_stat_prefix": "regionguard_interlock.",
-                        "rules": {"action": "ALLOW", "policies": {"allowed-by-regionguard": {
-                            "permissions": [{"any": true}],
-                            "principals": [{"filter_state": {"key": "wasm.regionguard", "string_match": {"prefix": "allow;"}}}],
-                        }}},
-                    },
-                }},
-            }],
-        },
-    });
-    interlock.to_string()
-}
-
-/// The image of the module under test.
-struct Image {
-    layout: PathBuf,
-    /// `sha256:…`
-    digest: String,
-    /// The SHA-256 of the module, in hexadecimal.
-    module: String,
-}
-
-impl Image {
-    /// Builds it with the command that operators use.
-    fn build(dir: &Path) -> Result<Self> {
-        let layout = dir.join("image");
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "regionguard-cli",
-                "--",
-                "image",
-                "--version",
-                TAG,
-                "--module",
-            ])
-            .arg(tools::wasm_module()?)
-            .arg("--out")
-            .arg(&layout)
-            .current_dir(tools::workspace_root())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into());
-        }
-        let line = |name: &str| {
-            said.lines()
-                .find_map(|line| line.strip_prefix(name)?.split_whitespace().next())
-        };
-        let (digest, module) = line("image ").zip(line("module ")).ok_or("no digests were printed")?;
-        Ok(Self {
-            layout,
-            digest: digest.to_owned(),
-            module: module.trim_start_matches("sha256:").to_owned(),
-        })
-    }
-}
-
-/// A registry without TLS, on loopback.
-struct Registry {
-    port: u16,
-    _process: Process,
-}
-
-impl Registry {
-    async fn start(dir: &Path) -> Result<Self> {
-        let (mut command, log) = (Command::new(program("registry")), dir.join("registry.log"));
-        command.args(["-port", "0"]);
-        let mut process = Process::start("registry", command, &log)?;
-        let port = process
-            .wait_until(WAIT, async || {
-                let log = std::fs::read_to_string(&log).ok()?;
-                log.lines()
-                    .find_map(|line| line.split_once("serving on port ")?.1.parse().ok())
-            })
-            .await?;
-        Ok(Self {
-            port,
-            _process: process,
-        })
-    }
-
-    fn push(&self, image: &Image) -> Result<()> {
-        let reference = crane(&["push", text(&image.layout)?, &self.tag()])?;
-        assert_eq!(reference.trim(), self.by_digest(image));
-        Ok(())
-    }
-
-    fn tag(&self) -> String {
-        format!("127.0.0.1:{}/regionguard:{TAG}", self.port)
-    }
-
-    fn by_digest(&self, image: &Image) -> String {
-        format!("127.0.0.1:{}/regionguard@{}", self.port, image.digest)
-    }
-}
-
-/// What agents keep of a registry's image; it goes with the test.
-struct Kept(PathBuf);
-
-impl Kept {
-    fn by_agents(registry: &Registry) -> Result<Self> {
-        std::fs::create_dir_all(AGENT_DATA)
-            .map_err(|error| format!("Istio's agent keeps modules in `{AGENT_DATA}`, which cannot be made: {error}"))?;
-        let name = format!("oci://127.0.0.1:{}/regionguard", registry.port);
-        Ok(Self(Path::new(AGENT_DATA).join(format!("{:x}", Sha256::digest(name)))))
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn crane(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program("crane")).args(arguments).output()?;
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout)?),
-        false => Err(format!(
-            "crane {}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr)
-        )
-        .into()),
-    }
-}
-
-fn program(name: &str) -> PathBuf {
-    tools::tools_dir().join("real").join(name)
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str()
-        .ok_or_else(|| format!("`{}` is not UTF-8", path.display()).into())
 }
 
 /// What a layout stores, by digest.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use regionguard_harness::client::{Request, Response};
 use regionguard_harness::tools::{envoy_config, wasm_module};
-use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, suite};
+use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, shipped, suite};
 use serde_json::Value;
 
 /// The folders of manifests that are applied.
@@ -280,8 +280,12 @@ async fn admitted(mesh: Arc<Mesh>) -> Result<()> {
             .may(&["apply", "--server-side", "--force-conflicts", "-f", &unlabelled])
             .await?
     );
-    let all = ["-n", NAMESPACE, "delete", "configmaps", "--all", "--wait=false"];
-    assert!(!developer.may(&all).await?, "a collection");
+    // `kubectl delete --all` deletes one by one; this is one request for all of them.
+    let collection = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
+    assert!(
+        !developer.may(&["delete", "--raw", &collection]).await?,
+        "a collection"
+    );
     for name in ["regionguard-policy", "any-name", "regionguard-bootstrap"] {
         let there = mesh.kube().get("v1", "ConfigMap", NAMESPACE, name).await?;
         assert!(there.is_some(), "{name} is gone");
@@ -386,6 +390,9 @@ fn patched(mesh: &Mesh, namespace: &str) -> Result<Spec> {
     for file in ["deployment-patch.yaml", "metrics-patch.yaml"] {
         let patch: Value = serde_saphyr::from_str(&shipped(file)?)?;
         let metadata = &patch["spec"]["template"]["metadata"];
+        for (name, value) in metadata["labels"].as_object().into_iter().flatten() {
+            spec = spec.label(name, value.as_str().ok_or("a label that is no text")?);
+        }
         for (name, value) in metadata["annotations"].as_object().into_iter().flatten() {
             let value = value.as_str().ok_or("an annotation that is no text")?;
             spec = spec.annotation(name, &without_image(name, value)?);
@@ -421,8 +428,7 @@ fn manifest(file: &str, namespace: &str) -> Result<String> {
 }
 
 fn shipped(file: &str) -> Result<String> {
-    let path = envoy_config(&format!("istio/{file}"));
-    std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()).into())
+    shipped::text(&format!("istio/{file}"))
 }
 
 /// The manifests of a folder.

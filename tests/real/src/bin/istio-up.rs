@@ -1,10 +1,11 @@
-//! Keeps a real Istio mesh of two regions running on this machine, until Ctrl-C.
+//! Keeps a real Istio mesh of two regions running on this machine, guarded by Regionguard, until Ctrl-C.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use regionguard_mesh::Result;
 use regionguard_mesh::regions::TwoRegions;
-use regionguard_mesh::{Options, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -24,13 +25,15 @@ async fn main() -> ExitCode {
 }
 
 async fn keep() -> Result<()> {
-    let options = Options {
-        name: "istio-up".to_owned(),
-        ..Options::default()
-    };
-    let regions = TwoRegions::start(options).await?;
-    std::io::stdout().write_all(regions.instructions().as_bytes())?;
-    std::future::pending().await
+    let regions = TwoRegions::start("istio-up", command()?).await?;
+    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    stdout().write_all(regions.instructions(colour)?.as_bytes())?;
+    regions.print_decisions().await
+}
+
+/// The program `regionguard`, which is built beside this one.
+fn command() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("regionguard"))
 }
 
 /// Waits for Ctrl-C or for being told to end, and gives the exit status that stands for it.

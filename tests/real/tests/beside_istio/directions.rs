@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use regionguard_harness::client::{Client, Request};
+use regionguard_harness::client::{Client, Request, Response};
 use regionguard_mesh::{Mesh, Result, SERVICE_PORT, Spec, WORKLOAD_PORT};
 use serde_json::json;
 
@@ -28,10 +28,14 @@ pub(crate) async fn both(mesh: Arc<Mesh>) -> Result<()> {
         .await?;
     let request = Request::new("GET", "/");
     // Its own service: what it sends stands for what it sends to anybody.
-    let (inward, outward) = (
-        async || look(&web, web.client().send(&request)).await,
-        async || web.call(&web, &request).await,
-    );
+    let inward = async || look(&web, web.client().send(&request)).await;
+    let outward = async || -> Result<Response> {
+        let lines = web.access_log().entries().len();
+        let answer = web.call(&web, &request).await?;
+        // Its line is in the same log, and may come late.
+        web.access_log().after(lines).await?;
+        Ok(answer)
+    };
 
     chain::wait_for(&web, WORKLOAD_PORT, &[DIRECT_PEER, OURS, INTERLOCK]).await?;
     chain::wait_for(&web, SERVICE_PORT, &[OURS]).await?;
