@@ -29,7 +29,9 @@ pub async fn by_plugin(mesh: Arc<Mesh>) -> Result<()> {
     let site = Site::start(&mesh, "upgrade-plugin", Way::WasmPlugin).await?;
     let modules = [Modules::serve(next()?).await?, Modules::serve(current()?).await?];
     // The agent keeps a module in a file that is named by its digest.
-    let files = modules.each_ref().map(|served| format!("{}.wasm", served.module.sha256));
+    let files = modules
+        .each_ref()
+        .map(|served| format!("{}.wasm", served.module.sha256));
     there_and_back(&site, files.each_ref().map(String::as_str), |index, bundle| {
         site.way.object(&site.namespace, bundle, &modules[index].module)
     })

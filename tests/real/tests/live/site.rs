@@ -49,7 +49,10 @@ impl Caller {
 impl Site {
     /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
     pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
-        let (signer, modules) = (Signer::new()?, Modules::serve(std::fs::read(tools::wasm_module()?)?).await?);
+        let (signer, modules) = (
+            Signer::new()?,
+            Modules::serve(std::fs::read(tools::wasm_module()?)?).await?,
+        );
         mesh.namespace(namespace).await?;
         for object in way.surroundings(namespace)? {
             mesh.kube().apply_object(&object).await?;
