@@ -49,7 +49,10 @@ impl Caller {
 impl Site {
     /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
     pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
-        let (signer, modules) = (Signer::new()?, Modules::start().await?);
+        let (signer, modules) = (
+            Signer::new()?,
+            Modules::serve(std::fs::read(tools::wasm_module()?)?).await?,
+        );
         mesh.namespace(namespace).await?;
         for object in way.surroundings(namespace)? {
             mesh.kube().apply_object(&object).await?;
@@ -213,15 +216,15 @@ pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
 }
 
 /// What hands the module out to agents, in the place of a registry.
-struct Modules {
-    module: Module,
+pub struct Modules {
+    /// How a WasmPlugin names it.
+    pub module: Module,
     task: JoinHandle<()>,
 }
 
 impl Modules {
-    async fn start() -> Result<Self> {
+    pub async fn serve(module: Vec<u8>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let module = std::fs::read(tools::wasm_module()?)?;
         let digest = Sha256::digest(&module);
         let named = Module {
             url: format!("http://{}/plugin.wasm", listener.local_addr()?),

@@ -125,7 +125,8 @@ pub fn bring_module(root: &std::path::Path) -> Result<()> {
 
 /// Writes the object into a file and applies it with `kubectl`, as an operator does.
 pub async fn kubectl_apply(mesh: &Arc<Mesh>, object: &Value) -> Result<()> {
-    let path: PathBuf = mesh.dir().join("edited.yaml");
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    let path: PathBuf = mesh.dir().join(format!("edited-{namespace}.yaml"));
     std::fs::write(&path, serde_json::to_string_pretty(object)?)?;
     let path = path.to_str().ok_or("a path in UTF-8")?;
     let output = mesh.kubectl(&["apply", "--filename", path]).await?;
