@@ -97,7 +97,7 @@ fn next(args: &Args, judged: &Judged) -> String {
         .map(|path| report::printable(&path.display().to_string()))
         .collect();
     format!(
-        "next: `regionguard render {}` makes of it what you apply\n",
+        "next: `regionguard render istio {}` makes of it what you apply; `regionguard render --help` lists more targets\n",
         paths.join(" ")
     )
 }

@@ -175,7 +175,7 @@ impl<'v> At<'v> {
                 let message = format!("must be a whole number from {least} to {most}");
                 Err(sink.error(&self.path, Problem::new(message).found(self.value)))
             }
-            (Value::String(_), _) => {
+            (Value::String(text), _) if text.parse::<u64>().is_ok() => {
                 let message = "must be a number: take the quotes away";
                 Err(sink.error(&self.path, Problem::new(message).found(self.value)))
             }

@@ -46,8 +46,11 @@ pub(super) struct Package {
 /// Asks cargo for the crates that the filter in the checkout `workspace` links, without those that only run at build time.
 pub(super) fn linked_into_the_module(workspace: &Path) -> Result<Crates> {
     let lock = workspace.join("Cargo.lock");
-    let checksums = checksums(&std::fs::read_to_string(&lock).map_err(|error| at(&lock, "read", error))?)
-        .map_err(|error| at(&lock, "read", error))?;
+    let locked = std::fs::read_to_string(&lock).map_err(|error| {
+        let help = "run this in the checkout of Regionguard, or name that by `--workspace`";
+        format!("{}; {help}", at(&lock, "read", error))
+    })?;
+    let checksums = checksums(&locked).map_err(|error| at(&lock, "read", error))?;
     let toolchain = workspace.join("rust-toolchain.toml");
     let rust = std::fs::read_to_string(&toolchain).map_err(|error| at(&toolchain, "read", error))?;
     let rust = channel(&rust).map_err(|error| at(&toolchain, "read", error))?;

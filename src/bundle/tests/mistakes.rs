@@ -52,6 +52,7 @@ fn of_the_bundle() {
     );
     refuses("metadata.version", json!(1.5), "", "whole number");
     refuses("metadata.version", json!("41"), "", "take the quotes away");
+    refuses("metadata.version", json!("two"), "", "must be a whole number; found");
     refuses(
         "metadata.version",
         json!(null),

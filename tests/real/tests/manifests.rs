@@ -103,7 +103,7 @@ async fn interlocked(mesh: Arc<Mesh>) -> Result<()> {
     assert_eq!(web.call(&api, &request).await?.status, 200);
     mesh.apply(&manifest("workload/interlock.yaml", NAMESPACE)?).await?;
     eventually("the interlock refuses", async || {
-        Ok(web.call(&api, &request).await?.status == 403)
+        all_answered(403, async || web.call(&api, &request).await).await
     })
     .await?;
     assert_eq!(api.client().send(&request).await?.status, 403, "without TLS, too");
@@ -142,14 +142,8 @@ async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
         Ok(answer.status == 200 && api.access_log().entries().iter().any(|line| line.decision().is_some()))
     })
     .await?;
-    // A connection that was opened before keeps the chain that it was opened with until Envoy has drained it.
     eventually("connections of before are gone", async || {
-        for _ in 0..8 {
-            if at(&web, "/v1/profiles/7").await?.status != 401 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        all_answered(401, async || at(&web, "/v1/profiles/7").await).await
     })
     .await?;
     let line = api
@@ -428,6 +422,17 @@ async fn pair(mesh: &Mesh, namespace: &str, api: Spec) -> Result<(Workload, Work
     let web = mesh.workload(Spec::new(namespace, "web")).await?;
     let api = mesh.workload(api.host(HOST)).await?;
     Ok((web, api))
+}
+
+/// Whether several requests in a row are answered so: a connection that was opened before keeps the chain that it was opened with until
+/// Envoy has drained it.
+async fn all_answered(status: u16, ask: impl AsyncFn() -> Result<Response>) -> Result<bool> {
+    for _ in 0..8 {
+        if ask().await?.status != status {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A workload with what `deployment-patch.yaml` and `metrics-patch.yaml` give it. There is no kubelet for image volumes: the module stays where it is
