@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             suite::test("istioctl_finds_nothing", analyzed),
             suite::test("nothing_is_let_in_where_only_the_interlock_is", interlocked),
             suite::test("policy_comes_from_a_config_map", from_config_map),
+            suite::test("a_pod_without_the_mount_lets_nothing_in", unmounted),
             suite::test("only_operators_write_policy", admitted),
             suite::test("what_is_not_http_is_refused", http_only),
         ],
@@ -165,6 +166,23 @@ async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
     metrics(&api).await?;
     edited(&mesh, &web, &policy).await?;
     explained(&text(&mesh.istioctl(&["analyze", "--namespace", NAMESPACE]).await?))
+}
+
+/// All at once, as the chart brings it, to a pod that nobody has patched: its proxy has no file to read.
+async fn unmounted(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "unmounted";
+    let (web, api) = pair(&mesh, NAMESPACE, Spec::new(NAMESPACE, "api")).await?;
+    let files = ["policy", "interlock", "direct-peer", "configmap"]
+        .map(|file| manifest(&format!("policy-from-configmap/{file}.yaml"), NAMESPACE));
+    let files: Vec<String> = files.into_iter().collect::<Result<_>>()?;
+    mesh.apply(&files.join("---\n")).await?;
+    let health = Request::new("GET", "/healthz").host(HOST);
+    eventually("the interlock refuses", async || {
+        Ok(web.call_host(HOST, &health).await?.status == 403)
+    })
+    .await?;
+    assert_eq!(api.client().send(&health).await?.status, 403, "without TLS, too");
+    Ok(())
 }
 
 /// Every message that `istioctl analyze` has for what runs is one that the README explains.
