@@ -75,7 +75,11 @@ fn warnings_pass_unless_they_are_denied() {
         "{}",
         run.stdout
     );
-    assert!(run.stdout.contains("next: `regionguard render istio .`"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("next: `regionguard render istio .`"),
+        "{}",
+        run.stdout
+    );
     let run = regionguard(&folder, &["check", "--deny-warnings", "."]);
     assert_eq!(run.code, 1, "{}", run.stdout);
 }
