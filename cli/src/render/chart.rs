@@ -47,6 +47,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("item.port", ".port | int"),
     ("item.identity", ".identity | quote"),
     ("if selector", "$.Values.selector"),
+    ("if own_namespace", r#"ne $.Values.scope "mesh""#),
     ("if target", "$.Values.gateway"),
     ("if policy_selector", "not $.Values.gateway"),
     ("if pull_secret", "$.Values.image.pullSecret"),

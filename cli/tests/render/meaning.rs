@@ -221,6 +221,22 @@ fn a_center_becomes_the_service_that_its_cluster_names() {
     );
 }
 
+/// Those of another namespace neither see them nor are in their way; what stands in the root namespace is for the whole mesh.
+#[test]
+fn centers_stay_in_the_namespace_of_the_proxies_that_ask_them() {
+    for scope in ["workload", "namespace", "gateway", "waypoint", "mesh"] {
+        let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
+        let expected = match scope {
+            "mesh" => Value::Null,
+            _ => json!(["."]),
+        };
+        for kind in ["ServiceEntry", "DestinationRule"] {
+            let object = of_kind(&all, kind, "center.us-east-1.internal");
+            assert_eq!(object["spec"]["exportTo"], expected, "{scope}: {kind}");
+        }
+    }
+}
+
 #[test]
 fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
     for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
