@@ -79,7 +79,7 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // 253 less the longest suffix, `-direct-peer`.
+        // 253 less the longest suffixes, `-direct-peer` and `-regionguard`.
         if text.len() <= 240 && is_subdomain(text) {
             return Ok(Self(text.to_owned()));
         }

@@ -250,7 +250,7 @@ impl Settings {
             .set("policy_name", format!("{name}-policy"))
             .set("http_only_name", format!("{name}-http-only"))
             .set("bootstrap_name", BOOTSTRAP_NAME)
-            .set("admission_name", "regionguard-policy")
+            .set("admission_name", admission_name(configmap))
             .set("namespace", self.namespace.as_str())
             .set("selector", selector(&self.selector))
             .set("gateway", self.gateway.as_ref().map_or("", Name::as_str))
@@ -288,6 +288,7 @@ impl Settings {
             .set("operator_users", cel(&users));
         values
             .set("if selector", !self.selector.is_empty())
+            .set("if keep", false)
             .set("if own_namespace", self.scope() != Scope::Mesh)
             .set("if target", self.gateway.is_some())
             .set("if policy_selector", self.gateway.is_none())
@@ -331,6 +332,14 @@ impl Settings {
             "regionguard-module": {"mountPath": folder, "readOnly": true},
         })
         .to_string()
+    }
+}
+
+/// What guards a ConfigMap of this name, once a cluster. Another one for each name: one object for two of them would guard the last that was applied.
+fn admission_name(configmap: &str) -> String {
+    match configmap {
+        "regionguard-policy" => configmap.to_owned(),
+        other => format!("{other}-regionguard"),
     }
 }
 

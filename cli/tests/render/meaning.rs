@@ -237,6 +237,27 @@ fn centers_stay_in_the_namespace_of_the_proxies_that_ask_them() {
     }
 }
 
+/// One object for two names would guard the last that was applied by its name, and the other one by its label alone.
+#[test]
+fn each_name_of_a_config_map_has_a_guard_of_its_own() {
+    for (more, name) in [
+        ("", "regionguard-policy"),
+        (" --policy-configmap edge", "edge-regionguard"),
+        (" --policy-configmap shop.edge", "shop.edge-regionguard"),
+    ] {
+        let all = rendered(&format!("istio DOCUMENTS{more}"));
+        let policy = of_kind(&all, "ValidatingAdmissionPolicy", name);
+        let binding = of_kind(&all, "ValidatingAdmissionPolicyBinding", name);
+        assert_eq!(binding["spec"]["policyName"], name);
+        let guarded = policy["spec"]["matchConditions"][0]["expression"].as_str();
+        let config_map = name.strip_suffix("-regionguard").unwrap_or(name);
+        assert!(
+            guarded.is_some_and(|text| text.contains(&format!("[\"{config_map}\", \"regionguard-bootstrap\"]"))),
+            "{guarded:?}"
+        );
+    }
+}
+
 #[test]
 fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
     for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {

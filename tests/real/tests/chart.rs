@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Objects by kind and name.
 type Objects = BTreeMap<(String, String), Value>;
 
+/// The annotation by which Helm leaves an object where it takes a release away.
+const KEEP: &str = "helm.sh/resource-policy";
+
 #[test]
 fn the_chart_makes_the_objects_of_the_base() {
     assert_same(&helm(&[]), &everything());
@@ -50,6 +53,26 @@ fn the_chart_takes_the_policy_from_a_config_map() {
         "policyFrom=configmap",
     ];
     assert_same(&helm(&args), &files("policy-from-configmap", &[]));
+}
+
+/// Another release may need what guards the ConfigMaps of the cluster, and one of another name makes an object of its own.
+#[test]
+fn helm_leaves_the_guard_of_the_cluster() {
+    for (config_map, name) in [
+        ("regionguard-policy", "regionguard-policy"),
+        ("edge", "edge-regionguard"),
+    ] {
+        let output = helm_command(&["--set", &format!("policy.configMap={config_map}")])
+            .output()
+            .expect("helm runs");
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&String::from_utf8(output.stdout).expect("UTF-8")).expect("YAML");
+        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+            let guard = documents.iter().find(|document| document["kind"] == kind).expect(kind);
+            assert_eq!(guard["metadata"]["name"], name);
+            assert_eq!(guard["metadata"]["annotations"][KEEP], "keep", "{kind}");
+        }
+    }
 }
 
 #[test]
@@ -177,8 +200,17 @@ fn key(object: &Value) -> (String, String) {
     (text(&object["kind"]), text(&object["metadata"]["name"]))
 }
 
-/// A text that is itself YAML counts as what it says: Helm leaves other quotes in it.
+/// A text that is itself YAML counts as what it says: Helm leaves other quotes in it. What is for Helm alone is left away.
 fn meaning(mut object: Value) -> Value {
+    if let Some(annotations) = object
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut)
+        && annotations.remove(KEEP).is_some()
+        && annotations.is_empty()
+        && let Some(metadata) = object["metadata"].as_object_mut()
+    {
+        metadata.remove("annotations");
+    }
     if let Some(file) = object.pointer_mut("/data/regionguard.yaml") {
         let text = file.as_str().expect("a text").to_owned();
         *file = serde_saphyr::from_str(&text).expect("YAML");
