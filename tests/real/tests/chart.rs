@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Objects by kind and name.
 type Objects = BTreeMap<(String, String), Value>;
 
+/// A part of a name with more than 63 characters.
+const LONG_LABEL: &str = "name=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 /// The annotation by which Helm leaves an object where it takes a release away.
 const KEEP: &str = "helm.sh/resource-policy";
 
@@ -123,10 +126,41 @@ fn the_chart_refuses_values_that_do_not_fit() {
         ("selector.app=api", "/selector"),
         ("scope=everywhere", "/scope"),
         ("unknown=1", "unknown"),
+        ("name=a..b", "/name"),
+        (LONG_LABEL, "/name"),
+        ("image.url=oci://a..b/c", "/image/url"),
+        ("image.url=oci://a:65536/c", "/image/url"),
+        ("image.pullSecret=a..b", "/image/pullSecret"),
+        ("policy.file=/a/../b", "/policy/file"),
+        ("policy.file=/a/..", "/policy/file"),
+        ("policy.moduleFile=/./a", "/policy/moduleFile"),
+        ("policy.configMap=a/b", "/policy/configMap"),
+        ("admission.operatorUsers[0]=a\u{9b}b", "/admission/operatorUsers/0"),
+        ("centers[0].identity=spiffe://a/b/../c", "/centers/0/identity"),
+        ("centers[0].identity=spiffe://a/b/.", "/centers/0/identity"),
+        ("centers[0].identity=spiffe://a", "/centers/0/identity"),
+        ("centers[0].host=a..b", "/centers/0/host"),
     ] {
         let output = helm_command(&["--set", value]).output().expect("helm runs");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && error.contains(said), "{value}: {error}");
+    }
+}
+
+/// What `regionguard render` takes.
+#[test]
+fn the_chart_takes_values_that_fit() {
+    for value in [
+        "name=a.b-c",
+        "image.url=oci://registry.example.com:5000/a/b.c_d:v1",
+        "image.pullSecret=a.b",
+        "policy.file=/a/..b/.c/d..e@f",
+        "admission.operatorUsers[0]=日本",
+        "centers[0].name=a,centers[0].host=a,centers[0].port=1,centers[0].identity=spiffe://a.b_c/..d/e.f",
+    ] {
+        let output = helm_command(&["--set", value]).output().expect("helm runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{value}: {error}");
     }
 }
 
