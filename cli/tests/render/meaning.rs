@@ -269,6 +269,22 @@ fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
     }
 }
 
+/// kustomize moves objects into the namespace of an overlay, and leaves annotations as they are.
+#[test]
+fn an_overlay_moves_what_the_annotation_says() {
+    for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
+        let all = rendered(&format!("kustomize DOCUMENTS --scope {scope}"));
+        let overlay = all.iter().find(|one| one["namespace"] == "shop").expect("the overlay");
+        let patches = overlay["patches"].as_array().expect("patches").iter();
+        let patch = patches.map(|patch| &patch["patch"]).find(|patch| {
+            let text = patch.as_str().expect("a text");
+            text.contains("/metadata/annotations/envoyfilter.istio.io~1referenced-services")
+                && text.contains("\n  value: \"shop/center.us-east-1.internal,shop/center.eu-west-1.internal\"")
+        });
+        assert_eq!(patch.is_some(), told, "{scope}: {overlay}");
+    }
+}
+
 #[test]
 fn a_bootstrap_has_a_cluster_for_each_center() {
     let folder = Folder::new("bootstraps", &[]);
