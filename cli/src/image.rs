@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = label)]
     source_url: Option<String>,
     /// Where you will push the image: for the commands that are printed at the end
-    #[arg(long, value_name = "NAME", default_value = "registry.example.com/regionguard", value_parser = label)]
+    #[arg(long, value_name = "NAME", default_value = "registry.example.com/regionguard/http-authz", value_parser = label)]
     repository: String,
 }
 
