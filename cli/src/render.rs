@@ -115,21 +115,23 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
     let bundle = || load(&args.folder);
     let settings = || Settings::new(&args.options);
+    let placed = || settings()?.placed();
+    let selected = || settings()?.selected();
     Ok(match args.target {
         Target::Envoy => envoy::bootstraps(&settings()?, &bundle()?)?,
         Target::Ecds => vec![envoy::ecds(&settings()?, &bundle()?)],
-        Target::Configmap => vec![istio::configmap(&settings()?, &bundle()?)?],
-        Target::Wasmplugin => vec![istio::wasmplugin(&settings()?, &bundle()?)?],
-        Target::Trafficextension => vec![istio::trafficextension(&settings()?, &bundle()?)?],
-        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&settings()?, None)?,
-        Target::Envoyfilter => istio::envoyfilters(&settings()?, Some(&bundle()?))?,
+        Target::Configmap => vec![istio::configmap(&placed()?, &bundle()?)?],
+        Target::Wasmplugin => vec![istio::wasmplugin(&placed()?, &bundle()?)?],
+        Target::Trafficextension => vec![istio::trafficextension(&placed()?, &bundle()?)?],
+        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&placed()?, None)?,
+        Target::Envoyfilter => istio::envoyfilters(&placed()?, Some(&bundle()?))?,
         Target::DeploymentPatch => vec![istio::deployment_patch(&settings()?)],
         Target::MetricsPatch => vec![istio::metrics_patch(&settings()?)],
         Target::MeshConfig => istio::mesh_config(),
-        Target::Istio => istio::everything(&settings()?, &bundle()?)?,
-        Target::Kustomize => istio::kustomize(&settings()?, &bundle()?)?,
-        Target::Helm => chart::chart(&settings()?, &bundle()?)?,
-        Target::HelmValues => vec![chart::values(&settings()?, &bundle()?)?],
+        Target::Istio => istio::everything(&placed()?, &bundle()?)?,
+        Target::Kustomize => istio::kustomize(&placed()?, &bundle()?)?,
+        Target::Helm => chart::chart(&selected()?, &bundle()?)?,
+        Target::HelmValues => vec![chart::values(&selected()?, &bundle()?)?],
         Target::EnvoyGateway => envoy_gateway::files(&args.options.envoy_gateway(), &bundle()?)?,
     })
 }
