@@ -143,6 +143,9 @@ and name it in a WasmPlugin by its digest:
 or by its tag; then `sha256` is the digest of the image, not of the module:
   url: oci://{repository}:{version}
   sha256: {hex}
+
+or let it be written into all that is applied:
+  regionguard render istio FOLDER --namespace NAMESPACE --image oci://{repository}:{version} --sha256 {hex} --out DIR
 "
     )
 }

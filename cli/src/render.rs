@@ -11,14 +11,14 @@ mod out;
 mod settings;
 mod template;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::documents;
 use crate::problem::Problem;
 use crate::report;
 
-use bundle::Bundle;
+pub(crate) use bundle::Bundle;
 pub(crate) use node::Node;
 use settings::{Options, Settings};
 
@@ -98,7 +98,7 @@ impl Failure {
 
 /// Runs `render`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match rendered(args).and_then(|files| hand_out(&files, args.out.as_deref())) {
+    match rendered(args).and_then(|files| hand_out(&files, args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
             eprintln!("{message}");
@@ -147,11 +147,24 @@ fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
     Ok(Bundle::from(&loaded))
 }
 
-fn hand_out(files: &[File], folder: Option<&Path>) -> Result<(), Failure> {
-    let Some(folder) = folder else {
-        let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
-        return crate::output::print(&texts.join("---\n"))
-            .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")));
-    };
-    out::write(files, folder)
+fn hand_out(files: &[File], args: &Args) -> Result<(), Failure> {
+    match &args.out {
+        Some(folder) => {
+            let whole = matches!(args.target, Target::Istio | Target::Kustomize | Target::EnvoyGateway);
+            out::no_leftovers(files, folder, whole)?;
+            out::write(files, folder)?;
+        }
+        None => {
+            let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+            crate::output::print(&texts.join("---\n"))
+                .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")))?;
+        }
+    }
+    let zeros = options::Sha256::zeros();
+    if args.options.names_no_digest() && files.iter().any(|file| file.text.contains(zeros.as_str())) {
+        eprintln!(
+            "warning: without `--sha256` the image has a digest of 64 zeros, which none has: nothing is let in until it is set (`crane digest IMAGE`)"
+        );
+    }
+    Ok(())
 }

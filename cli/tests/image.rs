@@ -110,6 +110,10 @@ fn the_layout_is_valid_and_holds_what_is_documented() {
             image.descriptor.digest()
         ),
         format!("sha256: {}", image.descriptor.digest().digest()),
+        format!(
+            "regionguard render istio FOLDER --namespace NAMESPACE --image oci://registry.example.com/regionguard/http-authz:1.2.3 --sha256 {} ",
+            image.descriptor.digest().digest()
+        ),
     ] {
         assert!(printed.contains(&expected), "no `{expected}` in:\n{printed}");
     }

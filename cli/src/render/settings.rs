@@ -83,6 +83,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether zeros stand for the digest of the image.
+    pub(crate) fn names_no_digest(&self) -> bool {
+        self.sha256.is_none()
+    }
+
     /// What of them counts for Envoy Gateway.
     pub(crate) fn envoy_gateway(&self) -> super::envoy_gateway::Place<'_> {
         super::envoy_gateway::Place {

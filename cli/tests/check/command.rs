@@ -1,5 +1,7 @@
 //! The command itself: arguments, colours, exit codes, what is said of wrong paths.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::run::{Run, folder, folder_of, regionguard, with_variables, workspace};
@@ -76,12 +78,29 @@ fn warnings_pass_unless_they_are_denied() {
         run.stdout
     );
     assert!(
-        run.stdout.contains("next: `regionguard render istio .`"),
+        run.stdout
+            .contains("next: `regionguard render istio . --namespace NAMESPACE`"),
         "{}",
         run.stdout
     );
     let run = regionguard(&folder, &["check", "--deny-warnings", "."]);
     assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
+#[test]
+fn what_to_do_next_fits_the_centers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    for (documents, next) in [
+        ("envoy-config/documents", "ecds envoy-config/documents`"),
+        (
+            "envoy-config/istio/documents",
+            "istio envoy-config/istio/documents --namespace NAMESPACE`",
+        ),
+    ] {
+        let run = regionguard(root, &["check", documents]);
+        let next = format!("next: `regionguard render {next}");
+        assert!(run.stdout.contains(&next), "{}", run.stdout);
+    }
 }
 
 #[test]

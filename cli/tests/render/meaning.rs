@@ -158,6 +158,73 @@ fn nothing_is_rendered_for_a_place_that_nobody_named() {
 }
 
 #[test]
+fn an_image_without_a_digest_is_said_to_be_one() {
+    let warned = |args: &[&str]| stderr(&render(args)).contains("warning: without `--sha256`");
+    let digest = "1".repeat(64);
+    for target in [
+        "istio",
+        "kustomize",
+        "wasmplugin",
+        "trafficextension",
+        "helm",
+        "helm-values",
+        "deployment-patch",
+    ] {
+        let args = match target {
+            "deployment-patch" => vec![target],
+            _ => vec![target, DOCUMENTS, "--namespace", "shop"],
+        };
+        assert!(warned(&args), "{target}");
+        assert!(!warned(&[&args[..], &["--sha256", &digest]].concat()), "{target}");
+    }
+    assert!(!warned(&["ecds", DOCUMENTS]));
+    assert!(!warned(&["envoyfilter", "--namespace", "shop"]));
+}
+
+/// `kubectl apply -f` takes all that is in a folder.
+#[test]
+fn what_an_earlier_run_left_is_not_applied_with_the_next() {
+    let folder = Folder::new("leftovers", &[("mine.yaml", "{}")]);
+    let there = |name: &str| folder.0.join(name).exists();
+    let args = |more: &str| -> Vec<String> {
+        let all = format!("{more} --namespace shop --out {}", folder.as_str());
+        all.replace("DOCUMENTS", DOCUMENTS)
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
+    };
+    let succeeds = |more: &str| drop(printed(&args(more).iter().map(String::as_str).collect::<Vec<_>>()));
+    let fails = |more: &str, names: &[&str]| {
+        let said = refused(&args(more).iter().map(String::as_str).collect::<Vec<_>>());
+        for name in names {
+            assert!(said.contains(&format!("`{name}`")), "{more}: {said}");
+        }
+        assert!(
+            said.contains("`--out`") && !said.contains("mine.yaml"),
+            "{more}: {said}"
+        );
+    };
+    let remove = |name: &str| std::fs::remove_file(folder.0.join(name)).expect("a file");
+
+    succeeds("istio DOCUMENTS");
+    succeeds("istio DOCUMENTS");
+    fails("istio DOCUMENTS --policy-from configmap", &["wasmplugin.yaml"]);
+    assert!(!there("policy.yaml") && !there("configmap.yaml"), "nothing is written");
+    fails("istio DOCUMENTS --scope waypoint --gateway edge", &["direct-peer.yaml"]);
+    fails("istio DOCUMENTS --scope mesh", &["http-only.yaml"]);
+    fails("envoyfilter --policy-from configmap", &["wasmplugin.yaml"]);
+    fails("trafficextension DOCUMENTS", &["wasmplugin.yaml"]);
+    // A part of the folder by itself.
+    succeeds("envoyfilter");
+    succeeds("wasmplugin DOCUMENTS");
+    remove("wasmplugin.yaml");
+    succeeds("istio DOCUMENTS --policy-from configmap");
+    fails("istio DOCUMENTS", &["configmap.yaml", "policy.yaml"]);
+    fails("wasmplugin DOCUMENTS", &["policy.yaml"]);
+    fails("envoyfilter", &["policy.yaml"]);
+}
+
+#[test]
 fn the_plugin_is_reloaded_and_never_opens() {
     for (target, place) in [("wasmplugin", "/spec"), ("trafficextension", "/spec/wasm")] {
         let all = rendered(&format!(
@@ -470,7 +537,7 @@ fn a_reader_that_leaves_early_is_no_error() {
     use std::process::{Command, Stdio};
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_regionguard"))
-        .args(["render", "helm", DOCUMENTS])
+        .args(["render", "helm", DOCUMENTS, "--sha256", &"1".repeat(64)])
         .current_dir(super::root())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

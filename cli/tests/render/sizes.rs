@@ -28,7 +28,14 @@ fn folder(name: &str, kibibytes: usize) -> Folder {
 fn a_small_one_needs_nothing() {
     let folder = folder("small", 100);
     for target in ["wasmplugin", "trafficextension", "configmap"] {
-        let output = render(&[target, folder.as_str(), "--namespace", "shop"]);
+        let output = render(&[
+            target,
+            folder.as_str(),
+            "--namespace",
+            "shop",
+            "--sha256",
+            &"1".repeat(64),
+        ]);
         assert!(
             output.status.success() && output.stderr.is_empty(),
             "{target}: {}",
