@@ -150,7 +150,7 @@ fn as_json(judged: &Judged) -> String {
         _ => None,
     };
     let all = json!({"errors": of(true), "warnings": of(false), "files": files, "bundle": one, "bundles": bundles});
-    format!("{all:#}\n")
+    report::escaped(&format!("{all:#}\n"))
 }
 
 /// Bytes of the bundle as compact JSON.

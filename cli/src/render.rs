@@ -7,6 +7,7 @@ mod envoy_gateway;
 mod istio;
 mod node;
 mod options;
+mod out;
 mod settings;
 mod template;
 
@@ -150,13 +151,5 @@ fn hand_out(files: &[File], folder: Option<&Path>) -> Result<(), Failure> {
         return crate::output::print(&texts.join("---\n"))
             .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")));
     };
-    for file in files {
-        let path = folder.join(&file.path);
-        let write = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
-            std::fs::write(&path, &file.text)
-        };
-        write().map_err(|error| Failure::new(format!("error: cannot write `{}`: {error}", path.display())))?;
-    }
-    Ok(())
+    out::write(files, folder)
 }

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 
 use crate::problem::Problem;
 
-pub(crate) use json::json;
+pub(crate) use json::{escaped, json};
 pub(crate) use text::{printable, text};
 
 /// Whether what is written to `out` has colours: on a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` say otherwise, or `CLICOLOR_FORCE` says that it has anyway.
@@ -25,6 +25,16 @@ pub(crate) fn colours(out: &impl IsTerminal) -> bool {
     }
     let refused = set("CLICOLOR").is_some_and(|value| value == "0") || set("TERM").is_some_and(|value| value == "dumb");
     out.is_terminal() && !refused
+}
+
+/// Whether a terminal may obey `character` (C0, DEL and C1 controls), or show what stands around it in another order (Unicode TR9 §2) or on another
+/// line.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Writes `problems` to standard error, for a command whose output is something else.

@@ -312,6 +312,20 @@ fn what_is_not_the_module_is_refused() {
     }
 }
 
+/// A pipe would be waited for, and a device has no end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_opened() {
+    let dir = Dir::new("no-file");
+    let pipe = dir.0.join("pipe.wasm");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for path in [&pipe, Path::new("/dev/zero"), &dir.0] {
+        let error = refuse(&mut image(path, &dir.0.join("out")));
+        assert!(error.contains("is not the module: it is no file"), "{error}");
+    }
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let dir = Dir::new("missing");

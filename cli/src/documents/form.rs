@@ -1,7 +1,7 @@
 //! What a YAML document is: the head of a bundle, a document of one, or what is applied and holds a bundle.
 
 use super::embedded;
-use super::node::{Data, Node, Sources};
+use super::node::{Data, Member, Node, Sources};
 use super::yaml::{self, Text, shown};
 use crate::problem::{Place, Problem, Severity};
 
@@ -38,6 +38,9 @@ const KUBERNETES: [&str; 10] = [
     "finalizers",
 ];
 
+/// What is right where somebody takes a document for an object of Kubernetes.
+const NO_RESOURCES: &str = "documents are files, not custom resources: leave what is Kubernetes' out, and apply what `regionguard render` makes of the folder";
+
 /// Reads the file and adds what it holds; `false` where not all of it could be read.
 pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: &mut Vec<Problem>) -> bool {
     let Some(source) = sources.0.get(file) else {
@@ -73,6 +76,12 @@ pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: 
         reading.root(root, Around::File);
     }
     reading.complete
+}
+
+/// Whether a CustomResourceDefinition is about documents.
+fn is_ours(definition: &Node) -> bool {
+    let group = definition.member("spec").and_then(|spec| spec.member("group"));
+    group.and_then(Node::text) == Some("security.io")
 }
 
 fn not_json(error: &serde_json::Error, source: &std::rc::Rc<crate::problem::Source>) -> Problem {
@@ -145,6 +154,11 @@ impl Reading<'_> {
             "ConfigMap" => self.config_map(&root),
             "WasmPlugin" => self.plugin(&root, &["spec", "pluginConfig"]),
             "TrafficExtension" => self.plugin(&root, &["spec", "wasm", "pluginConfig"]),
+            "CustomResourceDefinition" if is_ours(&root) => {
+                let message = "a CustomResourceDefinition of `security.io`: nothing reads objects of this kind from an API server";
+                let kind = root.member("kind").unwrap_or(&root);
+                self.error("custom-resource", kind, message.to_owned(), Some(NO_RESOURCES));
+            }
             _ => {
                 let message = format!(
                     "`{}` of `{}` is no document of a bundle, and holds none",
@@ -160,38 +174,43 @@ impl Reading<'_> {
 
     /// A document of a bundle, which is a file and nothing that a Kubernetes API knows.
     fn document(&mut self, mut root: Node, around: Around) {
-        const HELP: &str = "documents are files, not custom resources: leave what is Kubernetes' out, and apply what `regionguard render` makes of the folder";
         let kind = root.member("kind").and_then(Node::text).map(shown).unwrap_or_default();
         if around == Around::List {
             let message = format!("a {kind} in a Kubernetes List: no API server knows this kind");
             let at = root.member("kind").unwrap_or(&root).clone();
-            self.error("custom-resource", &at, message, Some(HELP));
+            self.error("custom-resource", &at, message, Some(NO_RESOURCES));
         }
         if let Data::Object(members) = &mut root.value {
+            self.leave_out(
+                members,
+                &["status"],
+                "",
+                &format!("is written by an API server, and a {kind} is a file"),
+            );
             for member in members.iter_mut().filter(|member| member.name == "metadata") {
-                let Data::Object(metadata) = &mut member.value.value else {
-                    continue;
-                };
-                let (foreign, own) = std::mem::take(metadata)
-                    .into_iter()
-                    .partition(|member| KUBERNETES.contains(&member.name.as_str()));
-                *metadata = own;
-                let foreign: Vec<super::node::Member> = foreign;
-                for member in foreign {
-                    let message = format!(
-                        "`{}` is metadata of a Kubernetes object, and a {kind} is none",
-                        member.name
-                    );
-                    let place = self.sources.place(&member.name_span);
-                    let problem = Problem::error("custom-resource", place, message).help(HELP);
-                    self.problems.push(Problem {
-                        field: format!("metadata.{}", member.name),
-                        ..problem
-                    });
+                if let Data::Object(metadata) = &mut member.value.value {
+                    let message = format!("is metadata of a Kubernetes object, and a {kind} is none");
+                    self.leave_out(metadata, &KUBERNETES, "metadata.", &message);
                 }
             }
         }
         self.found.documents.push(root);
+    }
+
+    /// Takes what only objects of Kubernetes have out of `members`, and says so.
+    fn leave_out(&mut self, members: &mut Vec<Member>, names: &[&str], path: &str, message: &str) {
+        let (foreign, own): (Vec<Member>, Vec<Member>) = std::mem::take(members)
+            .into_iter()
+            .partition(|member| names.contains(&member.name.as_str()));
+        *members = own;
+        for member in foreign {
+            let place = self.sources.place(&member.name_span);
+            let problem = Problem::error("custom-resource", place, format!("`{}` {message}", member.name));
+            self.problems.push(Problem {
+                field: format!("{path}{}", member.name),
+                ..problem.help(NO_RESOURCES)
+            });
+        }
     }
 
     fn head(&mut self, root: Node, around: Around) {

@@ -18,6 +18,11 @@ const ABI: &str = "proxy_abi_version_";
 
 /// The bytes of the module at `path`, a valid core module of WebAssembly with the entry points of proxy-wasm.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    // Before it is opened: opening a pipe waits for who writes to it.
+    let found = std::fs::metadata(path).map_err(|error| at(path, "open", error))?;
+    if !found.is_file() {
+        return Err(format!("`{}` is not the module: it is no file", path.display()));
+    }
     let file = File::open(path).map_err(|error| at(path, "open", error))?;
     let mut bytes = Vec::new();
     file.take(MAX + 1)

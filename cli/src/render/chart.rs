@@ -14,7 +14,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("policy_name", r#"printf "%s-policy" $.Values.name | quote"#),
     ("http_only_name", r#"printf "%s-http-only" $.Values.name | quote"#),
     ("bootstrap_name", r#""regionguard-bootstrap" | quote"#),
-    ("admission_name", r#""regionguard-policy" | quote"#),
+    ("admission_name", ADMISSION_NAME),
     ("namespace", "$.Release.Namespace | quote"),
     ("selector", "toYaml $.Values.selector"),
     ("gateway", "$.Values.gateway | quote"),
@@ -47,6 +47,8 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("item.port", ".port | int"),
     ("item.identity", ".identity | quote"),
     ("if selector", "$.Values.selector"),
+    ("if keep", "true"),
+    ("if own_namespace", r#"ne $.Values.scope "mesh""#),
     ("if target", "$.Values.gateway"),
     ("if policy_selector", "not $.Values.gateway"),
     ("if pull_secret", "$.Values.image.pullSecret"),
@@ -55,6 +57,12 @@ const EXPRESSIONS: &[(&str, &str)] = &[
         r#"and $.Values.centers (has $.Values.scope (list "gateway" "waypoint"))"#,
     ),
 ];
+
+/// The same name that is rendered without Helm.
+const ADMISSION_NAME: &str = concat!(
+    r#"ternary "regionguard-policy" (printf "%s-regionguard" $.Values.policy.configMap) "#,
+    r#"(eq $.Values.policy.configMap "regionguard-policy") | quote"#,
+);
 
 /// The same expression of CEL that is rendered without Helm.
 const HOLDS_POLICY: &str = concat!(

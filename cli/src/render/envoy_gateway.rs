@@ -2,7 +2,7 @@
 
 use super::bundle::{Bundle, Center};
 use super::node::Node;
-use super::options::{CenterAddress, ImageUrl, Name, Namespace, Sha256};
+use super::options::{CenterAddress, ImageUrl, ListenerPort, Name, Namespace, Sha256};
 use super::template::{Template, Values};
 use super::{Failure, File};
 
@@ -25,8 +25,8 @@ pub(crate) struct Place<'a> {
     pub(crate) namespace: Option<&'a Namespace>,
     /// The Gateway.
     pub(crate) gateway: Option<&'a Name>,
-    /// The ports of the Gateway's listeners that speak HTTP, with TLS or without.
-    pub(crate) ports: &'a [u16],
+    /// The Gateway's listeners that speak HTTP, with TLS or without, those of HTTP/3 among them.
+    pub(crate) ports: &'a [ListenerPort],
     /// Where Envoy Gateway gets the module.
     pub(crate) image: &'a ImageUrl,
     /// The digest of the image; zeros where there is none.
@@ -39,7 +39,7 @@ pub(crate) struct Place<'a> {
 /// are for `kubectl apply --server-side`.
 ///
 /// # Errors
-/// When a port stands there twice, or the address of a center is not known.
+/// When a port stands there twice, or with HTTP/3 alone, or the address of a center is not known.
 pub(crate) fn files(place: &Place<'_>, bundle: &Bundle) -> Result<Vec<File>, Failure> {
     let mut values = Values::default();
     values
@@ -52,7 +52,10 @@ pub(crate) fn files(place: &Place<'_>, bundle: &Bundle) -> Result<Vec<File>, Fai
             "sha256",
             place.sha256.map_or("0".repeat(64), |digest| digest.as_str().to_owned()),
         )
-        .set("ports", ports(place.ports)?)
+        .set("listeners", listeners(place.ports)?)
+        .set("plain_ports", ports(place.ports, false))
+        .set("http3_ports", ports(place.ports, true))
+        .set("if http3", place.ports.iter().any(|port| port.udp))
         .set("bundle", bundle.node.clone());
     let centers = bundle.centers();
     let mut files = vec![
@@ -76,25 +79,42 @@ fn file(path: &str, template: &str, values: &Values) -> File {
     }
 }
 
-fn ports(ports: &[u16]) -> Result<Node, Failure> {
+/// What `interlock.yaml` patches: each listener by the name that Envoy Gateway gives it (`XDSNameSchemeV2`).
+fn listeners(ports: &[ListenerPort]) -> Result<Node, Failure> {
     let mut seen = std::collections::BTreeSet::new();
     let items = ports.iter().map(|port| {
-        if *port == 0 || !seen.insert(port) {
+        if !seen.insert(port) {
+            return Err(Failure::new(format!("error: `--port {port}` is given more than once")));
+        }
+        // Envoy Gateway opens it beside the one of TCP, never alone: nobody shall forget that one.
+        let beside = ListenerPort { udp: false, ..*port };
+        if !ports.contains(&beside) {
             return Err(Failure::new(format!(
-                "error: `--port {port}`: give each port of the Gateway once, from 1 to 65535"
+                "error: `--port {port}` without `--port {beside}`: Envoy Gateway serves HTTP/3 beside HTTPS on the same port, and a listener that is not named has no interlock"
             )));
         }
-        let name = if ports.len() == 1 {
-            "http".to_owned()
-        } else {
-            format!("http-{port}")
-        };
-        Ok(map([
-            ("name", Node::Text(name)),
-            ("port", Node::Number((*port).into())),
-        ]))
+        let protocol = if port.udp { "udp" } else { "tcp" };
+        Ok(map([("name", Node::Text(format!("{protocol}-{}", port.port)))]))
     });
     Ok(Node::List(items.collect::<Result<_, _>>()?))
+}
+
+/// What `gateway.yaml` has as listeners: the ports with HTTP/3, or those without.
+fn ports(all: &[ListenerPort], http3: bool) -> Node {
+    let of_tcp: Vec<&ListenerPort> = all.iter().filter(|port| !port.udp).collect();
+    let speaks_http3 = |port: &ListenerPort| all.contains(&ListenerPort { udp: true, ..*port });
+    let protocol = if http3 { "https" } else { "http" };
+    let name = |port: &ListenerPort| match of_tcp.len() {
+        1 => protocol.to_owned(),
+        _ => format!("{protocol}-{}", port.port),
+    };
+    let ports = of_tcp.iter().filter(|port| speaks_http3(port) == http3).map(|port| {
+        map([
+            ("name", Node::Text(name(port))),
+            ("port", Node::Number(port.port.into())),
+        ])
+    });
+    Node::List(ports.collect())
 }
 
 fn cluster(center: &Center, addresses: &[CenterAddress]) -> Result<Node, Failure> {

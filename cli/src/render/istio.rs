@@ -118,6 +118,9 @@ pub(crate) fn mesh_config() -> Vec<File> {
     ]
 }
 
+/// The namespace of the overlay.
+const OVERLAY: &str = "shop";
+
 /// A base for kustomize, one for what a cluster has only once (kustomize would put that into a namespace), and an overlay to begin with.
 ///
 /// # Errors
@@ -129,9 +132,17 @@ pub(crate) fn kustomize(settings: &Settings, bundle: &Bundle) -> Result<Vec<File
     let base = include_str!("../../templates/istio/kustomization.yaml");
     let cluster = include_str!("../../templates/istio/kustomization-cluster.yaml");
     let overlay = include_str!("../../templates/istio/overlay.yaml");
+    let mut of_overlay = settings.values();
+    of_overlay.set("overlay_namespace", OVERLAY);
+    let centers = centers(settings, &bundle.centers())?;
+    referenced(&centers, settings.scope(), OVERLAY, &mut of_overlay);
     let mut files = kustomization("base", base, namespaced, settings);
     files.append(&mut kustomization("cluster", cluster, of_cluster, settings));
-    files.push(file("overlays/shop/kustomization.yaml", overlay, &settings.values()));
+    files.push(file(
+        &format!("overlays/{OVERLAY}/kustomization.yaml"),
+        overlay,
+        &of_overlay,
+    ));
     Ok(files)
 }
 
@@ -156,7 +167,8 @@ fn kustomization(folder: &str, template: &str, mut files: Vec<File>, settings: &
 pub(crate) fn envoyfilters(settings: &Settings, bundle: Option<&Bundle>) -> Result<Vec<File>, Failure> {
     let centers = bundle.map(Bundle::centers).unwrap_or_default();
     let mut values = settings.values();
-    referenced(&self::centers(settings, &centers)?, settings, &mut values);
+    let centers = self::centers(settings, &centers)?;
+    referenced(&centers, settings.scope(), settings.namespace(), &mut values);
     Ok(filters(settings, &values))
 }
 
@@ -167,7 +179,7 @@ pub(crate) fn envoyfilters(settings: &Settings, bundle: Option<&Bundle>) -> Resu
 pub(crate) fn everything(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
     let centers = centers(settings, &bundle.centers())?;
     let mut values = settings.values();
-    referenced(&centers, settings, &mut values);
+    referenced(&centers, settings.scope(), settings.namespace(), &mut values);
     let has_centers = !centers.is_empty();
     values.set("centers", Node::List(centers));
     let mut files = filters(settings, &values);
@@ -198,14 +210,13 @@ fn filters(settings: &Settings, values: &Values) -> Vec<File> {
     files
 }
 
-/// Makes the centers known to a proxy that knows only what it routes to.
-fn referenced(centers: &[Node], settings: &Settings, values: &mut Values) {
-    let namespace = settings.namespace();
+/// Makes the centers, which stand in `namespace`, known to a proxy that knows only what it routes to.
+fn referenced(centers: &[Node], scope: Scope, namespace: &str, values: &mut Values) {
     let hosts: Vec<String> = centers
         .iter()
         .filter_map(|center| Some(format!("{namespace}/{}", center.text(&["host"])?)))
         .collect();
-    let routes_only = matches!(settings.scope(), Scope::Gateway | Scope::Waypoint);
+    let routes_only = matches!(scope, Scope::Gateway | Scope::Waypoint);
     values
         .set("if annotations", routes_only && !hosts.is_empty())
         .set("referenced_services", hosts.join(","));

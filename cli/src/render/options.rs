@@ -42,6 +42,15 @@ pub(crate) struct Principal(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SpiffeId(String);
 
+/// A listener of a Gateway: `PORT`, or `PORT/udp` for HTTP/3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ListenerPort {
+    /// Never 0.
+    pub(crate) port: u16,
+    /// Whether it is the one of HTTP/3.
+    pub(crate) udp: bool,
+}
+
 /// Where a center is: `CLUSTER=HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CenterAddress {
@@ -70,7 +79,7 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // 253 less the longest suffix, `-direct-peer`.
+        // 253 less the longest suffixes, `-direct-peer` and `-regionguard`.
         if text.len() <= 240 && is_subdomain(text) {
             return Ok(Self(text.to_owned()));
         }
@@ -220,6 +229,28 @@ impl FromStr for SpiffeId {
             return Err(form.to_owned());
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for ListenerPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (port, udp) = match text.strip_suffix("/udp") {
+            Some(port) => (port, true),
+            None => (text, false),
+        };
+        // `parse` alone would take `+80`.
+        match port.parse::<u16>() {
+            Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => Ok(Self { port: number, udp }),
+            _ => Err("not a listener: a port from 1 to 65535, with `/udp` behind it for HTTP/3".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for ListenerPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.port, if self.udp { "/udp" } else { "" })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::Failure;
 use super::node::Node;
-use super::options::{CenterAddress, FilePath, ImageUrl, Label, Name, Namespace, Principal, Sha256, SpiffeId};
+use super::options::{
+    CenterAddress, FilePath, ImageUrl, Label, ListenerPort, Name, Namespace, Principal, Sha256, SpiffeId,
+};
 use super::template::Values;
 
 /// The label that says that a pod has its policy mounted.
@@ -26,9 +28,10 @@ pub(crate) struct Options {
     /// The gateway or waypoint by the name of its Gateway resource
     #[arg(long, value_name = "NAME")]
     gateway: Option<Name>,
-    /// A port of the Gateway that speaks HTTP, for `envoy-gateway`; may be given several times
-    #[arg(long, value_name = "PORT", default_value = "80")]
-    port: Vec<u16>,
+    /// A port of the Gateway that speaks HTTP, for `envoy-gateway`, and `PORT/udp` beside it where it speaks HTTP/3; may be given several times. A
+    /// listener that is not named has no interlock
+    #[arg(long, value_name = "PORT[/udp]", default_value = "80")]
+    port: Vec<ListenerPort>,
     /// The image of the module, without digest
     #[arg(
         long,
@@ -247,7 +250,7 @@ impl Settings {
             .set("policy_name", format!("{name}-policy"))
             .set("http_only_name", format!("{name}-http-only"))
             .set("bootstrap_name", BOOTSTRAP_NAME)
-            .set("admission_name", "regionguard-policy")
+            .set("admission_name", admission_name(configmap))
             .set("namespace", self.namespace.as_str())
             .set("selector", selector(&self.selector))
             .set("gateway", self.gateway.as_ref().map_or("", Name::as_str))
@@ -285,6 +288,8 @@ impl Settings {
             .set("operator_users", cel(&users));
         values
             .set("if selector", !self.selector.is_empty())
+            .set("if keep", false)
+            .set("if own_namespace", self.scope() != Scope::Mesh)
             .set("if target", self.gateway.is_some())
             .set("if policy_selector", self.gateway.is_none())
             .set("if pull_secret", options.pull_secret.is_some());
@@ -327,6 +332,14 @@ impl Settings {
             "regionguard-module": {"mountPath": folder, "readOnly": true},
         })
         .to_string()
+    }
+}
+
+/// What guards a ConfigMap of this name, once a cluster. Another one for each name: one object for two of them would guard the last that was applied.
+fn admission_name(configmap: &str) -> String {
+    match configmap {
+        "regionguard-policy" => configmap.to_owned(),
+        other => format!("{other}-regionguard"),
     }
 }
 

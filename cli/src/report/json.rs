@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::steers;
 use crate::problem::{Place, Problem};
 
 /// A problem as `--format json` has it.
@@ -58,6 +59,20 @@ pub(crate) fn json(problem: &Problem) -> Entry<'_> {
             place: place(Some(at)),
         }),
     }
+}
+
+/// `json`, a text of JSON, with escapes for what would steer a terminal. It says the same: such characters stand in strings only, but for the white
+/// space between values, and JSON has each of them as `\uXXXX`, for none is beyond the Basic Multilingual Plane.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if steers(character) && character != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 fn place(place: Option<&Place>) -> Where<'_> {

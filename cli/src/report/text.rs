@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use regionguard::bundle::Severity;
 
 use super::mask::mask;
+use super::steers;
 use crate::problem::{Place, Problem};
 
 /// Bytes of a line that is shown.
@@ -15,7 +16,7 @@ pub(crate) fn text(problem: &Problem, colours: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(problem.message.as_str()).id(problem.code));
+    let mut group = Group::with_title(level.primary_title(beyond_ascii(&problem.message)).id(problem.code));
     if let Some(place) = &problem.place {
         group = shown(group, place, "", AnnotationKind::Primary);
     }
@@ -23,10 +24,10 @@ pub(crate) fn text(problem: &Problem, colours: bool) -> String {
         group = shown(group, place, what, AnnotationKind::Context);
     }
     if let Some(context) = context(problem) {
-        group = group.element(Level::NOTE.message(context));
+        group = group.element(Level::NOTE.message(beyond_ascii(&context)));
     }
     if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(beyond_ascii(help)));
     }
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
@@ -53,24 +54,34 @@ fn shown<'p>(group: Group<'p>, place: &Place, label: &str, kind: AnnotationKind)
     if line.len() > LINE {
         return group.element(origin.line(start.line).char_column(start.column));
     }
-    let source = mask(place.source.text.get(line.clone()).unwrap_or_default());
+    let source = mask(&place.source.text, line.clone());
     // Of what goes on for several lines, the first is shown.
     let from = bytes.start.min(line.end) - line.start;
     let to = (bytes.end.min(line.end) - line.start).max(from);
-    let mut annotation = kind.span(from..to);
+    let shown_to = |end: usize| beyond_ascii(source.get(..end).unwrap_or_default()).len();
+    let mut annotation = kind.span(shown_to(from)..shown_to(to));
     if !label.is_empty() {
         annotation = annotation.label(label.to_owned());
     }
     group.element(
-        Snippet::source(source)
+        Snippet::source(beyond_ascii(&source))
             .path(name)
             .line_start(start.line)
             .annotation(annotation),
     )
 }
 
+/// `text` without what a terminal would obey beyond ASCII; the renderer itself replaces what is in it.
+fn beyond_ascii(text: &str) -> String {
+    let shown = |character: char| match steers(character) && !character.is_ascii() {
+        true => '\u{FFFD}',
+        false => character,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// `name` without what a terminal would obey: a file's name may hold anything.
 pub(crate) fn printable(name: &str) -> String {
-    let shown = |character: char| if character.is_control() { '\u{FFFD}' } else { character };
+    let shown = |character: char| if steers(character) { '\u{FFFD}' } else { character };
     name.chars().map(shown).collect()
 }

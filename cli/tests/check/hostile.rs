@@ -141,6 +141,25 @@ fn what_would_steer_a_terminal_is_not_written() {
     );
 }
 
+#[test]
+fn what_would_steer_a_terminal_is_escaped_in_json() {
+    let steering = "\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}";
+    let name = format!("b{steering}.yaml");
+    let text = format!("metadata: {{name: shop, version: 1, \"a{steering}\": 1}}\n");
+    // Those that YAML takes, in a name that is quoted in the message.
+    let field = "metadata: {name: shop, version: 1, \"a\u{61c}\u{200e}\u{200f}\u{202e}\u{2066}\": 1}\n";
+    let files: [(&str, &[u8]); 2] = [(&name, text.as_bytes()), ("c.yaml", field.as_bytes())];
+    let folder = folder_of("escapes-json", &files);
+    let text = regionguard(&folder, &["check", "."]).stdout;
+    let json = regionguard(&folder, &["check", "--format", "json", "."]).stdout;
+    for character in steering.chars() {
+        assert!(!text.contains(character), "{character:?} in {text:?}");
+        assert!(!json.contains(character), "{character:?} in {json:?}");
+    }
+    let said: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(said["files"][0], format!("./{name}"));
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_not_opened() {

@@ -169,6 +169,57 @@ fn a_text_of_the_documents_stays_the_same_text() {
     }
 }
 
+/// Whoever may write into the folder must not choose another file that is written.
+#[cfg(unix)]
+#[test]
+fn no_link_is_followed_and_nothing_is_left_half_written() {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new("links", &[("mine", "mine")]);
+    fs::create_dir_all(folder.0.join("elsewhere")).expect("a folder");
+    let out = |name: &str| {
+        let out = folder.0.join(name);
+        fs::create_dir_all(&out).expect("a folder");
+        out
+    };
+    let rendered =
+        |out: &std::path::Path| ["kustomize", DOCUMENTS, "--out", out.to_str().expect("UTF-8")].map(str::to_owned);
+
+    let (file, inner, dangling) = (out("file"), out("inner"), out("dangling"));
+    fs::create_dir(file.join("base")).expect("a folder");
+    symlink(folder.0.join("mine"), file.join("base/interlock.yaml")).expect("a link");
+    symlink(folder.0.join("elsewhere"), inner.join("base")).expect("a link");
+    symlink(folder.0.join("nowhere"), dangling.join("cluster")).expect("a link");
+    for (out, named) in [(&file, "interlock.yaml"), (&inner, "base`"), (&dangling, "cluster`")] {
+        let args = rendered(out);
+        let said = refused(&args.each_ref().map(String::as_str));
+        assert!(
+            said.contains(named) && said.contains("links are not followed"),
+            "{said}"
+        );
+        // What came before it was not written either.
+        assert!(!out.join("overlays").exists(), "{said}");
+    }
+    assert_eq!(fs::read_to_string(folder.0.join("mine")).expect("a file"), "mine");
+    assert_eq!(fs::read_dir(folder.0.join("elsewhere")).expect("a folder").count(), 0);
+    assert!(!folder.0.join("nowhere").exists());
+
+    // A file of before is replaced, and who holds it open, or by another name, keeps what it was.
+    let again = out("again");
+    fs::create_dir(again.join("base")).expect("a folder");
+    fs::hard_link(folder.0.join("mine"), again.join("base/interlock.yaml")).expect("another name");
+    let args = rendered(&again);
+    printed(&args.each_ref().map(String::as_str));
+    assert_eq!(fs::read_to_string(folder.0.join("mine")).expect("a file"), "mine");
+    let written = fs::read_to_string(again.join("base/interlock.yaml")).expect("a file");
+    assert!(written.contains("regionguard-interlock"));
+    let names = fs::read_dir(again.join("base")).expect("a folder");
+    for name in names.map(|entry| entry.expect("an entry").file_name()) {
+        assert!(!name.as_encoded_bytes().starts_with(b"."), "{name:?} was left behind");
+    }
+}
+
 #[test]
 fn options_that_exclude_each_other_are_refused() {
     for (args, word) in [

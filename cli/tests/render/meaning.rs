@@ -221,6 +221,43 @@ fn a_center_becomes_the_service_that_its_cluster_names() {
     );
 }
 
+/// Those of another namespace neither see them nor are in their way; what stands in the root namespace is for the whole mesh.
+#[test]
+fn centers_stay_in_the_namespace_of_the_proxies_that_ask_them() {
+    for scope in ["workload", "namespace", "gateway", "waypoint", "mesh"] {
+        let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
+        let expected = match scope {
+            "mesh" => Value::Null,
+            _ => json!(["."]),
+        };
+        for kind in ["ServiceEntry", "DestinationRule"] {
+            let object = of_kind(&all, kind, "center.us-east-1.internal");
+            assert_eq!(object["spec"]["exportTo"], expected, "{scope}: {kind}");
+        }
+    }
+}
+
+/// One object for two names would guard the last that was applied by its name, and the other one by its label alone.
+#[test]
+fn each_name_of_a_config_map_has_a_guard_of_its_own() {
+    for (more, name) in [
+        ("", "regionguard-policy"),
+        (" --policy-configmap edge", "edge-regionguard"),
+        (" --policy-configmap shop.edge", "shop.edge-regionguard"),
+    ] {
+        let all = rendered(&format!("istio DOCUMENTS{more}"));
+        let policy = of_kind(&all, "ValidatingAdmissionPolicy", name);
+        let binding = of_kind(&all, "ValidatingAdmissionPolicyBinding", name);
+        assert_eq!(binding["spec"]["policyName"], name);
+        let guarded = policy["spec"]["matchConditions"][0]["expression"].as_str();
+        let config_map = name.strip_suffix("-regionguard").unwrap_or(name);
+        assert!(
+            guarded.is_some_and(|text| text.contains(&format!("[\"{config_map}\", \"regionguard-bootstrap\"]"))),
+            "{guarded:?}"
+        );
+    }
+}
+
 #[test]
 fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
     for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
@@ -229,6 +266,22 @@ fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
         let services = &filter["metadata"]["annotations"]["envoyfilter.istio.io/referenced-services"];
         let expected = json!("shop/center.us-east-1.internal,shop/center.eu-west-1.internal");
         assert_eq!(*services == expected, told, "{scope}: {services}");
+    }
+}
+
+/// kustomize moves objects into the namespace of an overlay, and leaves annotations as they are.
+#[test]
+fn an_overlay_moves_what_the_annotation_says() {
+    for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
+        let all = rendered(&format!("kustomize DOCUMENTS --scope {scope}"));
+        let overlay = all.iter().find(|one| one["namespace"] == "shop").expect("the overlay");
+        let patches = overlay["patches"].as_array().expect("patches").iter();
+        let patch = patches.map(|patch| &patch["patch"]).find(|patch| {
+            let text = patch.as_str().expect("a text");
+            text.contains("/metadata/annotations/envoyfilter.istio.io~1referenced-services")
+                && text.contains("\n  value: \"shop/center.us-east-1.internal,shop/center.eu-west-1.internal\"")
+        });
+        assert_eq!(patch.is_some(), told, "{scope}: {overlay}");
     }
 }
 

@@ -10,6 +10,12 @@ use serde_json::Value;
 /// Objects by kind and name.
 type Objects = BTreeMap<(String, String), Value>;
 
+/// A part of a name with more than 63 characters.
+const LONG_LABEL: &str = "name=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// The annotation by which Helm leaves an object where it takes a release away.
+const KEEP: &str = "helm.sh/resource-policy";
+
 #[test]
 fn the_chart_makes_the_objects_of_the_base() {
     assert_same(&helm(&[]), &everything());
@@ -50,6 +56,26 @@ fn the_chart_takes_the_policy_from_a_config_map() {
         "policyFrom=configmap",
     ];
     assert_same(&helm(&args), &files("policy-from-configmap", &[]));
+}
+
+/// Another release may need what guards the ConfigMaps of the cluster, and one of another name makes an object of its own.
+#[test]
+fn helm_leaves_the_guard_of_the_cluster() {
+    for (config_map, name) in [
+        ("regionguard-policy", "regionguard-policy"),
+        ("edge", "edge-regionguard"),
+    ] {
+        let output = helm_command(&["--set", &format!("policy.configMap={config_map}")])
+            .output()
+            .expect("helm runs");
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple(&String::from_utf8(output.stdout).expect("UTF-8")).expect("YAML");
+        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+            let guard = documents.iter().find(|document| document["kind"] == kind).expect(kind);
+            assert_eq!(guard["metadata"]["name"], name);
+            assert_eq!(guard["metadata"]["annotations"][KEEP], "keep", "{kind}");
+        }
+    }
 }
 
 #[test]
@@ -100,10 +126,41 @@ fn the_chart_refuses_values_that_do_not_fit() {
         ("selector.app=api", "/selector"),
         ("scope=everywhere", "/scope"),
         ("unknown=1", "unknown"),
+        ("name=a..b", "/name"),
+        (LONG_LABEL, "/name"),
+        ("image.url=oci://a..b/c", "/image/url"),
+        ("image.url=oci://a:65536/c", "/image/url"),
+        ("image.pullSecret=a..b", "/image/pullSecret"),
+        ("policy.file=/a/../b", "/policy/file"),
+        ("policy.file=/a/..", "/policy/file"),
+        ("policy.moduleFile=/./a", "/policy/moduleFile"),
+        ("policy.configMap=a/b", "/policy/configMap"),
+        ("admission.operatorUsers[0]=a\u{9b}b", "/admission/operatorUsers/0"),
+        ("centers[0].identity=spiffe://a/b/../c", "/centers/0/identity"),
+        ("centers[0].identity=spiffe://a/b/.", "/centers/0/identity"),
+        ("centers[0].identity=spiffe://a", "/centers/0/identity"),
+        ("centers[0].host=a..b", "/centers/0/host"),
     ] {
         let output = helm_command(&["--set", value]).output().expect("helm runs");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && error.contains(said), "{value}: {error}");
+    }
+}
+
+/// What `regionguard render` takes.
+#[test]
+fn the_chart_takes_values_that_fit() {
+    for value in [
+        "name=a.b-c",
+        "image.url=oci://registry.example.com:5000/a/b.c_d:v1",
+        "image.pullSecret=a.b",
+        "policy.file=/a/..b/.c/d..e@f",
+        "admission.operatorUsers[0]=日本",
+        "centers[0].name=a,centers[0].host=a,centers[0].port=1,centers[0].identity=spiffe://a.b_c/..d/e.f",
+    ] {
+        let output = helm_command(&["--set", value]).output().expect("helm runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{value}: {error}");
     }
 }
 
@@ -177,8 +234,17 @@ fn key(object: &Value) -> (String, String) {
     (text(&object["kind"]), text(&object["metadata"]["name"]))
 }
 
-/// A text that is itself YAML counts as what it says: Helm leaves other quotes in it.
+/// A text that is itself YAML counts as what it says: Helm leaves other quotes in it. What is for Helm alone is left away.
 fn meaning(mut object: Value) -> Value {
+    if let Some(annotations) = object
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut)
+        && annotations.remove(KEEP).is_some()
+        && annotations.is_empty()
+        && let Some(metadata) = object["metadata"].as_object_mut()
+    {
+        metadata.remove("annotations");
+    }
     if let Some(file) = object.pointer_mut("/data/regionguard.yaml") {
         let text = file.as_str().expect("a text").to_owned();
         *file = serde_saphyr::from_str(&text).expect("YAML");

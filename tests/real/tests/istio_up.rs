@@ -130,8 +130,9 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // Fails only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // By Ctrl-C, so that its folder goes with it after a failure, too.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.interrupt();
+        }
     }
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Bundle, CenterAddress, File, ImageUrl, Node, Place, files};
+use super::{Bundle, CenterAddress, File, ImageUrl, ListenerPort, Node, Place, files};
 
 fn node(value: &Value) -> Node {
     match value {
@@ -13,16 +13,17 @@ fn node(value: &Value) -> Node {
     }
 }
 
-fn rendered(bundle: &Value, ports: &[u16], centers: &[&str]) -> Result<Vec<File>, String> {
+fn rendered(bundle: &Value, ports: &[&str], centers: &[&str]) -> Result<Vec<File>, String> {
     let image: ImageUrl = "oci://registry.example.com:5000/regionguard:1".parse()?;
     let sha256 = "1".repeat(64).parse()?;
     let centers: Result<Vec<CenterAddress>, String> = centers.iter().map(|center| center.parse()).collect();
     let (namespace, gateway) = ("no".parse()?, "on".parse()?);
     let centers = centers?;
+    let ports: Vec<ListenerPort> = ports.iter().map(|port| port.parse()).collect::<Result<_, _>>()?;
     let place = Place {
         namespace: Some(&namespace),
         gateway: Some(&gateway),
-        ports,
+        ports: &ports,
         image: &image,
         sha256: Some(&sha256),
         centers: &centers,
@@ -57,7 +58,7 @@ fn with_centers(centers: &[(&str, &str)]) -> Value {
 #[test]
 fn the_policy_fails_closed_pins_the_module_and_holds_the_bundle_as_it_is() {
     let bundle = json!({"y": "no", "odd": ["09:00", "1e3", "~", "on", "<<image>>", "a\nb: c", "# d"], "documents": []});
-    let files = rendered(&bundle, &[80], &[]).unwrap();
+    let files = rendered(&bundle, &["80"], &[]).unwrap();
     let policy = &documents(&files, "policy.yaml")[0];
     assert_eq!(policy["metadata"]["namespace"], "no");
     assert_eq!(policy["spec"]["targetRefs"][0]["name"], "on");
@@ -73,9 +74,9 @@ fn the_policy_fails_closed_pins_the_module_and_holds_the_bundle_as_it_is() {
 
 #[test]
 fn every_port_has_its_peer_its_interlock_and_its_reload() {
-    let files = rendered(&json!({}), &[80, 8443], &[]).unwrap();
+    let files = rendered(&json!({}), &["80", "8443", "8443/udp"], &[]).unwrap();
     let [interlock, reload]: [Value; 2] = documents(&files, "interlock.yaml").try_into().unwrap();
-    for port in ["tcp-80", "tcp-8443"] {
+    for port in ["tcp-80", "tcp-8443", "udp-8443"] {
         let of_port = |policy: &Value| -> Vec<Value> {
             let patches = policy["spec"]["jsonPatches"].as_array().unwrap().iter();
             patches
@@ -101,6 +102,20 @@ fn every_port_has_its_peer_its_interlock_and_its_reload() {
         .map(|one| one["port"].clone())
         .collect();
     assert_eq!(ports, [json!(80), json!(8443)]);
+    assert_eq!(gateway["spec"]["listeners"][0]["protocol"], "HTTP");
+    assert_eq!(gateway["spec"]["listeners"][1]["protocol"], "HTTPS");
+}
+
+#[test]
+fn http3_is_on_where_its_listener_has_an_interlock() {
+    for (ports, http3) in [(&["443"][..], Value::Null), (&["443", "443/udp"], json!({}))] {
+        let files = rendered(&json!({}), ports, &[]).unwrap();
+        let policy = documents(&files, "gateway.yaml")
+            .into_iter()
+            .find(|document| document["kind"] == "ClientTrafficPolicy")
+            .unwrap();
+        assert_eq!(policy["spec"]["http3"], http3);
+    }
 }
 
 #[test]
@@ -111,7 +126,7 @@ fn each_center_is_a_cluster_once_at_its_address() {
         ("b", "b.internal:8181"),
         ("c", ""),
     ]);
-    let files = rendered(&bundle, &[80], &["c=c.internal:9"]).unwrap();
+    let files = rendered(&bundle, &["80"], &["c=c.internal:9"]).unwrap();
     let centers = &documents(&files, "centers.yaml")[0];
     let clusters = centers["spec"]["jsonPatches"].as_array().unwrap().iter().map(|patch| {
         let value = &patch["operation"]["value"];
@@ -125,20 +140,27 @@ fn each_center_is_a_cluster_once_at_its_address() {
     let clusters: Vec<String> = clusters.collect();
     assert_eq!(clusters, ["b=b.internal:8181", "a=a.internal:443", "c=c.internal:9"]);
 
-    let without = rendered(&json!({"documents": []}), &[80], &[]).unwrap();
+    let without = rendered(&json!({"documents": []}), &["80"], &[]).unwrap();
     assert!(without.iter().all(|file| file.path != "centers.yaml"));
-    let unknown = rendered(&with_centers(&[("c", "")]), &[80], &[]).unwrap_err();
+    let unknown = rendered(&with_centers(&[("c", "")]), &["80"], &[]).unwrap_err();
     assert!(unknown.contains("where the center `c` is"), "{unknown}");
 }
 
 #[test]
-fn a_port_is_given_once() {
-    for ports in [&[80, 80][..], &[0]] {
-        assert!(
-            rendered(&json!({}), ports, &[])
-                .unwrap_err()
-                .contains("give each port of the Gateway once"),
-            "{ports:?}"
-        );
+fn a_port_is_given_once_and_http3_never_alone() {
+    for (ports, said) in [
+        (&["80", "80"][..], "more than once"),
+        (&["443", "443/udp", "443/udp"], "more than once"),
+        (&["443/udp"], "without `--port 443`"),
+        (&["80", "443/udp"], "without `--port 443`"),
+        (&["0"], "not a listener"),
+        (&["+80"], "not a listener"),
+        (&["65536"], "not a listener"),
+        (&["443/tcp"], "not a listener"),
+        (&["443/udp/udp"], "not a listener"),
+        (&[""], "not a listener"),
+    ] {
+        let error = rendered(&json!({}), ports, &[]).unwrap_err();
+        assert!(error.contains(said), "{ports:?}: {error}");
     }
 }

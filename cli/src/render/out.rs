@@ -1,0 +1,78 @@
+//! The folder that `render` writes into.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+use super::{Failure, File};
+
+/// Writes `files` into `folder`, each as a new file that takes the place of the one before when it is whole. No link is followed below `folder`:
+/// whoever may write there could lead it to a file elsewhere.
+///
+/// # Errors
+/// When one cannot be written, or something else than a file is in its way; nothing is written then.
+pub(super) fn write(files: &[File], folder: &Path) -> Result<(), Failure> {
+    for file in files {
+        free(folder, Path::new(&file.path))?;
+    }
+    for file in files {
+        let path = folder.join(&file.path);
+        replace(&path, &file.text)
+            .map_err(|error| Failure::new(format!("error: cannot write `{}`: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Sees that each part of `path` below `folder` is a folder or not there, and the last one a file or not there.
+fn free(folder: &Path, path: &Path) -> Result<(), Failure> {
+    let parts: Vec<Component<'_>> = path.components().collect();
+    let mut place = folder.to_owned();
+    for (at, part) in parts.iter().enumerate() {
+        place.push(part);
+        let (is_right, right) = match fs::symlink_metadata(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(Failure::new(format!(
+                    "error: cannot write `{}`: {error}",
+                    place.display()
+                )));
+            }
+            Ok(found) if at + 1 == parts.len() => (found.is_file(), "a file"),
+            Ok(found) => (found.is_dir(), "a folder"),
+        };
+        if !is_right {
+            return Err(Failure::new(format!(
+                "error: cannot write `{}`: what is there is not {right} (links are not followed); take it away, or give another `--out`",
+                place.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = beside(path);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, path));
+    if written
+        .as_ref()
+        .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+    {
+        // What is there is ours, and of no use. Whether it goes away changes nothing in what is said.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+/// A name that no reader of the folder takes for a manifest, and no other run of the command has.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
+}
