@@ -69,11 +69,11 @@ setup-real: ## build the servers of the real mesh with Go: once, in about 15 min
 test-real: build ## end to end, in a real Istio mesh: needs Go
 	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ -z "$(REQUIRE_ALL)" ] || exit $$code; \
 		echo "test-real: left out: everything (the mesh, the image, Envoy Gateway), because the servers cannot be built here"; exit 0; }; \
-	cargo test -p regionguard-mesh
+	exec scripts/test-mesh
 
 # One of each minor version that is supported. The package of 1.38.3 has no V8.
 ENVOYS := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
-ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures --test direction
 
 test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.40.0"
 	@scripts/setup $(ENVOYS:%=envoy@%)

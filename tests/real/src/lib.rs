@@ -28,7 +28,8 @@
 //!   directory. In a real pod that directory is `/`, so the relative path means the same in both; [`relative_paths`] rewrites
 //!   a manifest.
 //! - Manifests are the shipped ones: [`shipped`]. The image of the module comes from a [`registry`]; whoever lets an agent fetch a module from
-//!   elsewhere than a disk holds an [`agent_data::Kept`].
+//!   elsewhere than a disk holds an [`agent_data::Kept`], as [`live::modules::Modules`] does.
+//! - Policy that changes under load, and who judges each request of it: [`live`]. What became of one request: [`seen`].
 //! - A file of tests is a binary with a `main` of one line: see [`suite`]. Each test makes a namespace of its own.
 
 pub mod agent_data;
@@ -38,6 +39,7 @@ mod error;
 pub mod gateway;
 pub mod kube;
 pub mod kubelet;
+pub mod live;
 mod mesh;
 pub mod places;
 mod plane;
@@ -45,6 +47,7 @@ pub mod process;
 mod progress;
 pub mod regions;
 pub mod registry;
+pub mod seen;
 pub mod shipped;
 pub mod suite;
 mod workload;

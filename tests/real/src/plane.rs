@@ -1,6 +1,8 @@
 //! The control plane: etcd, the Kubernetes API server, and istiod, each with the flags that a mesh without nodes needs.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -64,6 +66,12 @@ pub(crate) fn make_dir(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).context(|| format!("cannot make the folder `{}`", path.display()))
 }
 
+/// Closes a folder to other users of the machine: what is written below it lets in as administrator.
+fn make_private(path: &Path) -> Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o700))
+        .context(|| format!("cannot close the folder `{}` to other users", path.display()))
+}
+
 pub(crate) fn kubeconfig(run: &Path) -> PathBuf {
     run.join("kubeconfig")
 }
@@ -105,6 +113,7 @@ pub(crate) struct ApiServer {
 pub(crate) async fn start_api_server(run: &Path, etcd: SocketAddr) -> Result<ApiServer> {
     let address = loopback(places::port()?);
     let dir = run.join("kube-apiserver");
+    make_private(run)?;
     make_dir(&dir)?;
     let authority = Authority::new("Kubernetes of one run")?;
     let serving = authority.issue("kube-apiserver", &["localhost", "kubernetes.default.svc"])?;

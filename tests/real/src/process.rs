@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Result;
 use crate::error::Context as _;
@@ -131,9 +131,10 @@ impl Drop for Process {
             // Fails only where the group has ended already, and then there is nothing to end.
             let _ = kill_process_group(group, Signal::KILL);
             let _ = self.child.wait();
-            // What the program started is reaped by others: soon, not at once.
+            // What the program started ends soon, not at once; who reaps it then, and when, is not our concern.
             let deadline = Instant::now() + GONE;
-            while test_kill_process_group(group).is_ok() && Instant::now() < deadline {
+            let runs = |stat: &Stat| stat.group == self.pid();
+            while running().iter().any(runs) && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
             }
             // Where the guardian is gone, nothing is left to forget.
@@ -192,20 +193,23 @@ struct Stat {
     name: String,
     pid: u32,
     parent: u32,
+    group: u32,
 }
 
 impl Stat {
-    /// Fields 1, 2 and 4 of proc_pid_stat(5).
+    /// Fields 1, 2, 4 and 5 of proc_pid_stat(5); none of a process that has ended and waits for its parent.
     fn parse(stat: &str) -> Option<Self> {
         let (head, rest) = stat.rsplit_once(')')?;
         let (pid, name) = head.split_once(" (")?;
         let mut fields = rest.split_whitespace();
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
         (state != "Z").then_some(Self {
             name: name.to_owned(),
             pid: pid.parse().ok()?,
             parent,
+            group,
         })
     }
 }
@@ -283,6 +287,7 @@ mod tests {
     fn a_process_is_read_behind_a_name_with_spaces_and_brackets() {
         let stat = Stat::parse("42 (a ) b) S 7 2 3").unwrap();
         assert_eq!((stat.pid, stat.name.as_str(), stat.parent), (42, "a ) b", 7));
+        assert_eq!(stat.group, 2);
         assert!(Stat::parse("42 (a) Z 7 2 3").is_none(), "it has ended");
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use regionguard_harness::{Result, RunDir, tools};
+use regionguard_harness::{Result, RunDir};
 use regionguard_mesh::process::running_in;
 
 const STARTS: Duration = Duration::from_secs(120);
@@ -94,9 +94,7 @@ struct Up {
 impl Up {
     fn start(dir: &Path) -> Result<Self> {
         // It renders by the command that is built beside it.
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "regionguard-cli"]);
-        assert!(build.current_dir(tools::workspace_root()).status()?.success());
+        regionguard_mesh::cli::program()?;
         let output = dir.join("output");
         let file = File::create(&output)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_istio-up"));
@@ -132,8 +130,9 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // Fails only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // By Ctrl-C, so that its folder goes with it after a failure, too.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.interrupt();
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The mesh itself: Envoy to Envoy over mTLS, volumes as a kubelet writes them, outages and restarts, and nothing left behind.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use regionguard_harness::client::{Client, Request};
 use regionguard_harness::tools;
 use regionguard_mesh::process::{Process, running_in};
-use regionguard_mesh::{Mesh, Options, Result, SERVICE_PORT, Spec, Workload, relative_paths, suite};
+use regionguard_mesh::{Mesh, Options, Result, SERVICE_PORT, Spec, Workload, cli, relative_paths, suite};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     suite::run_in(
         quiet,
         [
+            suite::test("other_users_do_not_get_into_the_folder_of_a_mesh", private),
             suite::test("a_request_passes_from_envoy_to_envoy_over_mtls", passes),
             suite::test("strict_peer_authentication_resets_a_plain_connection", strict),
             suite::test("an_edit_of_a_config_map_is_written_by_a_swap_within_a_second", volume),
@@ -32,6 +34,14 @@ fn main() -> ExitCode {
             suite::test("nothing_is_left_after_the_owner_is_killed", killed),
         ],
     )
+}
+
+/// What is in it lets in as administrator.
+async fn private(mesh: Arc<Mesh>) -> Result<()> {
+    let mode = std::fs::metadata(mesh.dir())?.permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+    assert!(mesh.kubeconfig().starts_with(mesh.dir()));
+    Ok(())
 }
 
 async fn passes(mesh: Arc<Mesh>) -> Result<()> {
@@ -364,9 +374,7 @@ struct Owner(Child);
 impl Owner {
     fn start() -> Result<Self> {
         // It renders by the command that is built beside it.
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "regionguard-cli"]);
-        assert!(build.current_dir(tools::workspace_root()).status()?.success());
+        cli::program()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_istio-up"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Self(command.spawn()?))

@@ -1,6 +1,6 @@
-//! What changes, as it changes: a list first, and then the changes since; anew when the server ends it.
+//! What changes, as it changes: a list first, and then the changes since; anew when the server ends it, with what has gone meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -28,8 +28,13 @@ pub struct Watch {
     kube: Kube,
     path: String,
     waiting: VecDeque<Change>,
+    known: Known,
     stream: Option<Stream>,
 }
+
+/// The objects that are there, as they were seen last, by `metadata.uid`: an object that is made anew under its name is another one.
+#[derive(Debug, Default)]
+struct Known(HashMap<String, Value>);
 
 #[derive(Debug)]
 struct Stream {
@@ -43,6 +48,7 @@ impl Watch {
             kube,
             path,
             waiting: VecDeque::new(),
+            known: Known::default(),
             stream: None,
         }
     }
@@ -70,8 +76,8 @@ impl Watch {
     fn take(&mut self, mut event: Value) {
         let object = event["object"].take();
         match event["type"].as_str() {
-            Some("ADDED" | "MODIFIED") => self.waiting.push_back(Change::Present(object)),
-            Some("DELETED") => self.waiting.push_back(Change::Gone(object)),
+            Some("ADDED" | "MODIFIED") => self.waiting.push_back(self.known.present(object)),
+            Some("DELETED") => self.waiting.push_back(self.known.gone(object)),
             Some("BOOKMARK") => {}
             // What we have seen is too old to go on from: begin anew.
             _ => self.stream = None,
@@ -82,7 +88,7 @@ impl Watch {
         let mut list = self.kube.read(&self.path).await?;
         let version = list["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
         if let Value::Array(items) = list["items"].take() {
-            self.waiting.extend(items.into_iter().map(Change::Present));
+            self.waiting.extend(self.known.listed(items));
         }
         let path = format!("{}?watch=true&resourceVersion={version}", self.path);
         let response = self.kube.connection.open(Method::GET, &path, None).await?;
@@ -95,6 +101,31 @@ impl Watch {
         });
         Ok(())
     }
+}
+
+impl Known {
+    fn present(&mut self, object: Value) -> Change {
+        self.0.insert(uid(&object), object.clone());
+        Change::Present(object)
+    }
+
+    fn gone(&mut self, object: Value) -> Change {
+        self.0.remove(&uid(&object));
+        Change::Gone(object)
+    }
+
+    /// The changes that lead to a list of all that is there: first what has gone, so that it does not take away its successor.
+    fn listed(&mut self, items: Vec<Value>) -> Vec<Change> {
+        let there: HashSet<String> = items.iter().map(uid).collect();
+        let gone = self.0.extract_if(|uid, _| !there.contains(uid));
+        let mut changes: Vec<Change> = gone.map(|(_, object)| Change::Gone(object)).collect();
+        changes.extend(items.into_iter().map(|object| self.present(object)));
+        changes
+    }
+}
+
+fn uid(object: &Value) -> String {
+    object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
 }
 
 impl Stream {
@@ -110,5 +141,44 @@ impl Stream {
                 self.buffer.extend_from_slice(&data);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Change, Known};
+
+    fn object(uid: &str, name: &str) -> Value {
+        json!({"metadata": {"uid": uid, "name": name}})
+    }
+
+    #[test]
+    fn what_was_deleted_while_nobody_watched_is_gone_when_the_watch_begins_again() {
+        let mut known = Known::default();
+        let (kept, replaced) = (object("1", "kept"), object("2", "replaced"));
+        let (deleted, seen_to_go) = (object("3", "deleted"), object("4", "seen to go"));
+        let first = known.listed(vec![kept.clone(), replaced.clone(), seen_to_go.clone()]);
+        assert_eq!(
+            first,
+            [&kept, &replaced, &seen_to_go].map(|object| Change::Present(object.clone()))
+        );
+        known.present(deleted.clone());
+        known.gone(seen_to_go);
+
+        let again = object("5", "replaced");
+        let mut second = known.listed(vec![kept.clone(), again.clone()]);
+        assert_eq!(
+            second.split_off(2),
+            [Change::Present(kept.clone()), Change::Present(again.clone())]
+        );
+        assert!(
+            second.contains(&Change::Gone(replaced)) && second.contains(&Change::Gone(deleted)),
+            "{second:?}"
+        );
+
+        let third = known.listed(vec![kept.clone(), again.clone()]);
+        assert_eq!(third, [Change::Present(kept), Change::Present(again)]);
     }
 }

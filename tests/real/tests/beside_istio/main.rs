@@ -8,7 +8,6 @@ mod manifests;
 mod migration;
 mod neighbours;
 mod policies;
-mod seen;
 mod twice;
 mod workloads;
 

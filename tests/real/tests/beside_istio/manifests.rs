@@ -1,12 +1,11 @@
 //! What operators apply, as `regionguard render` writes it.
 
 use std::path::Path;
-use std::process::Command;
 
 use regionguard_harness::fault::FaultServer;
 use regionguard_harness::issuer::{Alg, Issuer, Kind};
 use regionguard_harness::tools;
-use regionguard_mesh::{Mesh, Result, kube};
+use regionguard_mesh::{Mesh, Result, shipped};
 use serde_json::{Value, json};
 
 /// The local region of every bundle here, whose tokens count.
@@ -28,30 +27,13 @@ impl Manifests {
             mesh.dir().join(format!("rendered_{id}")),
         );
         std::fs::write(&source, bundle.to_string())?;
-        let output = Command::new(env!("CARGO"))
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "regionguard-cli",
-                "--",
-                "render",
-                "istio",
-            ])
-            .arg(&source)
-            .args(options)
-            .arg("--out")
-            .arg(&out)
-            .current_dir(tools::workspace_root())
-            .output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into());
-        }
+        shipped::render(&source, options, &out)?;
         let mut plugin = read(&out, "wasmplugin.yaml")?;
-        plugin["spec"]["url"] = json!(format!("file://{}", tools::wasm_module()?.display()));
-        if let Some(spec) = plugin["spec"].as_object_mut() {
-            spec.remove("sha256");
-        }
+        shipped::set_module(
+            &mut plugin,
+            &format!("file://{}", tools::wasm_module()?.display()),
+            None,
+        );
         Ok(Self {
             plugin,
             interlock: read(&out, "interlock.yaml")?,
@@ -127,6 +109,5 @@ pub(crate) fn center_service(namespace: &str, host: &str, center: &FaultServer) 
 
 fn read(folder: &Path, file: &str) -> Result<Value> {
     let text = std::fs::read_to_string(folder.join(file))?;
-    let mut documents = kube::documents(&text)?;
-    documents.pop().ok_or_else(|| format!("nothing in `{file}`").into())
+    shipped::one(&text).map_err(|error| format!("in `{file}`: {error}").into())
 }

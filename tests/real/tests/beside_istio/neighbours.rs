@@ -6,12 +6,12 @@ use std::sync::Arc;
 use regionguard_harness::client::Request;
 use regionguard_harness::fault::{Behaviour, FaultServer};
 use regionguard_harness::neighbour;
+use regionguard_mesh::seen::{Seen, look};
 use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT, Workload};
 use serde_json::{Value, json};
 
 use crate::chain;
 use crate::manifests::{Manifests, apply, bundle, center_service, issuer, token};
-use crate::seen::{Seen, look};
 
 const NAMESPACE: &str = "neighbours";
 const DIRECT_PEER: &str = "regionguard-direct-peer";

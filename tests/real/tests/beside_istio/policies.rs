@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use regionguard_harness::client::Request;
 use regionguard_harness::issuer::{Issuer, with_bad_signature};
+use regionguard_mesh::seen::{NO_POLICY, Seen, look};
 use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT};
 use serde_json::{Value, json};
 
 use crate::authorizer::Authorizer;
 use crate::chain;
 use crate::manifests::{Manifests, bundle, issuer, token};
-use crate::seen::{NO_POLICY, Seen, look};
 
 const NAMESPACE: &str = "policies";
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use regionguard_harness::client::Request;
+use regionguard_mesh::seen::{Seen, look};
 use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT};
 use serde_json::json;
 
 use crate::chain;
 use crate::manifests::{Manifests, apply, bundle, issuer};
-use crate::seen::{Seen, look};
 
 const DIRECT_PEER: &str = "regionguard-direct-peer";
 const NAMESPACES: &str = "twice.regionguard";

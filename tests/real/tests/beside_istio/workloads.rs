@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regionguard_harness::client::{Request, Response};
+use regionguard_mesh::seen::{Seen, look};
 use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT, Workload};
 use serde_json::json;
 
 use crate::chain;
 use crate::manifests::{Manifests, bundle, issuer, token};
-use crate::seen::{Seen, look};
 
 const WEB: &str = "spiffe://cluster.local/ns/us-east-1/sa/web";
 

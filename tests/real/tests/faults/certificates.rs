@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regionguard_harness::client::Request;
+use regionguard_mesh::live::bundles::Signer;
+use regionguard_mesh::live::way::{Way, bring_module, config_map, set_bundle};
 use regionguard_mesh::{Mesh, Result, Spec, Workload};
 use serde_json::{Value, json};
 
-use crate::bundles::Signer;
 use crate::scene::{Scene, WAIT, warnings};
-use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const NAMESPACE: &str = "certificates";
 /// Of a certificate; the agent asks for the next one after half of it.

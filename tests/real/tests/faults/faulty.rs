@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use regionguard_mesh::live::bundles::Signer;
+use regionguard_mesh::live::way::{Way, bring_module, config_map, set_bundle};
+use regionguard_mesh::seen::Seen;
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
 
-use crate::bundles::Signer;
 use crate::scene::{Scene, WAIT};
-use crate::seen::Seen;
-use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const TRIES: usize = 200;
 /// Connections that are looked at after each step: enough for each worker to have some.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use regionguard_harness::client::Client;
 use regionguard_harness::tools;
+use regionguard_mesh::live::bundles::{FAULTS, Signer};
+use regionguard_mesh::live::modules::Modules;
+use regionguard_mesh::live::way::{Way, bring_module};
+use regionguard_mesh::seen::Seen;
 use regionguard_mesh::{Mesh, Result};
 
-use crate::bundles::{FAULTS, Signer};
 use crate::scene::Scene;
-use crate::seen::Seen;
-use crate::site::Modules;
-use crate::way::{Way, bring_module};
 
 pub async fn of_a_config_map(mesh: Arc<Mesh>) -> Result<()> {
     refused(&mesh, Way::ConfigMap, "first-bundle-file").await.map(drop)

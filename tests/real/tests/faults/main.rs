@@ -1,35 +1,14 @@
 //! Faults of a single workload: whatever is missing, wrong or ends, nothing undecided is let in, and it is visible where
 //! `docs/faults.md` says.
 
-#[path = "../live/bundles.rs"]
-mod bundles;
 mod certificates;
 mod faulty;
 mod first_bundle;
-#[path = "../live/load.rs"]
-#[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
-mod load;
 mod missing_module;
-#[path = "../live/oracle.rs"]
-#[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
-mod oracle;
 mod restarts;
 mod scene;
-#[path = "../beside_istio/seen.rs"]
-#[expect(
-    dead_code,
-    reason = "shared with the tests beside Istio's policies, which use all of it"
-)]
-mod seen;
-#[path = "../live/site.rs"]
-#[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
-mod site;
 mod steady;
 mod upgrades;
-mod watched;
-#[path = "../live/way.rs"]
-#[expect(dead_code, reason = "shared with the tests of live policy, which use all of it")]
-mod way;
 
 use std::process::ExitCode;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use regionguard_mesh::live::bundles::Signer;
+use regionguard_mesh::live::way::{Way, bring_module, config_map, set_bundle};
+use regionguard_mesh::seen::Seen;
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
 
-use crate::bundles::Signer;
 use crate::scene::{Scene, WAIT};
-use crate::seen::Seen;
-use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const NAMESPACE: &str = "missing-module";
 const MODULE: &str = "etc/regionguard/module/plugin.wasm";

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use regionguard_harness::client::Response;
+use regionguard_mesh::live::bundles::Signer;
+use regionguard_mesh::live::way::{Way, bring_module, config_map, set_bundle};
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
 
-use crate::bundles::Signer;
 use crate::scene::Scene;
 use crate::steady::Steady;
-use crate::way::{Way, bring_module, config_map, set_bundle};
 
 const NAMESPACE: &str = "restarts";
 const LANES: usize = 3;

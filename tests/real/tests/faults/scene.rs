@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use regionguard_harness::access_log::Entry;
 use regionguard_harness::client::{Connection, Request, Response};
+use regionguard_mesh::live::bundles::{HOST, Signer};
+use regionguard_mesh::live::site::pushes_in;
+use regionguard_mesh::live::way::Way;
+use regionguard_mesh::seen::{Seen, look};
 use regionguard_mesh::{Mesh, Result, Spec, Workload};
 use serde_json::Value;
-
-use crate::bundles::{HOST, Signer};
-use crate::seen::{Seen, look};
-use crate::way::Way;
 
 /// How long anything may take on a busy machine.
 pub const WAIT: Duration = Duration::from_secs(60);
@@ -178,15 +178,12 @@ impl Scene {
 
     /// One of Envoy's counters of what was pushed for this filter.
     pub async fn pushes(&self, counter: &str) -> Result<u64> {
-        Ok(crate::site::pushes_in(&self.api.stats().await?, counter))
+        Ok(pushes_in(&self.api.stats().await?, counter))
     }
 
     /// Waits until such a counter has reached a value.
     pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
-        let reached = self
-            .api
-            .wait_for(|stats| crate::site::pushes_in(stats, counter) >= value)
-            .await;
+        let reached = self.api.wait_for(|stats| pushes_in(stats, counter) >= value).await;
         reached
             .map(drop)
             .map_err(|error| format!("`{counter}`: {error}: {}", self.log_tail()).into())

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regionguard_harness::tools;
+use regionguard_mesh::live::modules::Modules;
+use regionguard_mesh::live::site::Site;
+use regionguard_mesh::live::watched::Watched;
+use regionguard_mesh::live::way::{Way, config_map, set_bundle};
 use regionguard_mesh::{Mesh, Result};
 use serde_json::{Value, json};
-
-use crate::site::{Modules, Site};
-use crate::watched::Watched;
-use crate::way::{Way, config_map, set_bundle};
 
 pub async fn by_file(mesh: Arc<Mesh>) -> Result<()> {
     let site = Site::start(&mesh, "upgrade-file", Way::ConfigMap).await?;

@@ -3,13 +3,13 @@
 use std::time::{Instant, SystemTime};
 
 use regionguard_mesh::Result;
+use regionguard_mesh::live::bundles::Fault;
+use regionguard_mesh::live::oracle::{Push, serving};
+use regionguard_mesh::live::site::{IN_FORCE, Probes, Site, WAIT, WORKERS};
+use regionguard_mesh::live::way::{self, Way};
 use serde_json::Value;
 
-use crate::bundles::Fault;
-use crate::oracle::{Push, serving};
 use crate::pushed::Pushed;
-use crate::site::{IN_FORCE, Probes, Site, WAIT, WORKERS};
-use crate::way::{self, Way};
 
 /// Connections on which an edit is seen after all workers have it.
 const FRESH: usize = 16;

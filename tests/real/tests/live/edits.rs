@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use regionguard_mesh::live::bundles::FAULTS;
+use regionguard_mesh::live::load::{self, Load};
+use regionguard_mesh::live::oracle::judge;
+use regionguard_mesh::live::site::{Site, WORKERS};
+use regionguard_mesh::live::way::{Way, config_map_of};
 use regionguard_mesh::{Mesh, Result};
 use serde_json::json;
 
-use crate::bundles::FAULTS;
 use crate::editor::Editor;
-use crate::load::{self, Load};
-use crate::oracle::judge;
-use crate::site::{Site, WORKERS};
-use crate::way::{Way, config_map_of};
 
 pub async fn of_a_config_map(mesh: &Arc<Mesh>) -> Result<()> {
     let site = Site::start(mesh, "live-config-map", Way::ConfigMap).await?;

@@ -1,15 +1,10 @@
 //! Live policy: what is pushed while requests come in, through a ConfigMap and through istiod, is in force on every worker in
 //! time, or changes nothing and is visible; no request is lost on the way, and none is let in undecided.
 
-mod bundles;
 mod editor;
 mod edits;
-mod load;
-mod oracle;
 mod pushed;
 mod pushes;
-mod site;
-mod way;
 
 use std::process::ExitCode;
 use std::sync::Arc;

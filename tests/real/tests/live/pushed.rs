@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use regionguard_mesh::Result;
-
-use crate::site::{Site, WAIT};
-use crate::way::Way;
+use regionguard_mesh::live::site::{Site, WAIT};
+use regionguard_mesh::live::way::Way;
 
 /// How far pushes have got, before Envoy.
 pub enum Pushed {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use oorandom::Rand32;
+use regionguard_mesh::live::bundles::FAULTS;
+use regionguard_mesh::live::load::{self, Load};
+use regionguard_mesh::live::oracle::{Push, judge, serving};
+use regionguard_mesh::live::site::{IN_FORCE, Probes, Site, WAIT, WORKERS, pushes_in};
+use regionguard_mesh::live::way::{Way, config_map, config_map_of, set_bundle};
 use regionguard_mesh::{Error, Mesh, Result};
 use serde_json::{Value, json};
-
-use crate::bundles::FAULTS;
-use crate::load::{self, Load};
-use crate::oracle::{Push, judge, serving};
-use crate::site::{IN_FORCE, Probes, Site, WAIT, WORKERS, pushes_in};
-use crate::way::{Way, config_map, config_map_of, set_bundle};
 
 const PUSHES: usize = 200;
 /// Of the pushes, these bring new VMs along.

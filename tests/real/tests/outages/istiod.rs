@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use regionguard_mesh::live::site::Site;
+use regionguard_mesh::live::watched::Watched;
+use regionguard_mesh::live::way::Way;
 use regionguard_mesh::{Mesh, Result, Spec};
 
-use crate::site::Site;
-use crate::watched::Watched;
-use crate::way::Way;
-
 const AWAY: Duration = Duration::from_secs(60);
+/// After [`AWAY`], until Envoy has warned of it.
+const WARNED: Duration = Duration::from_secs(60);
 /// Until a proxy has found istiod again; it asks less and less often, up to every 30 s.
 const BACK: Duration = Duration::from_secs(90);
 
@@ -43,9 +44,7 @@ async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Resu
         let seen = site.site.api.prometheus().await?;
         let counted = "\nistio_agent_istiod_connection_terminations{type=\"error\"} ";
         assert!(seen.contains(counted), "{seen}");
-        // Envoy warns of it after half a minute.
-        let log = site.site.api.log();
-        assert!(log.contains("gRPC config stream to xds-grpc closed since"), "{log}");
+        warned(site.site).await?;
     }
     assert_eq!(
         plugin.site.ask("/marker/0").await?.status,
@@ -69,6 +68,22 @@ async fn outage(mesh: &Arc<Mesh>, [file, plugin]: &mut [Watched<'_>; 2]) -> Resu
     plugin.in_force().await?;
     edit(plugin).await?;
     plugin.in_force().await
+}
+
+/// Waits until Envoy warns of it: it does when it has asked in vain for half a minute, and then asks once more.
+async fn warned(site: &Site) -> Result<()> {
+    const WARNING: &str = "gRPC config stream to xds-grpc closed since";
+    let deadline = Instant::now() + WARNED;
+    loop {
+        let log = site.api.log();
+        if log.contains(WARNING) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("no `{WARNING}…` within {:?}: {log}", AWAY + WARNED).into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn edit(site: &mut Watched<'_>) -> Result<()> {

@@ -5,22 +5,26 @@ use std::time::{Duration, Instant};
 
 use regionguard_harness::access_log::Entry;
 use regionguard_harness::client::Response;
-use regionguard_mesh::{Result, Workload};
 
-/// One request as `server` saw it.
+use crate::{Result, Workload};
+
+/// One request as the workload that it was sent to saw it.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) status: u16,
+pub struct Seen {
+    /// Of the answer.
+    pub status: u16,
     /// Who answered: Envoy's response code details.
-    pub(crate) by: String,
+    pub by: String,
     /// Verdict and reason of our decision line; empty where our filter did not see the request.
-    pub(crate) decision: String,
+    pub decision: String,
     /// Whether the service behind the sidecar got the request.
-    pub(crate) reached: bool,
+    pub reached: bool,
 }
 
 impl Seen {
-    pub(crate) fn new(status: u16, by: &str, decision: &str) -> Self {
+    /// Answered with this status by this, which is the service behind the sidecar or something in front of it.
+    #[must_use]
+    pub fn new(status: u16, by: &str, decision: &str) -> Self {
         Self {
             status,
             by: by.to_owned(),
@@ -30,22 +34,26 @@ impl Seen {
     }
 
     /// Let in, by us for this reason.
-    pub(crate) fn allowed(reason: &str) -> Self {
+    #[must_use]
+    pub fn allowed(reason: &str) -> Self {
         Self::new(200, UPSTREAM, &format!("allow;{reason}"))
     }
 
     /// Let in where our filter does not stand.
-    pub(crate) fn passed() -> Self {
+    #[must_use]
+    pub fn passed() -> Self {
         Self::new(200, UPSTREAM, "")
     }
 
     /// Refused by us.
-    pub(crate) fn refused(status: u16, reason: &str) -> Self {
+    #[must_use]
+    pub fn refused(status: u16, reason: &str) -> Self {
         Self::new(status, &format!("regionguard.{reason}"), &format!("deny;{reason}"))
     }
 
     /// Refused by the interlock, because our filter did not see it.
-    pub(crate) fn unseen() -> Self {
+    #[must_use]
+    pub fn unseen() -> Self {
         Self::new(403, NO_POLICY, "")
     }
 }
@@ -67,11 +75,14 @@ impl fmt::Debug for Seen {
 }
 
 const UPSTREAM: &str = "via_upstream";
-/// Of an RBAC filter that allows what matches a policy of its own.
-pub(crate) const NO_POLICY: &str = "rbac_access_denied_matched_policy[none]";
+/// The response code details of an RBAC filter that allows what matches a policy of its own.
+pub const NO_POLICY: &str = "rbac_access_denied_matched_policy[none]";
 
-/// Waits for the answer, and looks at what `server` has of the request.
-pub(crate) async fn look(server: &Workload, answer: impl Future<Output = Result<Response>>) -> Result<Seen> {
+/// Waits for the answer, and looks at what `server` has of the request. No other request may come in meanwhile.
+///
+/// # Errors
+/// When there is no answer, or no line of the access log in time.
+pub async fn look(server: &Workload, answer: impl Future<Output = Result<Response>>) -> Result<Seen> {
     let (lines, reached) = (server.access_log().entries().len(), server.upstream().count());
     let answer = answer.await?;
     let entry = request_after(server, lines).await?;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use regionguard_harness::access_log::{Decision, Entry};
 use regionguard_harness::client::{Client, Connection};
-use regionguard_mesh::Result;
 use tokio::task::JoinSet;
 
-use crate::bundles::number_of;
-use crate::site::{Caller, Site, WORKERS};
+use super::bundles::number_of;
+use super::site::{Caller, Site, WORKERS};
+use crate::Result;
 
 const KEPT: usize = 3;
 const PAUSE: Duration = Duration::from_millis(6);
@@ -23,6 +23,7 @@ const WRITTEN: Duration = Duration::from_secs(10);
 const KINDS: [&str; 3] = ["open", "odd", "never"];
 
 /// A client that goes on until it is told to end.
+#[derive(Debug)]
 pub struct Load {
     over: Arc<AtomicBool>,
     tasks: JoinSet<Result<Vec<Sent>>>,
@@ -30,6 +31,7 @@ pub struct Load {
     before: usize,
 }
 
+#[derive(Debug)]
 struct Sent {
     path: String,
     worker: Option<usize>,
@@ -39,6 +41,7 @@ struct Sent {
 }
 
 /// A request of the load, from both ends.
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// `/KIND/CONNECTION/NUMBER`.
     pub path: String,
@@ -53,12 +56,14 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What its path begins with.
+    /// What its path begins with: `open`, `odd` or `never`.
+    #[must_use]
     pub fn kind(&self) -> &str {
         self.path.split('/').nth(1).unwrap_or_default()
     }
 
     /// The version of the bundle that has decided.
+    #[must_use]
     pub fn version(&self) -> Option<u64> {
         let (version, _digest) = self.decision.bundle.strip_prefix("shop@")?.split_once('+')?;
         version.parse().ok()
@@ -66,7 +71,10 @@ impl Seen {
 }
 
 impl Load {
-    /// Begins.
+    /// Begins. Nobody else may connect until this is done.
+    ///
+    /// # Errors
+    /// When there is a worker that takes no connection.
     pub async fn start(site: &Site) -> Result<Self> {
         let (over, mut tasks) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
         let caller = &site.caller;
@@ -86,7 +94,8 @@ impl Load {
 
     /// Ends, and gives all requests with their decisions, in the order in which they were sent.
     ///
-    /// Fails when a request was lost, was answered other than 200 or 403, or has no decision, or when what was decided and what
+    /// # Errors
+    /// When a request was lost, was answered other than 200 or 403, or has no decision, or when what was decided and what
     /// was answered differ.
     pub async fn finish(mut self, site: &Site) -> Result<Vec<Seen>> {
         self.over.store(true, Ordering::Relaxed);
@@ -217,7 +226,8 @@ fn lines(site: &Site) -> usize {
     log.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// All workers that have decided one of these.
+/// How many workers have decided one of these.
+#[must_use]
 pub fn workers(seen: &[Seen]) -> usize {
     (0..WORKERS)
         .filter(|worker| seen.iter().any(|seen| seen.worker == Some(*worker)))

@@ -1,26 +1,23 @@
 //! The two ways on which a bundle gets into a proxy, each by the manifests that ship: a file that a ConfigMap brings, and the
 //! `pluginConfig` of a WasmPlugin.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use regionguard_harness::tools;
-use regionguard_mesh::kube::documents;
-use regionguard_mesh::{Mesh, Result, Spec, relative_paths};
 use serde_json::{Value, json};
+
+use super::modules::Module;
+use crate::{Mesh, Result, Spec, shipped};
 
 /// The name of the file in the ConfigMap.
 const FILE: &str = "regionguard.yaml";
 
-/// Where the agent fetches the module, and what it has to find there.
-pub struct Module {
-    pub url: String,
-    pub sha256: String,
-}
-
+/// One of the two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
+    /// A file with Envoy's configuration of the filter, which a ConfigMap brings.
     ConfigMap,
+    /// `pluginConfig` of a WasmPlugin, which istiod pushes.
     WasmPlugin,
 }
 
@@ -35,12 +32,13 @@ impl Way {
 
     /// A manifest that ships, in this namespace.
     fn manifest(self, file: &str, namespace: &str) -> Result<Value> {
-        let mut manifest = one(&relative_paths(&read(&format!("{}/{file}", self.folder()))?))?;
-        manifest["metadata"]["namespace"] = json!(namespace);
-        Ok(manifest)
+        shipped::manifest(&format!("{}/{file}", self.folder()), namespace)
     }
 
     /// What stands around the filter: the interlock and the direct peer.
+    ///
+    /// # Errors
+    /// As [`shipped::manifest`].
     pub fn surroundings(self, namespace: &str) -> Result<[Value; 2]> {
         Ok([
             self.manifest("interlock.yaml", namespace)?,
@@ -49,6 +47,9 @@ impl Way {
     }
 
     /// What puts the filter into the chain, where the bundle itself does not.
+    ///
+    /// # Errors
+    /// As [`shipped::manifest`].
     pub fn filter(self, namespace: &str) -> Result<Option<Value>> {
         match self {
             Self::ConfigMap => self.manifest("policy.yaml", namespace).map(Some),
@@ -57,13 +58,15 @@ impl Way {
     }
 
     /// The object that holds the bundle; `module` is what a WasmPlugin names.
+    ///
+    /// # Errors
+    /// As [`shipped::manifest`] and [`config_map`].
     pub fn object(self, namespace: &str, bundle: &Value, module: &Module) -> Result<Value> {
         match self {
             Self::ConfigMap => config_map(namespace, |file| set_bundle(file, bundle)),
             Self::WasmPlugin => {
                 let mut plugin = self.manifest("wasmplugin.yaml", namespace)?;
-                plugin["spec"]["url"] = json!(module.url);
-                plugin["spec"]["sha256"] = json!(module.sha256);
+                shipped::set_module(&mut plugin, &module.url, Some(&module.sha256));
                 plugin["spec"]["pluginConfig"] = bundle.clone();
                 Ok(plugin)
             }
@@ -71,6 +74,9 @@ impl Way {
     }
 
     /// The workload `api` with what the patches of its deployment bring.
+    ///
+    /// # Errors
+    /// When one of the patches is not as it ships.
     pub fn spec(self, namespace: &str) -> Result<Spec> {
         let mut spec = Spec::new(namespace, "api").region("us-east-1");
         let mut patches = vec!["istio/metrics-patch.yaml"];
@@ -78,7 +84,7 @@ impl Way {
             patches.push("istio/deployment-patch.yaml");
         }
         for patch in patches {
-            let patch = one(&read(patch)?)?;
+            let patch = shipped::one(&shipped::text(patch)?)?;
             let metadata = &patch["spec"]["template"]["metadata"];
             for (name, value) in entries(&metadata["labels"]) {
                 spec = spec.label(name, value);
@@ -92,18 +98,24 @@ impl Way {
 }
 
 /// The ConfigMap that ships, the file in it changed by `edit`.
+///
+/// # Errors
+/// As [`shipped::manifest`], or when there is no file in it.
 pub fn config_map(namespace: &str, edit: impl FnOnce(&mut Value)) -> Result<Value> {
     let mut map = Way::ConfigMap.manifest("configmap.yaml", namespace)?;
     let text = map["data"][FILE]
         .as_str()
         .ok_or("the ConfigMap that ships has no file")?;
-    let mut file = one(text)?;
+    let mut file = shipped::one(text)?;
     edit(&mut file);
     map["data"][FILE] = json!(serde_json::to_string_pretty(&file)?);
     Ok(map)
 }
 
 /// The ConfigMap that ships with this text in the place of its file.
+///
+/// # Errors
+/// As [`shipped::manifest`].
 pub fn config_map_of(namespace: &str, text: &str) -> Result<Value> {
     let mut map = Way::ConfigMap.manifest("configmap.yaml", namespace)?;
     map["data"][FILE] = json!(text);
@@ -115,8 +127,11 @@ pub fn set_bundle(file: &mut Value, bundle: &Value) {
     file["resources"][0]["typed_config"]["config"]["configuration"]["value"] = bundle.clone();
 }
 
-/// Puts the module where the file that ships looks for it: there are no image volumes here.
-pub fn bring_module(root: &std::path::Path) -> Result<()> {
+/// Puts the module where the file that ships looks for it below `root`, a workload's folder: there are no image volumes here.
+///
+/// # Errors
+/// When there is no module, or the folder cannot be written to.
+pub fn bring_module(root: &Path) -> Result<()> {
     let folder = root.join("etc/regionguard/module");
     std::fs::create_dir_all(&folder)?;
     std::fs::copy(tools::wasm_module()?, folder.join("plugin.wasm"))?;
@@ -124,7 +139,10 @@ pub fn bring_module(root: &std::path::Path) -> Result<()> {
 }
 
 /// Writes the object into a file and applies it with `kubectl`, as an operator does.
-pub async fn kubectl_apply(mesh: &Arc<Mesh>, object: &Value) -> Result<()> {
+///
+/// # Errors
+/// When `kubectl` fails; the error is what it said.
+pub async fn kubectl_apply(mesh: &Mesh, object: &Value) -> Result<()> {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let path: PathBuf = mesh.dir().join(format!("edited-{namespace}.yaml"));
     std::fs::write(&path, serde_json::to_string_pretty(object)?)?;
@@ -156,14 +174,4 @@ fn annotation(name: &str, value: &str) -> Result<String> {
 fn entries(object: &Value) -> impl Iterator<Item = (&str, &str)> {
     let members = object.as_object().into_iter().flatten();
     members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-}
-
-fn read(file: &str) -> Result<String> {
-    let path = tools::envoy_config(file);
-    Ok(std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()))?)
-}
-
-fn one(yaml: &str) -> Result<Value> {
-    let document = documents(yaml)?.into_iter().next();
-    document.ok_or_else(|| "a manifest without a document".into())
 }

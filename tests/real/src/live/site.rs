@@ -6,14 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use regionguard_harness::client::{Client, Connection, Request, Response};
 use regionguard_harness::tools;
-use regionguard_mesh::{Mesh, Result, Workload};
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use crate::bundles::{HOST, Signer};
-use crate::way::{self, Module, Way};
+use super::bundles::{HOST, Signer};
+use super::modules::Modules;
+use super::way::{self, Way};
+use crate::{Mesh, Result, Workload};
 
 /// The threads of an Envoy here that take requests.
 pub const WORKERS: usize = 2;
@@ -24,30 +21,43 @@ pub const IN_FORCE: Duration = Duration::from_secs(2);
 pub const WAIT: Duration = Duration::from_secs(20);
 const TRIES: usize = 100;
 
+/// A workload, and what is pushed to it.
+#[derive(Debug)]
 pub struct Site {
+    /// The workload `api`.
     pub api: Workload,
+    /// How bundles get to it.
     pub way: Way,
+    /// Who signs the tokens that its bundles take.
     pub signer: Signer,
+    /// Its namespace.
     pub namespace: String,
+    /// Its mesh.
     pub mesh: Arc<Mesh>,
+    /// Who asks it.
     pub caller: Caller,
     modules: Modules,
 }
 
 /// Who asks: by a good token.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     token: String,
 }
 
 impl Caller {
+    /// A GET of this path.
+    #[must_use]
     pub fn get(&self, path: &str) -> Request {
         Request::new("GET", path).host(HOST).bearer(&self.token)
     }
 }
 
 impl Site {
-    /// Starts the workload in a namespace of its own, and pushes the bundle number 0, version 1.
+    /// Starts the workload in a namespace of its own, pushes the bundle number 0, version 1, and waits until it is in force.
+    ///
+    /// # Errors
+    /// When something refuses, or it is not in force in time.
     pub async fn start(mesh: &Arc<Mesh>, namespace: &str, way: Way) -> Result<Self> {
         let (signer, modules) = (
             Signer::new()?,
@@ -84,27 +94,40 @@ impl Site {
     }
 
     /// A client of the inbound listener. Clients outside of the mesh come in without TLS, as long as nothing is STRICT.
+    #[must_use]
     pub fn client(&self) -> Client {
         self.api.client()
     }
 
     /// Sends a request over a connection of its own.
+    ///
+    /// # Errors
+    /// When it has no answer.
     pub async fn ask(&self, path: &str) -> Result<Response> {
         self.client().send(&self.caller.get(path)).await
     }
 
     /// The object that holds this bundle.
+    ///
+    /// # Errors
+    /// As [`Way::object`].
     pub fn object(&self, bundle: &serde_json::Value) -> Result<serde_json::Value> {
         self.way.object(&self.namespace, bundle, &self.modules.module)
     }
 
     /// One of Envoy's counters of what was pushed for this filter. Istio names the filter of a WasmPlugin in its own way, by
     /// namespace and name and with more around them, which differs by its version.
+    ///
+    /// # Errors
+    /// When Envoy does not answer.
     pub async fn pushes(&self, counter: &str) -> Result<u64> {
         Ok(pushes_in(&self.api.stats().await?, counter))
     }
 
     /// Waits until such a counter has reached a value.
+    ///
+    /// # Errors
+    /// As [`Workload::wait_for`].
     pub async fn wait_for_pushes(&self, counter: &str, value: u64) -> Result<()> {
         let reached = self.api.wait_for(|stats| pushes_in(stats, counter) >= value).await;
         reached
@@ -113,12 +136,18 @@ impl Site {
     }
 
     /// A counter; 0 where there is none.
+    ///
+    /// # Errors
+    /// When Envoy does not answer.
     pub async fn counter(&self, name: &str) -> Result<u64> {
         let stats = self.api.stats().await?;
         Ok(stats.get(name).copied().unwrap_or(0))
     }
 
     /// How many connections each worker has taken in so far.
+    ///
+    /// # Errors
+    /// When Envoy does not answer, or does not count by worker.
     pub async fn taken(&self) -> Result<[u64; WORKERS]> {
         let stats = self.api.stats().await?;
         let of = |worker: usize| {
@@ -130,6 +159,9 @@ impl Site {
     }
 
     /// So many open connections to each worker. Nobody else may connect meanwhile.
+    ///
+    /// # Errors
+    /// When a worker takes too few of many.
     pub async fn connections(&self, each: usize) -> Result<[Vec<Connection>; WORKERS]> {
         let mut connections: [Vec<Connection>; WORKERS] = Default::default();
         for _ in 0..TRIES {
@@ -163,6 +195,7 @@ impl Site {
 }
 
 /// A connection to each worker, by which one can see what is in force there.
+#[derive(Debug)]
 pub struct Probes {
     connections: [Connection; WORKERS],
     caller: Caller,
@@ -170,6 +203,9 @@ pub struct Probes {
 
 impl Probes {
     /// Nobody else may connect meanwhile.
+    ///
+    /// # Errors
+    /// As [`Site::connections`].
     pub async fn new(site: &Site) -> Result<Self> {
         let [mut first, mut second] = site.connections(1).await?;
         let (Some(first), Some(second)) = (first.pop(), second.pop()) else {
@@ -182,6 +218,9 @@ impl Probes {
     }
 
     /// Waits until each worker serves the bundle of this push, and says when it did.
+    ///
+    /// # Errors
+    /// When one does not in time, or answers neither 200 nor 403.
     pub async fn wait_for(&mut self, number: usize) -> Result<[SystemTime; WORKERS]> {
         let request = self.caller.get(&format!("/marker/{number}"));
         let [first, second] = &mut self.connections;
@@ -205,7 +244,8 @@ async fn until(connection: &mut Connection, request: &Request) -> Result<SystemT
     }
 }
 
-/// One of Envoy's counters of what was pushed for this filter.
+/// One of Envoy's counters of what was pushed for this filter, such as `update_success`.
+#[must_use]
 pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
     let of_filter = stats.iter().filter(|(name, _)| {
         name.strip_prefix("extension_config_discovery.http_filter.")
@@ -213,41 +253,4 @@ pub fn pushes_in(stats: &BTreeMap<String, u64>, counter: &str) -> u64 {
             .is_some_and(|name| name.contains("regionguard") && name.ends_with('.'))
     });
     of_filter.map(|(_, value)| value).sum()
-}
-
-/// What hands the module out to agents, in the place of a registry.
-pub struct Modules {
-    /// How a WasmPlugin names it.
-    pub module: Module,
-    task: JoinHandle<()>,
-}
-
-impl Modules {
-    pub async fn serve(module: Vec<u8>) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let digest = Sha256::digest(&module);
-        let named = Module {
-            url: format!("http://{}/plugin.wasm", listener.local_addr()?),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        };
-        let task = tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/wasm\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                    module.len()
-                );
-                let mut request = [0; 4096];
-                // The agent asks again when this fails.
-                let _ = stream.read(&mut request).await;
-                let _ = stream.write_all(&[head.as_bytes(), &module].concat()).await;
-            }
-        });
-        Ok(Self { module: named, task })
-    }
-}
-
-impl Drop for Modules {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }

@@ -1,18 +1,24 @@
 //! Bundles that can be told apart by what they let in, and what can be wrong with one.
 
 use regionguard_harness::issuer::{Alg, Issuer, Kind};
-use regionguard_mesh::Result;
 use serde_json::{Value, json};
+
+use crate::Result;
 
 /// The authority that is served, and the audience of the local region.
 pub const HOST: &str = "api.us-east-1.com";
 const REGION: &str = "us-east-1";
 const KID: &str = "us-east-1-p256";
 
-/// Who signs the tokens.
+/// Who signs the tokens, and whose key the bundles hold.
+#[derive(Debug)]
 pub struct Signer(Issuer);
 
 impl Signer {
+    /// With a key of its own.
+    ///
+    /// # Errors
+    /// When no key can be made.
     pub fn new() -> Result<Self> {
         Ok(Self(
             Issuer::without_keys("identity.global.com", REGION).with_key(KID, Kind::P256)?,
@@ -20,6 +26,9 @@ impl Signer {
     }
 
     /// A token that each bundle of [`bundle`](Self::bundle) takes.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
     pub fn token(&self) -> Result<String> {
         let mut claims = self.0.claims("alice");
         claims["aud"] = json!([HOST]);
@@ -28,6 +37,7 @@ impl Signer {
 
     /// The bundle of the push `number`, as this version of `shop`: it allows `/open/**`, `/marker/NUMBER`, and `/odd/**` where
     /// `number` is odd, each by a rule named `push-NUMBER…`. Nothing good allows `/never/**`.
+    #[must_use]
     pub fn bundle(&self, number: usize, version: u64) -> Value {
         let mut rules = vec![
             rule(&format!("push-{number}"), "/open/**"),
@@ -58,7 +68,8 @@ impl Signer {
         })
     }
 
-    /// A bundle that lets everything in and is wrong in one place, and what the log has to say of it.
+    /// The bundle of the push `number`, which would let in `/never/**` too, and is wrong in one place.
+    #[must_use]
     pub fn broken(&self, number: usize, version: u64, fault: &Fault) -> Value {
         let mut bundle = self.bundle(number, version);
         if let Some(rules) = bundle
@@ -73,11 +84,13 @@ impl Signer {
 }
 
 /// Whether the bundle of this push allows `/odd/**`.
+#[must_use]
 pub fn is_odd(number: usize) -> bool {
     number % 2 == 1
 }
 
 /// The push whose bundle has a rule of this name, as the decision line gives it: `policy/rule`.
+#[must_use]
 pub fn number_of(rule: &str) -> Option<usize> {
     let rest = rule.strip_prefix("shop/push-")?;
     rest.split('-').next()?.parse().ok()
@@ -88,6 +101,7 @@ fn rule(name: &str, path: &str) -> Value {
 }
 
 /// A way in which a bundle can be wrong.
+#[derive(Debug)]
 pub struct Fault {
     /// What the diagnostic names: the place, and what was found there.
     pub named: [&'static str; 2],

@@ -2,20 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use regionguard_mesh::Result;
 use serde_json::Value;
 
-use crate::load::Load;
-use crate::oracle::{Push, judge};
-use crate::site::{Probes, Site, WORKERS};
-use crate::way::kubectl_apply;
+use super::load::Load;
+use super::oracle::{Push, judge};
+use super::site::{Probes, Site, WORKERS};
+use super::way::kubectl_apply;
+use crate::Result;
 
 const AFTER: Duration = Duration::from_millis(500);
 /// Longer than any test.
 const UNKNOWN: Duration = Duration::from_secs(3600);
 
 /// A site under load, and what was pushed to it.
+#[derive(Debug)]
 pub struct Watched<'a> {
+    /// The site.
     pub site: &'a Site,
     probes: Probes,
     load: Load,
@@ -23,6 +25,10 @@ pub struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
+    /// Begins the load. Nobody else may connect until this is done.
+    ///
+    /// # Errors
+    /// As [`Load::start`].
     pub async fn new(site: &'a Site) -> Result<Self> {
         Ok(Self {
             probes: Probes::new(site).await?,
@@ -33,12 +39,16 @@ impl<'a> Watched<'a> {
     }
 
     /// The next bundle.
+    #[must_use]
     pub fn next(&self) -> Value {
         let number = self.made.len();
         self.site.signer.bundle(number, number as u64 + 1)
     }
 
     /// Applies an object with the next bundle, which need not be in force yet.
+    ///
+    /// # Errors
+    /// As [`kubectl_apply`].
     pub async fn apply(&mut self, object: Value) -> Result<()> {
         let mut push = Push::new("an edit", self.made.len() as u64 + 1, true);
         // Not known: it is not due before it was seen.
@@ -48,6 +58,9 @@ impl<'a> Watched<'a> {
     }
 
     /// Waits until the last edit is in force on every worker.
+    ///
+    /// # Errors
+    /// As [`Probes::wait_for`].
     pub async fn in_force(&mut self) -> Result<()> {
         self.probes.wait_for(self.made.len() - 1).await?;
         if let Some(push) = self.made.last_mut() {
@@ -57,7 +70,13 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 
-    /// No request was lost, and each was decided by what was in force.
+    /// Ends the load: no request was lost, each was decided by what was in force, and the last one of each worker by the last bundle.
+    ///
+    /// # Errors
+    /// As [`Load::finish`] and [`judge`].
+    ///
+    /// # Panics
+    /// When another bundle than the last one is in force on a worker.
     pub async fn judge(self) -> Result<()> {
         // Some requests of each worker come after the last edit.
         tokio::time::sleep(AFTER).await;

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use regionguard_mesh::Result;
-
-use crate::bundles::{is_odd, number_of};
-use crate::load::Seen;
-use crate::site::{IN_FORCE, WORKERS};
+use super::bundles::{is_odd, number_of};
+use super::load::Seen;
+use super::site::{IN_FORCE, WORKERS};
+use crate::Result;
 
 /// One push. Its place in the list of all is the number that its rules have.
 #[derive(Clone, Debug)]
@@ -30,6 +29,7 @@ pub struct Push {
 
 impl Push {
     /// A push that begins now.
+    #[must_use]
     pub fn new(what: &str, version: u64, good: bool) -> Self {
         let now = Instant::now();
         Self {
@@ -53,6 +53,7 @@ impl Push {
 ///
 /// What is not good changes nothing, and neither does an older version; the same version serves with its new content. After a
 /// reload, what was pushed serves, whatever its version is.
+#[must_use]
 pub fn serving(pushes: &[Push]) -> Vec<usize> {
     let mut serving: Vec<usize> = Vec::new();
     for (number, push) in pushes.iter().enumerate() {
@@ -68,6 +69,9 @@ pub fn serving(pushes: &[Push]) -> Vec<usize> {
 
 /// Checks each request against the pushes: that one bundle has decided it as a whole, that it was in force then, at the latest
 /// two seconds after its push, and that no worker has gone back. Says which push has decided the last request of each worker.
+///
+/// # Errors
+/// When a request was decided otherwise; the error has the request and the pushes that could have decided it.
 pub fn judge(pushes: &[Push], seen: &[Seen]) -> Result<[usize; WORKERS]> {
     let bundles = by_bundle(pushes, seen)?;
     let serving = serving(pushes);
