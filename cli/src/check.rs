@@ -96,10 +96,24 @@ fn next(args: &Args, judged: &Judged) -> String {
         .iter()
         .map(|path| report::printable(&path.display().to_string()))
         .collect();
+    let target = match judged.bundles.iter().any(names_plain_clusters) {
+        true => "envoy",
+        false => "istio",
+    };
     format!(
-        "next: `regionguard render istio {}` makes of it what you apply; `regionguard render --help` lists more targets\n",
+        "next: `regionguard render {target} {}` makes of it what you apply; `regionguard render --help` lists more targets\n",
         paths.join(" ")
     )
+}
+
+/// Whether a center is reached by a cluster that Istio has under no such name.
+fn names_plain_clusters(bundle: &Loaded) -> bool {
+    let documents = bundle.value["documents"].as_array();
+    let clusters = documents
+        .into_iter()
+        .flatten()
+        .filter_map(|document| document["spec"]["center"]["cluster"].as_str());
+    clusters.into_iter().any(|cluster| !cluster.starts_with("outbound|"))
 }
 
 /// What there is to say of a bundle without errors.

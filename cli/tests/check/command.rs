@@ -7,6 +7,18 @@ use crate::run::{Run, folder, folder_of, regionguard, with_variables, workspace}
 const BROKEN: &[u8] = b"metadata: {name: SHOP, version: 1}\n";
 const WARNED: &[u8] = b"metadata: {name: shop, version: 1}\ndocuments: [{apiVersion: security.io/v1, kind: ZeroTrustPolicy, metadata: {name: shop}, spec: {default: allow, context: {time_restrictions: [{business_hours: true}]}}}]\n";
 
+/// Both examples: one names clusters of plain Envoy, the other one those of Istio.
+#[test]
+fn what_comes_next_works() {
+    for folder in ["envoy-config/documents", "envoy-config/istio/documents"] {
+        let said = regionguard(&workspace(), &["check", folder]).stdout;
+        let (_, next) = said.split_once("next: `regionguard ").expect("a command");
+        let (command, _) = next.split_once('`').expect("its end");
+        let run = regionguard(&workspace(), &command.split(' ').collect::<Vec<_>>());
+        assert_eq!(run.code, 0, "{command}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn without_arguments_it_says_how_to_begin() {
     let run = regionguard(&workspace(), &[]);
