@@ -64,6 +64,8 @@ impl Kind {
 struct Header {
     kind: Kind,
     name: String,
+    /// Whether the `apiVersion` is ours. Where it is not, the rest is judged all the same: all errors at once.
+    version: Read<()>,
 }
 
 /// The documents that could be read, each sorted by name, and where they stood.
@@ -163,7 +165,7 @@ fn documents(
             Kind::Policy => policy::read(&header.name, &spec, &known, sink)
                 .map(|document| policies.push(Placed { index, document })),
         };
-        complete = complete.and(outcome);
+        complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
     regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
@@ -238,11 +240,11 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
         fields.required("name", sink, At::name).map(str::to_owned)
     });
     let spec = fields.required("spec", sink, |_, _| Ok(()));
-    version?;
     spec?;
     Ok(Header {
         kind: kind?,
         name: name?,
+        version,
     })
 }
 

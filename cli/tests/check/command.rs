@@ -1,13 +1,24 @@
 //! The command itself: arguments, colours, exit codes, what is said of wrong paths.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::run::{Run, folder, folder_of, regionguard, with_variables, workspace};
 
 const BROKEN: &[u8] = b"metadata: {name: SHOP, version: 1}\n";
 const WARNED: &[u8] = b"metadata: {name: shop, version: 1}\ndocuments: [{apiVersion: security.io/v1, kind: ZeroTrustPolicy, metadata: {name: shop}, spec: {default: allow, context: {time_restrictions: [{business_hours: true}]}}}]\n";
+
+/// Both examples: one names clusters of plain Envoy, the other one those of Istio.
+#[test]
+fn what_comes_next_works() {
+    for folder in ["envoy-config/documents", "envoy-config/istio/documents"] {
+        let said = regionguard(&workspace(), &["check", folder]).stdout;
+        let (_, next) = said.split_once("next: `regionguard ").expect("a command");
+        let (command, _) = next.split_once('`').expect("its end");
+        let command = command.replace("NAMESPACE", "shop");
+        let run = regionguard(&workspace(), &command.split(' ').collect::<Vec<_>>());
+        assert_eq!(run.code, 0, "{command}: {}", run.stderr);
+    }
+}
 
 #[test]
 fn without_arguments_it_says_how_to_begin() {
@@ -89,7 +100,6 @@ fn warnings_pass_unless_they_are_denied() {
 
 #[test]
 fn what_to_do_next_fits_the_centers() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     for (documents, next) in [
         ("envoy-config/documents", "ecds envoy-config/documents`"),
         (
@@ -97,7 +107,7 @@ fn what_to_do_next_fits_the_centers() {
             "istio envoy-config/istio/documents --namespace NAMESPACE`",
         ),
     ] {
-        let run = regionguard(root, &["check", documents]);
+        let run = regionguard(&workspace(), &["check", documents]);
         let next = format!("next: `regionguard render {next}");
         assert!(run.stdout.contains(&next), "{}", run.stdout);
     }

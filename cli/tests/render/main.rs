@@ -3,6 +3,7 @@
 mod drift;
 mod hostile;
 mod meaning;
+mod place;
 mod sizes;
 
 use std::path::{Path, PathBuf};

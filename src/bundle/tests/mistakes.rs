@@ -8,6 +8,23 @@ mod policies;
 mod regions;
 mod rules;
 
+/// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
+#[test]
+fn another_version_hides_no_other_error() {
+    let mut bundle = sample();
+    set(&mut bundle, "documents[0].apiVersion", json!("security.io/v2"));
+    set(&mut bundle, "documents[2].apiVersion", json!("security.io/v2"));
+    set(&mut bundle, &of_rule("effect"), json!("alow"));
+    let errors = refused(&bundle);
+    let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["documents[0].apiVersion", "documents[2].apiVersion", &of_rule("effect")],
+        "{}",
+        lines(&errors)
+    );
+}
+
 /// A rule of the sample that has nothing but what it must have, to put mistakes into.
 const RULE: &str = "documents[2].spec.rules[0]";
 

@@ -32,6 +32,16 @@ pub fn program() -> Result<&'static Path> {
 fn build() -> Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--package", "regionguard-cli"]);
+    // What Cargo tells this process of its package: ring's build script looks at it, and would run again each time that it differs.
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+            .iter()
+            .any(|prefix| told.starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
     output_of(command.current_dir(tools::workspace_root()))?;
     Ok(tools::target_dir().join("debug/regionguard"))
 }

@@ -70,6 +70,7 @@ mod tests {
     use regionguard_harness::client::Client;
 
     use super::Modules;
+    use crate::agent_data::Kept;
 
     #[tokio::test]
     async fn agents_get_the_module_and_what_they_keep_of_it_is_removed() {
@@ -87,7 +88,7 @@ mod tests {
             served.module.sha256,
             "120970d812836f19888625587a4606a5ad23cef31c8684e601771552548fc6b9"
         );
-        let kept = served._kept.path().to_owned();
+        let kept = Kept::of(&served.module.url).unwrap().path().to_owned();
         std::fs::create_dir_all(&kept).unwrap();
         drop(served);
         assert!(!kept.exists());

@@ -1,5 +1,8 @@
 //! Every manifest that ships, in a real mesh: the API server takes it, `istioctl analyze` finds nothing, and its effect is seen in a sidecar.
 
+mod center;
+mod extension;
+
 use std::path::PathBuf;
 use std::process::{ExitCode, Output};
 use std::sync::Arc;
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
             suite::test("a_pod_without_the_mount_lets_nothing_in", unmounted),
             suite::test("only_operators_write_policy", admitted),
             suite::test("what_is_not_http_is_refused", http_only),
+            suite::test("a_traffic_extension_decides_as_a_plugin_does", extension::decides),
+            suite::test("a_center_is_asked_over_mutual_tls_and_by_its_name", center::asked),
         ],
     )
 }

@@ -1,0 +1,141 @@
+//! The cluster of a center: asked by mutual TLS, and only who has the center's own identity is asked.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use regionguard_harness::client::Request;
+use regionguard_harness::fault::{Behaviour, FaultServer};
+use regionguard_harness::tools::wasm_module;
+use regionguard_mesh::kube::documents;
+use regionguard_mesh::seen::{Seen, look};
+use regionguard_mesh::{Mesh, Result, Spec, WORKLOAD_PORT, Workload, shipped};
+use serde_json::{Value, json};
+
+use crate::eventually;
+
+const NAMESPACE: &str = "asks";
+const CENTER: &str = "regional-center";
+const CENTER_HOST: &str = "center.us-east-1.internal";
+
+pub(crate) async fn asked(mesh: Arc<Mesh>) -> Result<()> {
+    let answers = FaultServer::start(Behaviour::decide(true)).await?;
+    let center = center(&mesh, answers.address()).await?;
+    mesh.namespace(NAMESPACE).await?;
+    let api = mesh
+        .workload(Spec::new(NAMESPACE, "api").region("us-east-1").workers(1))
+        .await?;
+    for object in rendered(&mesh, &center)? {
+        mesh.kube().apply_object(&object).await?;
+    }
+    let ask = async || look(&api, api.client().send(&Request::new("GET", "/"))).await;
+    eventually("the center is asked", async || {
+        Ok(ask().await? == Seen::allowed("center.allowed"))
+    })
+    .await?;
+    let line = center.access_log().wait_for(|line| line.status() == 200).await?;
+    assert_eq!(
+        line.text("peer_identity"),
+        format!("spiffe://cluster.local/ns/{NAMESPACE}/sa/api"),
+        "the center knows who asks"
+    );
+
+    // Somebody else of the mesh in the center's place is not asked.
+    let mut rule = mesh
+        .kube()
+        .get("networking.istio.io/v1", "DestinationRule", NAMESPACE, CENTER_HOST)
+        .await?
+        .ok_or("no DestinationRule")?;
+    let expected = "spiffe://cluster.local/ns/regional-center/sa/another";
+    rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"] = json!([expected]);
+    let rule = json!({
+        "apiVersion": rule["apiVersion"], "kind": rule["kind"], "spec": rule["spec"],
+        "metadata": {"namespace": NAMESPACE, "name": CENTER_HOST},
+    });
+    mesh.kube().apply_object(&rule).await?;
+    eventually("nobody else is asked", async || Ok(ask().await?.status == 503)).await?;
+    let before = answers.count();
+    for _ in 0..3 {
+        assert_eq!(ask().await?, Seen::refused(503, "center.unavailable"));
+    }
+    assert_eq!(answers.count(), before, "none of these questions reached it");
+    Ok(())
+}
+
+/// A workload whose identity is the one that the manifests name, and that takes nothing but mutual TLS.
+async fn center(mesh: &Mesh, answers: SocketAddr) -> Result<Workload> {
+    mesh.namespace(CENTER).await?;
+    let strict = json!({
+        "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+        "metadata": {"namespace": CENTER, "name": "strict"},
+        "spec": {"mtls": {"mode": "STRICT"}},
+    });
+    mesh.kube().apply_object(&strict).await?;
+    let log = shipped::manifest("istio/base/telemetry.yaml", CENTER)?;
+    mesh.kube().apply_object(&log).await?;
+    let center = mesh.workload(Spec::new(CENTER, CENTER).workers(1)).await?;
+    let sidecar = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar",
+        "metadata": {"namespace": CENTER, "name": CENTER},
+        "spec": {"ingress": [{
+            "port": {"number": WORKLOAD_PORT, "protocol": "HTTP", "name": "http"},
+            "bind": center.address().to_string(),
+            "captureMode": "NONE",
+            "defaultEndpoint": answers.to_string(),
+        }]},
+    });
+    mesh.kube().apply_object(&sidecar).await?;
+    let endpoint = format!("\"port_value\":{}", answers.port());
+    center
+        .wait_for_config(|config| config.replace(' ', "").contains(&endpoint))
+        .await?;
+    Ok(center)
+}
+
+/// All that `regionguard render istio` writes for a policy that asks, with the places of module and center put in.
+fn rendered(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
+    let (source, out) = (mesh.dir().join("asks.json"), mesh.dir().join("asks"));
+    std::fs::write(&source, bundle()?.to_string())?;
+    let options = ["--scope=workload", "--namespace=asks", "--selector=app=api"];
+    shipped::render(&source, &options, &out)?;
+    let mut objects = Vec::new();
+    for file in [
+        "interlock.yaml",
+        "direct-peer.yaml",
+        "centers.yaml",
+        "telemetry.yaml",
+        "wasmplugin.yaml",
+    ] {
+        objects.extend(documents(&std::fs::read_to_string(out.join(file))?)?);
+    }
+    for object in &mut objects {
+        match object["kind"].as_str() {
+            Some("ServiceEntry") => {
+                object["spec"]["resolution"] = json!("STATIC");
+                let endpoint =
+                    json!({"address": center.address().to_string(), "ports": {"http-center": WORKLOAD_PORT}});
+                object["spec"]["endpoints"] = json!([endpoint]);
+            }
+            Some("WasmPlugin") => {
+                shipped::set_module(object, &format!("file://{}", wasm_module()?.display()), None);
+            }
+            _ => {}
+        }
+    }
+    Ok(objects)
+}
+
+/// Everything is asked of the center of the example.
+fn bundle() -> Result<Value> {
+    let plugin = shipped::manifest("istio/workload/wasmplugin.yaml", NAMESPACE)?;
+    let mut bundle = plugin["spec"]["pluginConfig"].clone();
+    if let Some(bundle) = bundle.as_object_mut() {
+        bundle.remove("trust");
+    }
+    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
+    documents.retain(|document| document["kind"] == "Region");
+    documents.push(json!({
+        "apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"},
+        "spec": {"rules": [{"name": "ask", "identity": "none", "effect": "defer"}]},
+    }));
+    Ok(bundle)
+}
