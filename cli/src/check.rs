@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::documents::{self, Judged, Loaded, UNREADABLE};
 use crate::output;
 use crate::problem::Problem;
+use crate::render;
 use crate::report;
 use crate::size::{Kilobytes, size};
 
@@ -96,24 +97,20 @@ fn next(args: &Args, judged: &Judged) -> String {
         .iter()
         .map(|path| report::printable(&path.display().to_string()))
         .collect();
-    let target = match judged.bundles.iter().any(names_plain_clusters) {
-        true => "envoy",
-        false => "istio",
+    // A bundle without a center goes either way.
+    let for_istio = judged
+        .bundles
+        .iter()
+        .all(|bundle| render::Bundle::from(bundle).is_for_istio());
+    let paths = paths.join(" ");
+    let (command, more) = match for_istio {
+        true => (format!("istio {paths} --namespace NAMESPACE"), "lists more targets"),
+        false => (
+            format!("ecds {paths}"),
+            "lists more targets; those for Istio want `outbound|PORT||HOST` in each `center.cluster`",
+        ),
     };
-    format!(
-        "next: `regionguard render {target} {}` makes of it what you apply; `regionguard render --help` lists more targets\n",
-        paths.join(" ")
-    )
-}
-
-/// Whether a center is reached by a cluster that Istio has under no such name.
-fn names_plain_clusters(bundle: &Loaded) -> bool {
-    let documents = bundle.value["documents"].as_array();
-    let clusters = documents
-        .into_iter()
-        .flatten()
-        .filter_map(|document| document["spec"]["center"]["cluster"].as_str());
-    clusters.into_iter().any(|cluster| !cluster.starts_with("outbound|"))
+    format!("next: `regionguard render {command}` makes of it what you apply; `regionguard render --help` {more}\n")
 }
 
 /// What there is to say of a bundle without errors.

@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = label)]
     source_url: Option<String>,
     /// Where you will push the image: for the commands that are printed at the end
-    #[arg(long, value_name = "NAME", default_value = "registry.example.com/regionguard", value_parser = label)]
+    #[arg(long, value_name = "NAME", default_value = "registry.example.com/regionguard/http-authz", value_parser = label)]
     repository: String,
 }
 
@@ -143,6 +143,9 @@ and name it in a WasmPlugin by its digest:
 or by its tag; then `sha256` is the digest of the image, not of the module:
   url: oci://{repository}:{version}
   sha256: {hex}
+
+or let it be written into all that is applied:
+  regionguard render istio FOLDER --namespace NAMESPACE --image oci://{repository}:{version} --sha256 {hex} --out DIR
 "
     )
 }

@@ -11,14 +11,14 @@ mod out;
 mod settings;
 mod template;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::documents;
 use crate::problem::Problem;
 use crate::report;
 
-use bundle::Bundle;
+pub(crate) use bundle::Bundle;
 pub(crate) use node::Node;
 use settings::{Options, Settings};
 
@@ -98,7 +98,7 @@ impl Failure {
 
 /// Runs `render`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match rendered(args).and_then(|files| hand_out(&files, args.out.as_deref())) {
+    match rendered(args).and_then(|files| hand_out(&files, args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Message(message)) => {
             eprintln!("{message}");
@@ -115,21 +115,23 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
     let bundle = || load(&args.folder);
     let settings = || Settings::new(&args.options);
+    let placed = || settings()?.placed();
+    let selected = || settings()?.selected();
     Ok(match args.target {
         Target::Envoy => envoy::bootstraps(&settings()?, &bundle()?)?,
         Target::Ecds => vec![envoy::ecds(&settings()?, &bundle()?)],
-        Target::Configmap => vec![istio::configmap(&settings()?, &bundle()?)?],
-        Target::Wasmplugin => vec![istio::wasmplugin(&settings()?, &bundle()?)?],
-        Target::Trafficextension => vec![istio::trafficextension(&settings()?, &bundle()?)?],
-        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&settings()?, None)?,
-        Target::Envoyfilter => istio::envoyfilters(&settings()?, Some(&bundle()?))?,
+        Target::Configmap => vec![istio::configmap(&placed()?, &bundle()?)?],
+        Target::Wasmplugin => vec![istio::wasmplugin(&placed()?, &bundle()?)?],
+        Target::Trafficextension => vec![istio::trafficextension(&placed()?, &bundle()?)?],
+        Target::Envoyfilter if args.folder.is_empty() => istio::envoyfilters(&placed()?, None)?,
+        Target::Envoyfilter => istio::envoyfilters(&placed()?, Some(&bundle()?))?,
         Target::DeploymentPatch => vec![istio::deployment_patch(&settings()?)],
         Target::MetricsPatch => vec![istio::metrics_patch(&settings()?)],
         Target::MeshConfig => istio::mesh_config(),
-        Target::Istio => istio::everything(&settings()?, &bundle()?)?,
-        Target::Kustomize => istio::kustomize(&settings()?, &bundle()?)?,
-        Target::Helm => chart::chart(&settings()?, &bundle()?)?,
-        Target::HelmValues => vec![chart::values(&settings()?, &bundle()?)?],
+        Target::Istio => istio::everything(&placed()?, &bundle()?)?,
+        Target::Kustomize => istio::kustomize(&placed()?, &bundle()?)?,
+        Target::Helm => chart::chart(&selected()?, &bundle()?)?,
+        Target::HelmValues => vec![chart::values(&selected()?, &bundle()?)?],
         Target::EnvoyGateway => envoy_gateway::files(&args.options.envoy_gateway(), &bundle()?)?,
     })
 }
@@ -145,11 +147,24 @@ fn load(paths: &[PathBuf]) -> Result<Bundle, Failure> {
     Ok(Bundle::from(&loaded))
 }
 
-fn hand_out(files: &[File], folder: Option<&Path>) -> Result<(), Failure> {
-    let Some(folder) = folder else {
-        let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
-        return crate::output::print(&texts.join("---\n"))
-            .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")));
-    };
-    out::write(files, folder)
+fn hand_out(files: &[File], args: &Args) -> Result<(), Failure> {
+    match &args.out {
+        Some(folder) => {
+            let whole = matches!(args.target, Target::Istio | Target::Kustomize | Target::EnvoyGateway);
+            out::no_leftovers(files, folder, whole)?;
+            out::write(files, folder)?;
+        }
+        None => {
+            let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+            crate::output::print(&texts.join("---\n"))
+                .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")))?;
+        }
+    }
+    let zeros = options::Sha256::zeros();
+    if args.options.names_no_digest() && files.iter().any(|file| file.text.contains(zeros.as_str())) {
+        eprintln!(
+            "warning: without `--sha256` the image has a digest of 64 zeros, which none has: nothing is let in until it is set (`crane digest IMAGE`)"
+        );
+    }
+    Ok(())
 }

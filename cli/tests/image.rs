@@ -106,10 +106,14 @@ fn the_layout_is_valid_and_holds_what_is_documented() {
         format!("image   {}", image.descriptor.digest()),
         format!("module  {}", digest(&bytes)),
         format!(
-            "url: oci://registry.example.com/regionguard@{}",
+            "url: oci://registry.example.com/regionguard/http-authz@{}",
             image.descriptor.digest()
         ),
         format!("sha256: {}", image.descriptor.digest().digest()),
+        format!(
+            "regionguard render istio FOLDER --namespace NAMESPACE --image oci://registry.example.com/regionguard/http-authz:1.2.3 --sha256 {} ",
+            image.descriptor.digest().digest()
+        ),
     ] {
         assert!(printed.contains(&expected), "no `{expected}` in:\n{printed}");
     }

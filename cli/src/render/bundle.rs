@@ -2,6 +2,7 @@
 
 use crate::documents::Loaded;
 
+use super::istio;
 use super::node::Node;
 use super::options::is_subdomain;
 
@@ -47,6 +48,13 @@ impl Bundle {
             }
         }
         centers
+    }
+
+    /// Whether all of its centers are clusters of Istio: objects for a mesh can be made of it.
+    pub(crate) fn is_for_istio(&self) -> bool {
+        self.centers()
+            .iter()
+            .all(|center| istio::service(&center.cluster).is_some())
     }
 
     /// `region` of the bundle, if it says one.

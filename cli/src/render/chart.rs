@@ -3,7 +3,7 @@
 use super::bundle::Bundle;
 use super::node::Node;
 use super::settings::Settings;
-use super::template::{Helm, Template};
+use super::template::{Helm, Template, Values};
 use super::{Failure, File, envoy, istio};
 
 /// For each name of the templates its expression in the chart.
@@ -40,7 +40,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
         r#"include "regionguard.referencedServices" $ | quote"#,
     ),
     ("ecds", r#"include "regionguard.ecds" $"#),
-    ("bundle", "toYaml $.Values.bundle"),
+    ("bundle", r#"include "regionguard.bundle" $"#),
     ("centers", "$.Values.centers"),
     ("item.name", ".name | quote"),
     ("item.host", ".host | quote"),
@@ -108,6 +108,10 @@ const FILES: &[(&str, &str, &str)] = &[
     ("stats-tags.yaml", istio::STATS_TAGS, "$.Values.statsTags"),
 ];
 
+/// The values for one bundle, in the folder of the chart. Helm does not load them by itself: it merges maps, so that a policy in the chart's own values
+/// would become a part of every other one.
+const POLICY: &str = "values-policy.yaml";
+
 /// All files of the chart.
 ///
 /// # Errors
@@ -119,7 +123,14 @@ pub(crate) fn chart(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, F
     let ecds = Template::parse(envoy::ECDS).write(&Helm(EXPRESSIONS));
     let mut files = vec![
         file("Chart.yaml", Template::parse(head).write(&version)),
-        values(settings, bundle)?,
+        file(
+            "values.yaml",
+            Template::parse(include_str!("../../templates/chart/values.yaml")).write(&place(settings)),
+        ),
+        File {
+            path: POLICY.to_owned(),
+            ..values(settings, bundle)?
+        },
         file(
             "values.schema.json",
             include_str!("../../templates/chart/values.schema.json").to_owned(),
@@ -153,15 +164,22 @@ pub(crate) fn chart(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, F
 /// When a center is no cluster of Istio, or the policy is too large for one object.
 pub(crate) fn values(settings: &Settings, bundle: &Bundle) -> Result<File, Failure> {
     istio::fits("values.yaml", bundle.bytes)?;
+    let mut values = place(settings);
+    values
+        .set("centers", Node::List(istio::centers(settings, &bundle.centers())?))
+        .set("bundle", bundle.node.clone());
+    let template = include_str!("../../templates/chart/values-policy.yaml");
+    Ok(file("values.yaml", Template::parse(template).write(&values)))
+}
+
+/// The values without a policy.
+fn place(settings: &Settings) -> Values {
     let mut values = settings.values();
     values
         .set("scope", settings.scope().as_str())
         .set("policy_from", settings.policy_from().as_str())
-        .set("module_file", settings.mounted_module())
-        .set("centers", Node::List(istio::centers(settings, &bundle.centers())?))
-        .set("bundle", bundle.node.clone());
-    let template = include_str!("../../templates/chart/values.yaml");
-    Ok(file("values.yaml", Template::parse(template).write(&values)))
+        .set("module_file", settings.mounted_module());
+    values
 }
 
 fn file(path: &str, text: String) -> File {

@@ -233,14 +233,7 @@ pub(crate) fn centers(settings: &Settings, centers: &[Center]) -> Result<Vec<Nod
 /// The fields of one center. Its cluster is Istio's name of a service, which says where it is.
 fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
     let cluster = &center.cluster;
-    let mut parts = cluster.split('|');
-    let place = match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("outbound"), Some(port), Some(_), Some(host), None) => {
-            port.parse::<u16>().ok().filter(|port| *port > 0).zip(Some(host))
-        }
-        _ => None,
-    };
-    let Some((port, host)) = place.filter(|(_, host)| is_subdomain(host)) else {
+    let Some((port, host)) = service(cluster) else {
         return Err(Failure::new(format!(
             "error: the center `{cluster}` is no cluster of Istio: write `outbound|PORT||HOST` in `center.cluster`"
         )));
@@ -251,6 +244,17 @@ fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
         ("port".to_owned(), Node::Number(port.into())),
         ("identity".to_owned(), settings.center_identity().into()),
     ]))
+}
+
+/// Port and host of the service whose cluster in Istio has this name: `outbound|PORT|SUBSET|HOST`.
+pub(crate) fn service(cluster: &str) -> Option<(u16, &str)> {
+    let mut parts = cluster.split('|');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("outbound"), Some(port), Some(_), Some(host), None) if is_subdomain(host) => {
+            Some((port.parse().ok().filter(|port| *port > 0)?, host))
+        }
+        _ => None,
+    }
 }
 
 fn file(path: &str, template: &str, values: &Values) -> File {

@@ -1,10 +1,62 @@
 //! The folder that `render` writes into.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Failure, File};
+
+/// What makes up a folder that is applied as a whole.
+const OBJECTS: &[&str] = &[
+    "admission.yaml",
+    "centers.yaml",
+    "configmap.yaml",
+    "direct-peer.yaml",
+    "gateway.yaml",
+    "http-only.yaml",
+    "interlock.yaml",
+    "policy.yaml",
+    "stats-tags.yaml",
+    "telemetry.yaml",
+    "trafficextension.yaml",
+    "wasmplugin.yaml",
+];
+
+/// For a file the ones that must not be applied beside it, where a part of a folder is written: each of the last three brings the filter.
+const RIVALS: &[(&str, &[&str])] = &[
+    ("interlock.yaml", &["policy.yaml"]),
+    ("policy.yaml", &["wasmplugin.yaml", "trafficextension.yaml"]),
+    ("wasmplugin.yaml", &["policy.yaml", "trafficextension.yaml"]),
+    ("trafficextension.yaml", &["policy.yaml", "wasmplugin.yaml"]),
+];
+
+/// Sees that an earlier run left nothing in `folder` that would be applied with `files`. `whole` says that these are all there is to be in it.
+///
+/// # Errors
+/// When it did; all of it is named.
+pub(super) fn no_leftovers(files: &[File], folder: &Path, whole: bool) -> Result<(), Failure> {
+    let written = |path: &Path| files.iter().any(|file| Path::new(&file.path) == path);
+    let mut left = BTreeSet::new();
+    for file in files.iter().map(|file| Path::new(&file.path)) {
+        let others = match RIVALS.iter().find(|(name, _)| file.ends_with(name)) {
+            _ if whole => OBJECTS,
+            Some((_, rivals)) => rivals,
+            None => &[],
+        };
+        let beside = others.iter().map(|other| file.with_file_name(other));
+        left.extend(beside.filter(|other| !written(other) && fs::symlink_metadata(folder.join(other)).is_ok()));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = left.iter().map(|path| format!("`{}`", path.display())).collect();
+    Err(Failure::new(format!(
+        "error: `{}` holds what was rendered with other options and would be applied with this: {}; remove it, or give another `--out`",
+        folder.display(),
+        names.join(", ")
+    )))
+}
 
 /// Writes `files` into `folder`, each as a new file that takes the place of the one before when it is whole. No link is followed below `folder`:
 /// whoever may write there could lead it to a file elsewhere.

@@ -16,13 +16,13 @@ pub(crate) struct Options {
     /// Where the filter stands
     #[arg(long, value_enum, default_value = "namespace")]
     scope: Scope,
-    /// The namespace of the objects; for `--scope mesh` the root namespace of the mesh
+    /// The namespace of the objects; for `--scope mesh` the root namespace of the mesh. Required where objects are made for one place
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<Namespace>,
     /// The name of the objects
     #[arg(long, default_value = "regionguard")]
     name: Name,
-    /// The workloads (or gateway pods) by label; may be given several times
+    /// The workloads (or gateway pods) by label; may be given several times. Required for `--scope workload`
     #[arg(long, value_name = "KEY=VALUE")]
     selector: Vec<Label>,
     /// The gateway or waypoint by the name of its Gateway resource
@@ -83,6 +83,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether zeros stand for the digest of the image.
+    pub(crate) fn names_no_digest(&self) -> bool {
+        self.sha256.is_none()
+    }
+
     /// What of them counts for Envoy Gateway.
     pub(crate) fn envoy_gateway(&self) -> super::envoy_gateway::Place<'_> {
         super::envoy_gateway::Place {
@@ -139,13 +144,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Fills in what was not said.
+    /// Takes the options as they are.
     ///
     /// # Errors
     /// When two options exclude each other.
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
-        let mut selector = options.selector.clone();
-        let mut gateway = options.gateway.clone();
+        let selector = options.selector.clone();
+        let gateway = options.gateway.clone();
         for (at, label) in selector.iter().enumerate() {
             if selector.iter().take(at).any(|before| before.key == label.key) {
                 let key = &label.key;
@@ -177,24 +182,53 @@ impl Settings {
             }
             _ => {}
         }
-        match options.scope {
-            Scope::Workload if selector.is_empty() => selector = vec![label("app", "api")],
-            Scope::Gateway if selector.is_empty() && gateway.is_none() => {
-                selector = vec![label("istio", "ingressgateway")]
-            }
-            Scope::Waypoint if gateway.is_none() => gateway = "waypoint".parse().ok(),
-            _ => {}
-        }
-        let namespace = options.namespace.as_ref().map_or_else(
-            || default_namespace(options.scope).to_owned(),
-            |namespace| namespace.as_str().to_owned(),
-        );
+        // Empty only for what stands in no namespace, or in the one of Helm's release.
+        let namespace = options.namespace.as_ref().map_or("", Namespace::as_str).to_owned();
         Ok(Self {
             options: options.clone(),
             namespace,
             selector,
             gateway,
         })
+    }
+
+    /// Sees that it was said where the objects stand: with an example's place in them they would be applied, and guard nothing of the user's.
+    ///
+    /// # Errors
+    /// When namespace, selector or gateway is missing.
+    pub(crate) fn placed(self) -> Result<Self, Failure> {
+        if self.options.namespace.is_none() {
+            let whose = match self.scope() {
+                Scope::Workload | Scope::Namespace => "the namespace of the workloads",
+                Scope::Mesh => "the root namespace of the mesh, which is `istio-system` in most",
+                Scope::Gateway => "the namespace of the gateway's pods",
+                Scope::Waypoint => "the namespace of the waypoint",
+            };
+            return Err(Failure::new(format!(
+                "error: it is not said where the objects stand: give `--namespace`, {whose}"
+            )));
+        }
+        self.selected()
+    }
+
+    /// Sees that it was said what the filter stands in front of.
+    ///
+    /// # Errors
+    /// When selector or gateway is missing.
+    pub(crate) fn selected(self) -> Result<Self, Failure> {
+        let missing = match self.scope() {
+            Scope::Workload if self.selector.is_empty() => {
+                "which workloads: give `--selector KEY=VALUE`, a label of their pods"
+            }
+            Scope::Gateway if self.selector.is_empty() && self.gateway.is_none() => {
+                "which gateway: give `--selector KEY=VALUE`, a label of its pods, or `--gateway`, the name of its Gateway resource"
+            }
+            Scope::Waypoint if self.gateway.is_none() => {
+                "which waypoint: give `--gateway`, the name of its Gateway resource"
+            }
+            _ => return Ok(self),
+        };
+        Err(Failure::new(format!("error: it is not said {missing}")))
     }
 
     /// Where the filter stands.
@@ -375,14 +409,6 @@ impl PullPolicy {
             Self::IfNotPresent => "IfNotPresent",
             Self::Always => "Always",
         }
-    }
-}
-
-fn default_namespace(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Workload | Scope::Namespace | Scope::Waypoint => "us-east-1",
-        Scope::Mesh => "istio-system",
-        Scope::Gateway => "istio-ingress",
     }
 }
 

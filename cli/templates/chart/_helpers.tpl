@@ -18,3 +18,11 @@
 {{- define "regionguard.fileSelector" -}}
 {{- toYaml (merge (dict "security.io/regionguard-policy" "file") (default dict .Values.selector)) -}}
 {{- end -}}
+
+{{/* The bundle. The chart has none of its own. */}}
+{{- define "regionguard.bundle" -}}
+{{- if not .Values.bundle -}}
+{{- fail "set bundle: `regionguard render helm-values FOLDER --out DIR` writes it into DIR/values.yaml; give that file by --values" -}}
+{{- end -}}
+{{- toYaml .Values.bundle -}}
+{{- end -}}

@@ -1,5 +1,7 @@
 //! The command itself: arguments, colours, exit codes, what is said of wrong paths.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::run::{Run, folder, folder_of, regionguard, with_variables, workspace};
@@ -14,6 +16,7 @@ fn what_comes_next_works() {
         let said = regionguard(&workspace(), &["check", folder]).stdout;
         let (_, next) = said.split_once("next: `regionguard ").expect("a command");
         let (command, _) = next.split_once('`').expect("its end");
+        let command = command.replace("NAMESPACE", "shop");
         let run = regionguard(&workspace(), &command.split(' ').collect::<Vec<_>>());
         assert_eq!(run.code, 0, "{command}: {}", run.stderr);
     }
@@ -88,12 +91,29 @@ fn warnings_pass_unless_they_are_denied() {
         run.stdout
     );
     assert!(
-        run.stdout.contains("next: `regionguard render istio .`"),
+        run.stdout
+            .contains("next: `regionguard render istio . --namespace NAMESPACE`"),
         "{}",
         run.stdout
     );
     let run = regionguard(&folder, &["check", "--deny-warnings", "."]);
     assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
+#[test]
+fn what_to_do_next_fits_the_centers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    for (documents, next) in [
+        ("envoy-config/documents", "ecds envoy-config/documents`"),
+        (
+            "envoy-config/istio/documents",
+            "istio envoy-config/istio/documents --namespace NAMESPACE`",
+        ),
+    ] {
+        let run = regionguard(root, &["check", documents]);
+        let next = format!("next: `regionguard render {next}");
+        assert!(run.stdout.contains(&next), "{}", run.stdout);
+    }
 }
 
 #[test]

@@ -9,19 +9,40 @@ use super::{Folder, printed, render, root, stderr};
 const SHIPPED: &[(&str, &str)] = &[
     (".", "envoy PLAIN"),
     ("ecds", "ecds PLAIN"),
-    ("istio", "kustomize MESH"),
-    ("istio/workload", "wasmplugin MESH --scope workload"),
-    ("istio/workload", "envoyfilter --scope workload"),
-    ("istio/mesh", "wasmplugin MESH --scope mesh"),
-    ("istio/mesh", "envoyfilter --scope mesh"),
-    ("istio/gateway", "wasmplugin MESH --scope gateway"),
-    ("istio/gateway", "envoyfilter MESH --scope gateway"),
-    ("istio/waypoint", "wasmplugin MESH --scope waypoint"),
-    ("istio/waypoint", "envoyfilter MESH --scope waypoint"),
-    ("istio/trafficextension", "trafficextension MESH --scope workload"),
+    ("istio", "kustomize MESH --namespace us-east-1"),
+    (
+        "istio/workload",
+        "wasmplugin MESH --scope workload --namespace us-east-1 --selector app=api",
+    ),
+    (
+        "istio/workload",
+        "envoyfilter --scope workload --namespace us-east-1 --selector app=api",
+    ),
+    ("istio/mesh", "wasmplugin MESH --scope mesh --namespace istio-system"),
+    ("istio/mesh", "envoyfilter --scope mesh --namespace istio-system"),
+    (
+        "istio/gateway",
+        "wasmplugin MESH --scope gateway --namespace istio-ingress --selector istio=ingressgateway",
+    ),
+    (
+        "istio/gateway",
+        "envoyfilter MESH --scope gateway --namespace istio-ingress --selector istio=ingressgateway",
+    ),
+    (
+        "istio/waypoint",
+        "wasmplugin MESH --scope waypoint --namespace us-east-1 --gateway waypoint",
+    ),
+    (
+        "istio/waypoint",
+        "envoyfilter MESH --scope waypoint --namespace us-east-1 --gateway waypoint",
+    ),
+    (
+        "istio/trafficextension",
+        "trafficextension MESH --scope workload --namespace us-east-1 --selector app=api",
+    ),
     (
         "istio/policy-from-configmap",
-        "istio MESH --scope workload --policy-from configmap",
+        "istio MESH --scope workload --namespace us-east-1 --selector app=api --policy-from configmap",
     ),
     ("istio", "deployment-patch"),
     ("istio", "metrics-patch"),
@@ -80,7 +101,7 @@ fn the_shipped_files_are_what_it_writes() {
 
 #[test]
 fn rendering_twice_gives_the_same_bytes() {
-    let args = ["istio", "envoy-config/istio/documents"];
+    let args = ["istio", "envoy-config/istio/documents", "--namespace", "shop"];
     assert_eq!(printed(&args), printed(&args));
 }
 

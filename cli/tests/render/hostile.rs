@@ -70,7 +70,7 @@ fn what_is_nearly_an_image_is_refused() {
         "oci://registry.example.com:99999/a",
         &format!("oci://registry.example.com/a@sha256:{zeros}"),
     ] {
-        refused(&["wasmplugin", DOCUMENTS, "--image", image]);
+        refused(&["wasmplugin", DOCUMENTS, "--namespace", "shop", "--image", image]);
     }
     for digest in [
         "",
@@ -80,7 +80,13 @@ fn what_is_nearly_an_image_is_refused() {
         &"A".repeat(64),
         &format!("sha256:{zeros}"),
     ] {
-        refused(&["wasmplugin", DOCUMENTS, &format!("--sha256={digest}")]);
+        refused(&[
+            "wasmplugin",
+            DOCUMENTS,
+            "--namespace",
+            "shop",
+            &format!("--sha256={digest}"),
+        ]);
     }
 }
 
@@ -96,7 +102,13 @@ fn a_group_may_have_any_name_and_stays_one_string() {
         "o'brien",
         "a, b",
     ] {
-        let text = printed(&["istio", DOCUMENTS, &format!("--operator-group={group}")]);
+        let text = printed(&[
+            "istio",
+            DOCUMENTS,
+            "--namespace",
+            "shop",
+            &format!("--operator-group={group}"),
+        ]);
         let policy = documents(&text)
             .into_iter()
             .find(|document| document["kind"] == "ValidatingAdmissionPolicy")
@@ -108,7 +120,13 @@ fn a_group_may_have_any_name_and_stays_one_string() {
         assert_eq!(groups, [group]);
     }
     for group in ["", "a\nb", "a\tb"] {
-        refused(&["istio", DOCUMENTS, &format!("--operator-group={group}")]);
+        refused(&[
+            "istio",
+            DOCUMENTS,
+            "--namespace",
+            "shop",
+            &format!("--operator-group={group}"),
+        ]);
     }
 }
 
@@ -149,7 +167,7 @@ fn a_text_of_the_documents_stays_the_same_text() {
         );
         let folder = Folder::new("texts", &[("bundle.json", &bundle)]);
         let written: serde_json::Value = serde_json::from_str(&bundle).expect("JSON");
-        let of = |target: &str| documents(&printed(&[target, folder.as_str()])).remove(0);
+        let of = |target: &str| documents(&printed(&[target, folder.as_str(), "--namespace", "shop"])).remove(0);
         assert_eq!(of("wasmplugin")["spec"]["pluginConfig"], written, "{text:?}");
         assert_eq!(
             of("trafficextension")["spec"]["wasm"]["pluginConfig"],
@@ -183,8 +201,17 @@ fn no_link_is_followed_and_nothing_is_left_half_written() {
         fs::create_dir_all(&out).expect("a folder");
         out
     };
-    let rendered =
-        |out: &std::path::Path| ["kustomize", DOCUMENTS, "--out", out.to_str().expect("UTF-8")].map(str::to_owned);
+    let rendered = |out: &std::path::Path| {
+        [
+            "kustomize",
+            DOCUMENTS,
+            "--namespace",
+            "shop",
+            "--out",
+            out.to_str().expect("UTF-8"),
+        ]
+        .map(str::to_owned)
+    };
 
     let (file, inner, dangling) = (out("file"), out("inner"), out("dangling"));
     fs::create_dir(file.join("base")).expect("a folder");

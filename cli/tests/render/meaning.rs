@@ -6,7 +6,14 @@ use super::{Folder, documents, printed, refused, render, stderr};
 
 const DOCUMENTS: &str = "envoy-config/istio/documents";
 
+/// In `us-east-1`, where no other namespace is given.
 fn rendered(args: &str) -> Vec<Value> {
+    let place = if args.contains("--namespace") {
+        ""
+    } else {
+        " --namespace us-east-1"
+    };
+    let args = format!("{args}{place}");
     let args: Vec<&str> = args
         .split(' ')
         .map(|arg| if arg == "DOCUMENTS" { DOCUMENTS } else { arg })
@@ -65,7 +72,7 @@ fn each_scope_has_its_namespace_selector_mode_and_context() {
             "GATEWAY",
         ),
         (
-            "waypoint",
+            "waypoint --gateway waypoint",
             "us-east-1",
             Value::Null,
             json!("waypoint"),
@@ -74,14 +81,27 @@ fn each_scope_has_its_namespace_selector_mode_and_context() {
         ),
     ];
     for (scope, namespace, labels, gateway, mode, context) in rows {
-        let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
+        let selector = |label: &Value| {
+            label
+                .as_object()
+                .map(|one| {
+                    one.iter()
+                        .map(|(key, value)| format!(" --selector {key}={}", value.as_str().expect("a text")))
+                        .collect::<String>()
+                })
+                .unwrap_or_default()
+        };
+        let all = rendered(&format!(
+            "istio DOCUMENTS --scope {scope} --namespace {namespace}{}",
+            selector(&labels)
+        ));
         let plugin = of_kind(&all, "WasmPlugin", "regionguard");
         assert_eq!(plugin["metadata"]["namespace"], namespace, "{scope}");
         assert_eq!(plugin["spec"]["selector"]["matchLabels"], labels, "{scope}");
         assert_eq!(plugin["spec"]["targetRefs"][0]["name"], gateway, "{scope}");
         assert_eq!(plugin["spec"]["match"], json!([{"mode": mode}]), "{scope}");
         let mut filters = vec!["regionguard-interlock"];
-        if scope != "waypoint" {
+        if !scope.starts_with("waypoint") {
             filters.push("regionguard-direct-peer");
         }
         for name in filters {
@@ -100,6 +120,108 @@ fn each_scope_has_its_namespace_selector_mode_and_context() {
             );
         }
     }
+}
+
+/// An example's namespace or label in some of the objects would leave the user's workloads without an interlock.
+#[test]
+fn nothing_is_rendered_for_a_place_that_nobody_named() {
+    for target in [
+        "istio",
+        "kustomize",
+        "wasmplugin",
+        "trafficextension",
+        "envoyfilter",
+        "configmap",
+    ] {
+        for (place, option) in [
+            ("", "`--namespace`"),
+            ("--scope mesh", "`--namespace`"),
+            ("--scope workload --namespace shop", "`--selector KEY=VALUE`"),
+            ("--scope gateway --namespace shop", "`--gateway`"),
+            ("--scope waypoint --namespace shop", "`--gateway`"),
+        ] {
+            let args: Vec<&str> = [target, DOCUMENTS]
+                .into_iter()
+                .chain(place.split_whitespace())
+                .collect();
+            let said = refused(&args);
+            assert!(
+                said.starts_with("error: it is not said ") && said.contains(option),
+                "{args:?}: {said}"
+            );
+        }
+    }
+    for target in ["helm", "helm-values"] {
+        let said = refused(&[target, DOCUMENTS, "--scope", "workload"]);
+        assert!(said.contains("`--selector KEY=VALUE`"), "{target}: {said}");
+    }
+}
+
+#[test]
+fn an_image_without_a_digest_is_said_to_be_one() {
+    let warned = |args: &[&str]| stderr(&render(args)).contains("warning: without `--sha256`");
+    let digest = "1".repeat(64);
+    for target in [
+        "istio",
+        "kustomize",
+        "wasmplugin",
+        "trafficextension",
+        "helm",
+        "helm-values",
+        "deployment-patch",
+    ] {
+        let args = match target {
+            "deployment-patch" => vec![target],
+            _ => vec![target, DOCUMENTS, "--namespace", "shop"],
+        };
+        assert!(warned(&args), "{target}");
+        assert!(!warned(&[&args[..], &["--sha256", &digest]].concat()), "{target}");
+    }
+    assert!(!warned(&["ecds", DOCUMENTS]));
+    assert!(!warned(&["envoyfilter", "--namespace", "shop"]));
+}
+
+/// `kubectl apply -f` takes all that is in a folder.
+#[test]
+fn what_an_earlier_run_left_is_not_applied_with_the_next() {
+    let folder = Folder::new("leftovers", &[("mine.yaml", "{}")]);
+    let there = |name: &str| folder.0.join(name).exists();
+    let args = |more: &str| -> Vec<String> {
+        let all = format!("{more} --namespace shop --out {}", folder.as_str());
+        all.replace("DOCUMENTS", DOCUMENTS)
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
+    };
+    let succeeds = |more: &str| drop(printed(&args(more).iter().map(String::as_str).collect::<Vec<_>>()));
+    let fails = |more: &str, names: &[&str]| {
+        let said = refused(&args(more).iter().map(String::as_str).collect::<Vec<_>>());
+        for name in names {
+            assert!(said.contains(&format!("`{name}`")), "{more}: {said}");
+        }
+        assert!(
+            said.contains("`--out`") && !said.contains("mine.yaml"),
+            "{more}: {said}"
+        );
+    };
+    let remove = |name: &str| std::fs::remove_file(folder.0.join(name)).expect("a file");
+
+    succeeds("istio DOCUMENTS");
+    succeeds("istio DOCUMENTS");
+    fails("istio DOCUMENTS --policy-from configmap", &["wasmplugin.yaml"]);
+    assert!(!there("policy.yaml") && !there("configmap.yaml"), "nothing is written");
+    fails("istio DOCUMENTS --scope waypoint --gateway edge", &["direct-peer.yaml"]);
+    fails("istio DOCUMENTS --scope mesh", &["http-only.yaml"]);
+    fails("envoyfilter --policy-from configmap", &["wasmplugin.yaml"]);
+    fails("trafficextension DOCUMENTS", &["wasmplugin.yaml"]);
+    // A part of the folder by itself.
+    succeeds("envoyfilter");
+    succeeds("wasmplugin DOCUMENTS");
+    remove("wasmplugin.yaml");
+    succeeds("istio DOCUMENTS --policy-from configmap");
+    fails("istio DOCUMENTS", &["configmap.yaml", "policy.yaml"]);
+    fails("wasmplugin DOCUMENTS", &["policy.yaml"]);
+    fails("envoyfilter", &["policy.yaml"]);
 }
 
 #[test]
@@ -142,7 +264,7 @@ fn the_interlock_admits_only_what_was_allowed() {
 /// Patches with a lower priority come first, and each stands directly in front of the same anchor: the last one comes to stand behind the others.
 #[test]
 fn a_filter_with_its_policy_from_a_file_comes_to_stand_in_front_of_the_interlock() {
-    let all = rendered("envoyfilter --scope workload --policy-from configmap");
+    let all = rendered("envoyfilter --scope workload --selector app=api --policy-from configmap");
     let policy = of_kind(&all, "EnvoyFilter", "regionguard-policy");
     let interlock = of_kind(&all, "EnvoyFilter", "regionguard-interlock");
     assert!(policy["spec"]["priority"].as_i64() < interlock["spec"]["priority"].as_i64());
@@ -214,7 +336,7 @@ fn a_center_becomes_the_service_that_its_cluster_names() {
         rule["spec"]["trafficPolicy"]["tls"]["subjectAltNames"],
         json!(["spiffe://example.org/ns/a/sa/b"])
     );
-    let said = refused(&["istio", "envoy-config/documents"]);
+    let said = refused(&["istio", "envoy-config/documents", "--namespace", "shop"]);
     assert!(
         said.contains("`center-us-east-1`") && said.contains("outbound|PORT||HOST"),
         "{said}"
@@ -224,7 +346,13 @@ fn a_center_becomes_the_service_that_its_cluster_names() {
 /// Those of another namespace neither see them nor are in their way; what stands in the root namespace is for the whole mesh.
 #[test]
 fn centers_stay_in_the_namespace_of_the_proxies_that_ask_them() {
-    for scope in ["workload", "namespace", "gateway", "waypoint", "mesh"] {
+    for scope in [
+        "workload --selector app=api",
+        "namespace",
+        "gateway --gateway edge",
+        "waypoint --gateway waypoint",
+        "mesh",
+    ] {
         let all = rendered(&format!("istio DOCUMENTS --scope {scope}"));
         let expected = match scope {
             "mesh" => Value::Null,
@@ -260,7 +388,11 @@ fn each_name_of_a_config_map_has_a_guard_of_its_own() {
 
 #[test]
 fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
-    for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
+    for (scope, told) in [
+        ("waypoint --gateway waypoint", true),
+        ("gateway --gateway edge", true),
+        ("namespace", false),
+    ] {
         let all = rendered(&format!("istio DOCUMENTS --scope {scope} --namespace shop"));
         let filter = of_kind(&all, "EnvoyFilter", "regionguard-interlock");
         let services = &filter["metadata"]["annotations"]["envoyfilter.istio.io/referenced-services"];
@@ -272,7 +404,11 @@ fn a_proxy_that_knows_only_its_routes_is_told_the_centers() {
 /// kustomize moves objects into the namespace of an overlay, and leaves annotations as they are.
 #[test]
 fn an_overlay_moves_what_the_annotation_says() {
-    for (scope, told) in [("waypoint", true), ("gateway", true), ("namespace", false)] {
+    for (scope, told) in [
+        ("waypoint --gateway waypoint", true),
+        ("gateway --gateway edge", true),
+        ("namespace", false),
+    ] {
         let all = rendered(&format!("kustomize DOCUMENTS --scope {scope}"));
         let overlay = all.iter().find(|one| one["namespace"] == "shop").expect("the overlay");
         let patches = overlay["patches"].as_array().expect("patches").iter();
@@ -331,13 +467,13 @@ fn documents_that_do_not_compile_are_refused_with_their_place() {
         "kustomize",
         "envoy",
     ] {
-        let said = refused(&[target, folder.as_str()]);
+        let said = refused(&[target, folder.as_str(), "--namespace", "shop"]);
         assert!(
             said.contains("policy.yaml:6") && said.contains("`effect`"),
             "{target}: {said}"
         );
     }
-    let said = refused(&["wasmplugin"]);
+    let said = refused(&["wasmplugin", "--namespace", "shop"]);
     assert!(said.contains("folder of documents"), "{said}");
 }
 
@@ -365,8 +501,8 @@ fn what_is_rendered_passes_check() {
 /// The two folders say the same of everything but where the centers are.
 #[test]
 fn both_examples_are_the_same_policy() {
-    let plain = printed(&["wasmplugin", "envoy-config/documents"]);
-    let mesh = printed(&["wasmplugin", DOCUMENTS]);
+    let plain = printed(&["wasmplugin", "envoy-config/documents", "--namespace", "shop"]);
+    let mesh = printed(&["wasmplugin", DOCUMENTS, "--namespace", "shop"]);
     let mut same = plain;
     for region in ["us-east-1", "eu-west-1"] {
         same = same.replace(
@@ -381,6 +517,8 @@ fn both_examples_are_the_same_policy() {
 fn a_label_has_one_value() {
     let args = [
         "envoyfilter",
+        "--namespace",
+        "shop",
         "--scope",
         "workload",
         "--selector",
@@ -399,7 +537,7 @@ fn a_reader_that_leaves_early_is_no_error() {
     use std::process::{Command, Stdio};
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_regionguard"))
-        .args(["render", "helm", DOCUMENTS])
+        .args(["render", "helm", DOCUMENTS, "--sha256", &"1".repeat(64)])
         .current_dir(super::root())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -435,7 +573,13 @@ fn a_disk_that_is_full_is_an_error() {
 #[test]
 fn a_folder_that_cannot_be_written_is_an_error() {
     let folder = Folder::new("file", &[("out", "")]);
-    let output = render(&["envoyfilter", "--out", folder.0.join("out").to_str().expect("UTF-8")]);
+    let output = render(&[
+        "envoyfilter",
+        "--namespace",
+        "shop",
+        "--out",
+        folder.0.join("out").to_str().expect("UTF-8"),
+    ]);
     assert!(
         !output.status.success() && stderr(&output).contains("cannot write"),
         "{}",

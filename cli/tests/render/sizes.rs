@@ -28,7 +28,14 @@ fn folder(name: &str, kibibytes: usize) -> Folder {
 fn a_small_one_needs_nothing() {
     let folder = folder("small", 100);
     for target in ["wasmplugin", "trafficextension", "configmap"] {
-        let output = render(&[target, folder.as_str()]);
+        let output = render(&[
+            target,
+            folder.as_str(),
+            "--namespace",
+            "shop",
+            "--sha256",
+            &"1".repeat(64),
+        ]);
         assert!(
             output.status.success() && output.stderr.is_empty(),
             "{target}: {}",
@@ -41,7 +48,7 @@ fn a_small_one_needs_nothing() {
 fn a_large_one_needs_server_side_apply() {
     let folder = folder("large", 400);
     for target in ["wasmplugin", "trafficextension", "configmap"] {
-        let output = render(&[target, folder.as_str()]);
+        let output = render(&[target, folder.as_str(), "--namespace", "shop"]);
         assert!(output.status.success(), "{target}: {}", stderr(&output));
         assert!(
             stderr(&output).contains("--server-side"),
@@ -63,7 +70,7 @@ fn one_that_no_api_server_takes_is_refused() {
         "helm",
         "helm-values",
     ] {
-        let said = refused(&[target, folder.as_str()]);
+        let said = refused(&[target, folder.as_str(), "--namespace", "shop"]);
         assert!(
             said.contains("900 KiB") && said.contains("split the bundle"),
             "{target}: {said}"

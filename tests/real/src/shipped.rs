@@ -4,7 +4,7 @@
 //! # use regionguard_mesh::{Mesh, Result, shipped};
 //! # async fn example(mesh: &Mesh) -> Result<()> {
 //! let mut plugin = shipped::manifest("istio/workload/wasmplugin.yaml", "shop")?;
-//! shipped::set_module(&mut plugin, "oci://registry.example.com/regionguard:1.2.3", None);
+//! shipped::set_module(&mut plugin, "oci://registry.example.com/regionguard/http-authz:1.2.3", None);
 //! mesh.kube().apply_object(&plugin).await?;
 //! # Ok(())
 //! # }

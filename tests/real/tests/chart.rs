@@ -164,11 +164,39 @@ fn the_chart_takes_values_that_fit() {
     }
 }
 
+/// Helm merges maps: what the chart had of its own would stay in a policy that leaves it away.
+#[test]
+fn the_chart_has_no_policy_of_its_own() {
+    let output = chart_alone(&[]).output().expect("helm runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("set bundle: `regionguard render helm-values"),
+        "{error}"
+    );
+    let bundle = r#"bundle={"metadata": {"name": "mine", "version": 1}, "documents": []}"#;
+    let objects = run(chart_alone(&["--set-json", bundle]));
+    let plugin = &objects[&("WasmPlugin".to_owned(), "regionguard".to_owned())];
+    let expected = serde_json::json!({"metadata": {"name": "mine", "version": 1}, "documents": []});
+    assert_eq!(plugin["spec"]["pluginConfig"], expected);
+    assert!(!objects.keys().any(|(kind, _)| kind == "ServiceEntry"));
+}
+
 fn helm(more: &[&str]) -> Objects {
     run(helm_command(more))
 }
 
+/// With the shipped example of a policy.
 fn helm_command(more: &[&str]) -> Command {
+    let mut command = chart_alone(&[]);
+    command
+        .arg("--values")
+        .arg(istio("chart").join("values-policy.yaml"))
+        .args(more);
+    command
+}
+
+/// With the chart's own values.
+fn chart_alone(more: &[&str]) -> Command {
     let mut command = program("helm");
     command.args(["template", "regionguard"]).arg(istio("chart"));
     // What this Helm takes for the version of a server that it does not ask is older than all that the chart runs on.

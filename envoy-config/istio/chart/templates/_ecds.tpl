@@ -27,5 +27,5 @@ resources:
         configuration:
           "@type": type.googleapis.com/google.protobuf.Struct
           value:
-            {{- toYaml $.Values.bundle | nindent 12 }}
+            {{- include "regionguard.bundle" $ | nindent 12 }}
 {{- end -}}

@@ -131,9 +131,13 @@ pub(super) fn text(regions: &TwoRegions, colour: bool) -> String {
         ),
         first = title("First, in another terminal: where everything is, and tokens for 12 hours"),
         requests = title("Ask api as the program behind web: through both sidecars, over mTLS"),
-        plugin = title("Change the policy of us-east-1: edit the documents, render, apply; istiod hands it out"),
+        plugin = title(
+            "Change the policy of us-east-1: edit the documents, render, apply; istiod hands it out within two seconds"
+        ),
         config_map = title("Change the policy of eu-west-1: the sidecar reads the ConfigMap, istiod is not asked"),
-        broken = title("Break either: the policy before it goes on, and the log says which field is wrong"),
+        broken = title(
+            "Break either: the policy before it goes on, and within two seconds the log says which field is wrong"
+        ),
         look = title("Look inside"),
         ends = title(&format!(
             "{} processes run, in {}. Ctrl-C ends them and removes it. Each decision appears below.",

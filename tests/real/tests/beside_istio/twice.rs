@@ -20,7 +20,7 @@ pub(crate) async fn refused(mesh: Arc<Mesh>) -> Result<()> {
     let open = json!([{"name": "open", "identity": "none", "effect": "allow"}]);
     let bundle = bundle(&issuer()?, &open);
     let of_namespace = Manifests::render(&mesh, &bundle, &["--scope=namespace", "--namespace=twice"])?;
-    let mut of_mesh = Manifests::render(&mesh, &bundle, &["--scope=mesh"])?;
+    let mut of_mesh = Manifests::render(&mesh, &bundle, &["--scope=mesh", "--namespace=istio-system"])?;
     // The other tests of this mesh are none of its business.
     of_mesh.plugin["spec"]["selector"] = json!({"matchLabels": {"app": "twice"}});
     of_namespace.apply(&mesh).await?;
