@@ -99,8 +99,8 @@ pub(super) fn text(regions: &TwoRegions, colour: bool) -> String {
   regionguard render wasmplugin $POLICY_US --namespace us-east-1 --scope workload --selector app=api |
     sed "s|\"oci://.*\" #|file://$MODULE #|" | kubectl apply --server-side --force-conflicts -f -
   curl -i -H "$TO_US" -H "$ALICE" -X PUT $WEB_US/v1/orders/7      # 200, and version 2 in the line below
-  kubectl edit wasmplugin regionguard -n us-east-1                # by hand. The module is a file:// here, so each edit makes new VMs:
-                                                                  # counters begin anew, and an older version counts
+  kubectl edit wasmplugin regionguard -n us-east-1                # by hand
+The module is a file here, so that each of these edits makes new VMs: counters begin anew, and an older version is taken.
 
 {config_map}
   sed -i 's/write:orders/read:orders/' $POLICY_EU/rules.yaml
