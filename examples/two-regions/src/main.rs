@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use regionguard_harness::signal::signalled;
 use two_regions::report::{self, Report, Style};
 use two_regions::{Ports, TwoRegions, up, walk};
 
@@ -126,17 +126,4 @@ async fn start(ports: Ports, policies: &Policies, lifetime: Duration) -> Result<
 /// Says something beside the output; where nobody listens, it is not said.
 fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Waits for Ctrl-C or for being told to end, and gives the exit status that stands for it.
-async fn signalled() -> u8 {
-    let on = async |kind| match signal(kind) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = on(SignalKind::interrupt()) => 130,
-        () = on(SignalKind::terminate()) => 143,
-        () = on(SignalKind::hangup()) => 129,
-    }
 }

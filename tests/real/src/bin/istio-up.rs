@@ -4,9 +4,9 @@ use std::io::{IsTerminal as _, Write as _, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use regionguard_harness::signal::signalled;
 use regionguard_mesh::Result;
 use regionguard_mesh::regions::TwoRegions;
-use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,17 +34,4 @@ async fn keep() -> Result<()> {
 /// The program `regionguard`, which is built beside this one.
 fn command() -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("regionguard"))
-}
-
-/// Waits for Ctrl-C or for being told to end, and gives the exit status that stands for it.
-async fn signalled() -> u8 {
-    let on = async |kind| match signal(kind) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = on(SignalKind::interrupt()) => 130,
-        () = on(SignalKind::terminate()) => 143,
-        () = on(SignalKind::hangup()) => 129,
-    }
 }
