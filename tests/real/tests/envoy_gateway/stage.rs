@@ -18,7 +18,8 @@ const HOST: &str = "api.us-east-1.com";
 pub(crate) const TAG: &str = "dev";
 /// Another tag of the same image.
 pub(crate) const OTHER_TAG: &str = "again";
-const WAIT: Duration = Duration::from_secs(20);
+/// Long enough for a busy machine: an Envoy compiles the module for each of its workers.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// What all tests share.
 pub(crate) struct Stage {
