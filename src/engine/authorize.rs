@@ -270,7 +270,9 @@ impl Bench<'_, '_> {
         } else {
             Counter::TokenCacheMiss
         });
-        found.map(Some)
+        let who = found?;
+        self.check_sender(&who.identity, generation)?;
+        Ok(Some(who))
     }
 
     fn source(&self, generation: &Generation) -> Source {

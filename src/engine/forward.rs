@@ -122,6 +122,7 @@ mod tests {
                 not_before: None,
                 issued: None,
             },
+            binding: crate::identity::Binding::default(),
             claims: crate::identity::Claims::new(signed.to_string(), 0),
         };
         let subject = Subject {

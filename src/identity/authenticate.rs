@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::binding::Binding;
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
@@ -35,7 +36,7 @@ pub struct TrustView<'g> {
     pub generation_digest: &'g [u8; 32],
 }
 
-/// A verified token at one enforcement point.
+/// A verified token at one enforcement point. Whether its sender may use it ([`Binding`]) is another question, which each request answers anew.
 #[derive(Debug)]
 pub struct Authenticated {
     /// What its home region says.
@@ -252,10 +253,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let standard = Standard::read(&claims)?;
         standard.times.check(now.wall.numeric_date(), place.lifetime(region))?;
         place.check_audience(standard.audiences.iter().copied())?;
-        // Binding to a sender needs a proof, which nothing here can check yet: without it the token is anybody's who stole it.
-        if claims.contains("cnf") {
-            return Err(Reason::TokenBound);
-        }
+        let binding = Binding::read(claims.get("cnf"))?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
@@ -269,6 +267,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             subject,
             audiences,
             times,
+            binding,
             claims: Claims::new(payload, weight),
         };
         Ok(Self {

@@ -4,6 +4,7 @@ use core::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
+use super::binding::Binding;
 use super::claims::{self, ClaimMapping, Times};
 use super::strict_json::{self, Json, Object};
 use crate::bundle::RegionId;
@@ -25,6 +26,8 @@ pub struct Identity {
     pub audiences: Vec<String>,
     /// When it is valid.
     pub times: Times,
+    /// What its sender has to show.
+    pub binding: Binding,
     /// All claims, as they were signed.
     pub claims: Claims,
 }

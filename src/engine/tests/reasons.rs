@@ -1,5 +1,7 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod sender;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
@@ -241,7 +243,6 @@ fn unidentified(table: &mut Table) {
         (Reason::TokenNotYetValid, with(json!({"nbf": start + 31}))),
         (Reason::TokenLifetime, with(json!({"exp": start + 86_400}))),
         (Reason::TokenAudience, with(json!({"aud": "api.eu-west-1.com"}))),
-        (Reason::TokenBound, with(json!({"cnf": {"x5t#S256": "a"}}))),
         (
             Reason::TokenSignature,
             Signer::new("us-east-1", 2).token(&claims("us-east-1")),
@@ -449,6 +450,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         allowed,
         malformed,
         unidentified,
+        sender::unproven,
         forbidden,
         requirements,
         unavailable,
