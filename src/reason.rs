@@ -98,6 +98,7 @@ reasons! {
     TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`), and no proof of it can be accepted here";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
+    TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
     VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
 
     // What the policy says.

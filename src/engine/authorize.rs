@@ -261,7 +261,15 @@ impl Bench<'_, '_> {
         } else {
             Counter::TokenCacheMiss
         });
-        found.map(Some)
+        let who = found?;
+        if !generation.revocations.is_empty()
+            && generation
+                .revocations
+                .revokes(&who.identity, self.now.wall.numeric_date())
+        {
+            return Err(Reason::TokenRevoked);
+        }
+        Ok(Some(who))
     }
 
     fn source(&self, generation: &Generation) -> Source {
