@@ -31,7 +31,7 @@ pub const UPSTREAM: &str = "upstream.internal";
 const PORTS: [u16; 6] = [18000, 18002, 8081, 19000, 19001, 19003];
 const ADMIN: u16 = 19000;
 const METRICS: u16 = 19001;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A running Envoy Gateway. All of it ends when this is dropped.
 #[derive(Debug)]
