@@ -112,7 +112,7 @@ impl EnvoyGateway {
     /// Waits until `wanted` accepts an object of Envoy Gateway or of the Gateway API, and gives it.
     ///
     /// # Errors
-    /// When that does not come within a minute; the error holds the object as it is.
+    /// When that does not come within two minutes; the error holds the object as it is.
     pub async fn wait_for(
         &self,
         api: &str,
@@ -140,7 +140,7 @@ impl EnvoyGateway {
     /// listeners.
     ///
     /// # Errors
-    /// When there is no Deployment within a minute, or Envoy does not get ready; the error holds the end of its log.
+    /// When there is no Deployment within two minutes, or Envoy does not get ready; the error holds the end of its log.
     pub async fn proxy(&self, namespace: &str, name: &str) -> Result<Proxy> {
         let deployment = self.deployment(namespace, name).await?;
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
