@@ -271,6 +271,14 @@ impl Bench<'_, '_> {
             Counter::TokenCacheMiss
         });
         let who = found?;
+        if !generation.revocations.is_empty()
+            && generation
+                .revocations
+                .revokes(&who.identity, self.now.wall.numeric_date())
+        {
+            return Err(Reason::TokenRevoked);
+        }
+        // Last, because it may cost a signature, and because a proof counts once.
         self.check_sender(&who.identity, generation)?;
         Ok(Some(who))
     }

@@ -123,6 +123,10 @@ mod tests {
                 issued: None,
             },
             binding: crate::identity::Binding::default(),
+            key: crate::identity::SigningKey {
+                kid: None,
+                thumbprint: [0; 32],
+            },
             claims: crate::identity::Claims::new(signed.to_string(), 0),
         };
         let subject = Subject {

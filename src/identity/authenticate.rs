@@ -12,7 +12,7 @@ use super::jws::Jws;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json::{self, Object};
-use super::subject::{Claims, Granted, Identity, Subject};
+use super::subject::{Claims, Granted, Identity, SigningKey, Subject};
 use super::verify::SignatureVerifier;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
@@ -258,6 +258,10 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
         let times = standard.times;
+        let signed_by = SigningKey {
+            kid: jws.header.kid.or_else(|| region.keys.name_of(key).map(str::to_owned)),
+            thumbprint: *key.thumbprint(),
+        };
         let granted = Granted::read(&claims, &region.claims)?;
         let weight = Claims::weight_of(&claims);
         let identity = Identity {
@@ -268,6 +272,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             audiences,
             times,
             binding,
+            key: signed_by,
             claims: Claims::new(payload, weight),
         };
         Ok(Self {

@@ -28,8 +28,19 @@ pub struct Identity {
     pub times: Times,
     /// What its sender has to show.
     pub binding: Binding,
+    /// What signed it.
+    pub key: SigningKey,
     /// All claims, as they were signed.
     pub claims: Claims,
+}
+
+/// The key that verified a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningKey {
+    /// Its name in the home region's set.
+    pub kid: Option<String>,
+    /// SHA-256 of its canonical JWK (RFC 7638).
+    pub thumbprint: [u8; 32],
 }
 
 /// All claims of a token, kept as they were signed and taken apart when one is first asked for: most policies ask for none but those in [`Identity`].
@@ -95,6 +106,7 @@ impl Identity {
             text_weight(&self.issuer),
             text_weight(&self.subject),
             sum(self.audiences.iter().map(|audience| text_weight(audience))),
+            self.key.kid.as_deref().map_or(0, text_weight),
             self.claims.weight(),
         ])
     }

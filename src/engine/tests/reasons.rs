@@ -264,6 +264,17 @@ fn unidentified(table: &mut Table) {
     table.row(Reason::IdentityMissing, "-/-;inline", NOWHERE, get("/nowhere"));
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let mut bundle = everything();
+    let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
+        "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
+    bundle["documents"].as_array_mut().expect("a list").push(revoked);
+    table.row_in(
+        World::new(&bundle),
+        Reason::TokenRevoked,
+        "shop/read-profile;inline",
+        NOWHERE,
+        get("/v1/profiles/7").bearer(&token("us-east-1")),
+    );
     let mut world = table.world();
     let forged = get("/v1/profiles/7").bearer(&Signer::new("us-east-1", 2).token(&claims("us-east-1")));
     for _ in 0..20 {
