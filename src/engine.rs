@@ -8,6 +8,7 @@ mod effects;
 mod exchange;
 mod forward;
 mod host;
+mod peer;
 mod scope;
 mod sender;
 #[cfg(test)]

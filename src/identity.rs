@@ -22,7 +22,7 @@ mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
-pub use binding::{Binding, Thumbprint, thumbprint_from_hex};
+pub use binding::{Binding, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
 pub use jwk::{Jwk, KeyProblem};

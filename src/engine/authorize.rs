@@ -1,7 +1,6 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::Input;
@@ -9,17 +8,18 @@ use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
+use super::peer::Peer;
 use super::scope::{Scope, ScopeId};
+use super::sender;
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
-use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, credential};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
-    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
 use crate::time::Now;
@@ -136,6 +136,7 @@ pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
+    headers: Headers<'a>,
     credential: Credential<'a>,
 }
 
@@ -168,7 +169,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, &generation))
+            .and_then(|head| understand(head, input.headers, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -194,9 +195,11 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         if policies.needs_source(candidates) {
-            case.source = Some(self.source(&generation));
+            case.source = Some(self.source(request.headers, &generation));
         }
-        let workload = policies.needs_workload(candidates).then(|| self.workload(&generation));
+        let workload = policies
+            .needs_workload(candidates)
+            .then(|| self.peer(request.headers, &generation).workload());
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
@@ -208,7 +211,7 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, missing) = match self.identify(request.credential, &generation, local) {
+        let (who, missing) = match self.identify(request, &generation, local) {
             Ok(who) => (who, Reason::IdentityMissing),
             Err(reason) => (None, reason),
         };
@@ -236,11 +239,11 @@ impl Bench<'_, '_> {
     /// Who asks; `None` for an anonymous request.
     fn identify(
         &mut self,
-        credential: Credential<'_>,
+        request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
     ) -> Result<Option<Rc<Authenticated>>, Reason> {
-        let token = match credential {
+        let token = match request.credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme),
             Credential::Malformed(_) => return Err(Reason::TokenMalformed),
@@ -261,10 +264,15 @@ impl Bench<'_, '_> {
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let attrs = self.attrs;
-        let peer = || direct_peer(attrs);
-        let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
+        let Scope {
+            authenticator,
+            workloads,
+            ..
+        } = &mut *self.scope;
+        let peer = Peer::new(self.attrs, request.headers, &generation.trust, workloads);
+        let address = || peer.address();
+        let (found, known) =
+            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
         self.tally.count(if known {
             Counter::TokenCacheHit
         } else {
@@ -279,24 +287,20 @@ impl Bench<'_, '_> {
             return Err(Reason::TokenRevoked);
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        self.check_sender(&who.identity, generation)?;
+        sender::check(&who.identity, &peer)?;
         Ok(Some(who))
     }
 
-    fn source(&self, generation: &Generation) -> Source {
-        let address = direct_peer(self.attrs);
+    fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
+        let address = self.peer(headers, generation).address();
         Source {
             address,
             region: address.and_then(|address| generation.networks.find(address)),
         }
     }
 
-    /// The workload at the other end; none where nobody has validated its certificate.
-    fn workload(&mut self, generation: &Generation) -> Option<SpiffeId> {
-        if !generation.trust.peer_verification {
-            return None;
-        }
-        self.scope.workloads.find(&self.attrs.peer_certificate()?)
+    fn peer<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Peer<'p> {
+        Peer::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 
     /// Turns a ruling into a decision, or into a question.
@@ -325,12 +329,15 @@ impl Bench<'_, '_> {
                     .allow(reason, policies.label(by), decided_by, ruled.forwarded())
             }
             Ruling::Defer { by, options, .. } => {
-                let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
+                let source = ruled
+                    .case
+                    .source
+                    .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
                 ruled.case.source = Some(source);
                 let workload = ruled
                     .workload
                     .take()
-                    .unwrap_or_else(|| self.workload(&ruled.case.generation));
+                    .unwrap_or_else(|| self.peer(ruled.request.headers, &ruled.case.generation).workload());
                 let forwarded = ruled.forwarded();
                 let asking = Asking {
                     request: ruled.request,
@@ -399,7 +406,11 @@ impl Ruled<'_, '_> {
 }
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
+fn understand<'a>(
+    head: RequestHead<'a>,
+    headers: Headers<'a>,
+    generation: &Generation,
+) -> Result<Understood<'a>, Reason> {
     let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
     let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
     let credential = match head.authorization_count {
@@ -422,10 +433,7 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
         head,
         authority,
         path,
+        headers,
         credential,
     })
-}
-
-fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {
-    parse_address(&attrs.direct_peer()?)
 }
