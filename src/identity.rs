@@ -8,6 +8,7 @@ mod bearer;
 mod budget;
 mod claims;
 mod der;
+mod federation;
 mod jwk;
 mod jws;
 mod key_ring;
@@ -22,6 +23,7 @@ pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, credential};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
@@ -31,7 +33,7 @@ pub use subject::{Claims, Identity, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
-pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, workload};
+pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, trust_domain_name, workload};
 
 #[cfg(test)]
 #[cfg(feature = "ring")]

@@ -27,6 +27,7 @@ mod question;
 #[cfg(feature = "ring")]
 mod reasons;
 #[cfg(feature = "ring")]
-mod tokens;
+mod service;
 #[cfg(feature = "ring")]
+mod tokens;
 mod workload;
