@@ -13,6 +13,7 @@ mod jws;
 mod key_ring;
 mod keys;
 mod provider;
+mod roca;
 mod strict_json;
 mod subject;
 mod verify;
