@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, RegionClaim};
+use crate::identity::{ClaimPath, Pushed, RegionClaim};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -35,6 +35,8 @@ pub struct Generation {
     pub networks: Networks<RegionId>,
     /// The policies as an index.
     pub policies: PolicySet,
+    /// What is revoked.
+    pub revocations: Pushed,
     /// The headers that are removed from every request, whatever its verdict.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -55,6 +57,7 @@ impl Generation {
             trust,
             regions,
             policies,
+            revocations,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
@@ -69,6 +72,7 @@ impl Generation {
             networks,
             policies: PolicySet::compile(policies, &regions),
             regions,
+            revocations: Pushed::new(revocations),
             strip,
             warnings,
         }

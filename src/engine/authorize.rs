@@ -15,7 +15,7 @@ use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, SpiffeId, TrustView, credential};
+use crate::identity::{Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, credential};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
@@ -212,7 +212,7 @@ impl Bench<'_, '_> {
             Ok(who) => (who, Reason::IdentityMissing),
             Err(reason) => (None, reason),
         };
-        case.token = matches!(request.credential, Credential::Token(_) | Credential::Malformed);
+        case.token = request.credential.place().is_some();
         case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
@@ -243,8 +243,17 @@ impl Bench<'_, '_> {
         let token = match credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme),
-            Credential::Malformed => return Err(Reason::TokenMalformed),
+            Credential::Malformed(_) => return Err(Reason::TokenMalformed),
             Credential::Token(token) => token,
+        };
+        let Token {
+            text,
+            scheme: Scheme::Bearer,
+            ..
+        } = token
+        else {
+            // A token that its sender says is bound needs a proof, which nothing here can check.
+            return Err(Reason::IdentityScheme);
         };
         let view = TrustView {
             regions: &generation.regions,
@@ -255,13 +264,23 @@ impl Bench<'_, '_> {
         let attrs = self.attrs;
         let peer = || direct_peer(attrs);
         let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
+        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
         self.tally.count(if known {
             Counter::TokenCacheHit
         } else {
             Counter::TokenCacheMiss
         });
-        found.map(Some)
+        let who = found?;
+        if !generation.revocations.is_empty()
+            && generation
+                .revocations
+                .revokes(&who.identity, self.now.wall.numeric_date())
+        {
+            return Err(Reason::TokenRevoked);
+        }
+        // Last, because it may cost a signature, and because a proof counts once.
+        self.check_sender(&who.identity, generation)?;
+        Ok(Some(who))
     }
 
     fn source(&self, generation: &Generation) -> Source {
@@ -367,7 +386,7 @@ impl Ruled<'_, '_> {
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = matches!(self.request.credential, Credential::Token(_) | Credential::Malformed);
+        let ours = self.request.credential.place().is_some();
         forwarded.strip_authorization |= ours && self.who.is_none();
         forwarded.path = self
             .request

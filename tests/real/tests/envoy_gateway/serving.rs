@@ -18,13 +18,11 @@ pub(crate) async fn the_control_plane_takes_every_manifest(stage: &mut Stage) ->
         .await?;
     // The status follows the configuration that serves: what it says of the route as it was applied first may stand for a while.
     let settled = |route: &Value| {
-        let conditions = route
-            .pointer("/status/parents/0/conditions")
-            .and_then(Value::as_array);
+        let conditions = route.pointer("/status/parents/0/conditions").and_then(Value::as_array);
         conditions.is_some_and(|conditions| {
-            conditions.iter().all(|condition| {
-                condition["status"] == "True" && condition["observedGeneration"] == route["metadata"]["generation"]
-            })
+            let now = &route["metadata"]["generation"];
+            let holds = |one: &Value| one["status"] == "True" && one["observedGeneration"] == *now;
+            !conditions.is_empty() && conditions.iter().all(holds)
         })
     };
     stage
