@@ -16,6 +16,7 @@ mod key_ring;
 mod keys;
 mod provider;
 mod revocation;
+mod roca;
 mod strict_json;
 mod subject;
 mod verify;
