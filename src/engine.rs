@@ -3,12 +3,12 @@
 //! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
 
 mod authorize;
+mod connection;
 mod deferred;
 mod effects;
 mod exchange;
 mod forward;
 mod host;
-mod peer;
 mod scope;
 mod sender;
 #[cfg(test)]

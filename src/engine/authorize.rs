@@ -4,18 +4,20 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Input;
+use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
-use super::peer::Peer;
 use super::scope::{Scope, ScopeId};
 use super::sender;
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, credential};
+use crate::identity::{
+    Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, counting_home, credential,
+};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
@@ -131,6 +133,26 @@ impl Case<'_> {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Default)]
+pub(super) struct Peer {
+    workload: Option<SpiffeId>,
+    /// The workload's home region, where it counts here.
+    service: Option<RegionId>,
+}
+
+impl Peer {
+    /// The workload that the certificate names.
+    pub(super) fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+
+    /// The home region of a workload that counts here.
+    pub(super) fn service(&self) -> Option<RegionId> {
+        self.service
+    }
+}
+
 /// A request that has a single meaning.
 pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
@@ -197,13 +219,15 @@ impl Bench<'_, '_> {
         if policies.needs_source(candidates) {
             case.source = Some(self.source(request.headers, &generation));
         }
-        let workload = policies
+        let mut peer = policies
             .needs_workload(candidates)
-            .then(|| self.peer(request.headers, &generation).workload());
+            .then(|| self.peer(request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
-            workload: workload.as_ref().and_then(Option::as_ref),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service: peer.as_ref().and_then(Peer::service),
+            token_refused: false,
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -211,27 +235,37 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, missing) = match self.identify(request, &generation, local) {
-            Ok(who) => (who, Reason::IdentityMissing),
-            Err(reason) => (None, reason),
+        let (who, refused) = match self.identify(request, &generation, local) {
+            Ok(who) => (who, None),
+            Err(reason) => (None, Some(reason)),
         };
+        if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
+            peer = Some(self.peer(request.headers, &generation, local));
+        }
+        let service = peer.as_ref().and_then(Peer::service);
+        case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
-        case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
-            ..anonymous
+            source: case.source.unwrap_or_default(),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service,
+            token_refused: refused.is_some(),
+            local,
+            at: self.now.wall,
+            regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
         self.enact(
             id,
             ruling,
-            missing,
+            refused,
             Ruled {
                 request,
                 candidates,
                 case,
                 who: who.as_deref(),
-                workload,
+                peer,
             },
         )
     }
@@ -269,8 +303,8 @@ impl Bench<'_, '_> {
             workloads,
             ..
         } = &mut *self.scope;
-        let peer = Peer::new(self.attrs, request.headers, &generation.trust, workloads);
-        let address = || peer.address();
+        let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
+        let address = || connection.address();
         let (found, known) =
             authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
         self.tally.count(if known {
@@ -287,24 +321,35 @@ impl Bench<'_, '_> {
             return Err(Reason::TokenRevoked);
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        sender::check(&who.identity, &peer)?;
+        sender::check(&who.identity, &connection)?;
         Ok(Some(who))
     }
 
     fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
-        let address = self.peer(headers, generation).address();
+        let address = self.connection(headers, generation).address();
         Source {
             address,
             region: address.and_then(|address| generation.networks.find(address)),
         }
     }
 
-    fn peer<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Peer<'p> {
-        Peer::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
+    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it.
+    fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
+        let connection = self.connection(headers, generation);
+        let workload = connection.workload();
+        let service = workload
+            .as_ref()
+            .and_then(|workload| counting_home(workload, local, &generation.regions))
+            .filter(|_| !connection.is_edge());
+        Peer { workload, service }
+    }
+
+    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+        Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 
     /// Turns a ruling into a decision, or into a question.
-    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, mut ruled: Ruled<'_, '_>) -> Judged {
+    fn enact(&mut self, id: ScopeId, ruling: Ruling, refused: Option<Reason>, mut ruled: Ruled<'_, '_>) -> Judged {
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
@@ -315,9 +360,12 @@ impl Bench<'_, '_> {
                 };
                 ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
             }
-            Ruling::NeedsIdentity { by } => ruled
-                .case
-                .deny(missing, policies.label(by), DecidedBy::Inline, None, None),
+            Ruling::NeedsIdentity { by, reason } => {
+                let reason = refused.unwrap_or(reason);
+                ruled
+                    .case
+                    .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
+            }
             Ruling::Allow { reason, by } => {
                 let decided_by = if matches!(by, By::Policy(_)) {
                     DecidedBy::Default
@@ -334,15 +382,17 @@ impl Bench<'_, '_> {
                     .source
                     .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
                 ruled.case.source = Some(source);
-                let workload = ruled
-                    .workload
-                    .take()
-                    .unwrap_or_else(|| self.peer(ruled.request.headers, &ruled.case.generation).workload());
+                let peer = match (ruled.peer.take(), ruled.case.local) {
+                    (Some(peer), _) => peer,
+                    (None, Some(local)) => self.peer(ruled.request.headers, &Rc::clone(&ruled.case.generation), local),
+                    (None, None) => Peer::default(),
+                };
+                ruled.case.home = ruled.case.home.or(peer.service);
                 let forwarded = ruled.forwarded();
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
-                    workload: workload.as_ref(),
+                    peer: &peer,
                     case: ruled.case,
                     by,
                     at: self.now.wall,
@@ -375,7 +425,7 @@ struct Ruled<'a, 'r> {
     case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
     /// `None`: nothing asked for it.
-    workload: Option<Option<SpiffeId>>,
+    peer: Option<Peer>,
 }
 
 impl Ruled<'_, '_> {

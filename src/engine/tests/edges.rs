@@ -224,3 +224,24 @@ fn a_request_that_nothing_asks_about_reads_nothing() {
     );
     assert_eq!((world.peer_reads.get(), world.certificate_reads.get()), (0, 0));
 }
+
+/// An edge forwards for whoever comes to it, so it is no service that asks on its own behalf; a rule may still be for what comes through it.
+#[test]
+fn an_edge_is_no_subject() {
+    let mut bundle = rules(json!([
+        {"name": "service", "paths": ["/service"], "identity": "workload", "effect": "allow"},
+        {"name": "through", "paths": ["/through"], "identity": "none", "from": {"workloads": [EDGE]}, "effect": "allow"},
+    ]));
+    bundle["trust"]["peerVerification"] = json!("required");
+    bundle["documents"][0]["spec"]["trustDomains"] = json!(["prod"]);
+    let mut without = World::new(&bundle);
+    without.certificate = Some(peer_certificate(&[EDGE]));
+    assert_eq!(without.reason(&get("/service")), Reason::RuleAllowed);
+    bundle["trust"]["edges"] = json!([{"peers": [EDGE], "addressHeader": "x-forwarded-for"}]);
+    let mut world = World::new(&bundle);
+    world.certificate = Some(peer_certificate(&[EDGE]));
+    assert_ne!(world.reason(&get("/service")), Reason::RuleAllowed);
+    assert_eq!(world.reason(&get("/through")), Reason::RulePublic);
+    world.certificate = Some(peer_certificate(&["spiffe://prod/ns/web/sa/web"]));
+    assert_eq!(world.reason(&get("/service")), Reason::RuleAllowed);
+}

@@ -9,15 +9,15 @@ use crate::context::parse_address;
 use crate::identity::{SpiffeId, Thumbprint, Workloads};
 use crate::request::{Headers, forwarded_address, forwarded_certificate, parse_digest};
 
-/// The peer of one request. Each question is asked of the host when it comes up: most requests ask none.
-pub(super) struct Peer<'a> {
+/// The connection of one request. Each question is asked of the host when it comes up: most requests ask none.
+pub(super) struct Connection<'a> {
     attrs: &'a dyn Attrs,
     headers: Headers<'a>,
     trust: &'a Trust,
     workloads: RefCell<&'a mut Workloads>,
 }
 
-impl<'a> Peer<'a> {
+impl<'a> Connection<'a> {
     pub(super) fn new(
         attrs: &'a dyn Attrs,
         headers: Headers<'a>,
@@ -39,6 +39,11 @@ impl<'a> Peer<'a> {
         }
         let certificate = self.attrs.peer_certificate()?;
         self.workloads.borrow_mut().find(&certificate)
+    }
+
+    /// Whether it is one of the edges at the other end.
+    pub(super) fn is_edge(&self) -> bool {
+        self.edge().is_some()
     }
 
     /// Where the request comes from: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown.
