@@ -19,6 +19,7 @@ mod region_id;
 mod root;
 mod rule;
 mod suggest;
+mod tokens;
 mod trust;
 pub mod value;
 

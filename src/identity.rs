@@ -13,6 +13,7 @@ mod jws;
 mod key_ring;
 mod keys;
 mod provider;
+mod sources;
 mod strict_json;
 mod subject;
 mod verify;
@@ -27,6 +28,7 @@ pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
 pub use keys::{Algorithm, KeyType, PublicKey};
 pub use provider::{Crypto, ForeignProvider};
+pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;

@@ -27,6 +27,8 @@ mod question;
 #[cfg(feature = "ring")]
 mod reasons;
 #[cfg(feature = "ring")]
+mod sources;
+#[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]
 mod workload;

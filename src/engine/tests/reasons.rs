@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
+use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
 use crate::reason::{Reason, Verdict};
@@ -43,6 +44,7 @@ pub(super) fn everything() -> Json {
         policy("any", any),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["tokens"] = sources();
     bundle
 }
 
@@ -263,6 +265,9 @@ fn unidentified(table: &mut Table) {
     table.row(Reason::IdentityMissing, "-/-;inline", NOWHERE, get("/nowhere"));
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let cookie = format!("session={}", token("us-east-1"));
+    let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
+    table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
     let mut world = table.world();
     let forged = get("/v1/profiles/7").bearer(&Signer::new("us-east-1", 2).token(&claims("us-east-1")));
     for _ in 0..20 {
