@@ -9,6 +9,7 @@ mod exchange;
 mod forward;
 mod host;
 mod scope;
+mod sender;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@
 mod authenticate;
 mod base64url;
 mod bearer;
+mod binding;
 mod budget;
 mod claims;
 mod der;
@@ -13,6 +14,7 @@ mod jws;
 mod key_ring;
 mod keys;
 mod provider;
+mod revocation;
 mod sources;
 mod strict_json;
 mod subject;
@@ -21,15 +23,17 @@ mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
+pub use binding::{Binding, Thumbprint, thumbprint_from_hex};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
-pub use keys::{Algorithm, KeyType, PublicKey};
+pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
+pub use revocation::Pushed;
 pub use sources::{Presented, TokenSource, TokenSources, same_name};
-pub use subject::{Claims, Identity, Subject};
+pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};

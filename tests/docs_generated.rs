@@ -93,7 +93,17 @@ fn links_lead_somewhere() {
 fn every_field_of_the_documents_is_described() {
     let page = read(Path::new("docs/documents.md"));
     let (supported, later) = page.split_once("## Not supported yet").expect("the section");
-    for file in ["root", "trust", "region", "keys", "claims", "policy", "rule", "forward"] {
+    for file in [
+        "root",
+        "trust",
+        "region",
+        "keys",
+        "claims",
+        "policy",
+        "rule",
+        "forward",
+        "revocations",
+    ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
         for name in listed(&source, "fields: &[") {
             assert!(

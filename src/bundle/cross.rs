@@ -194,6 +194,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
         region,
         regions,
         policies,
+        revocations: _,
     } = documents;
     let list = Path::Member(&Path::Root, "documents");
     if regions.is_empty() {

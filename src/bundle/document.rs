@@ -27,6 +27,8 @@ pub struct Bundle {
     pub regions: Vec<Region>,
     /// The policies, sorted by name.
     pub policies: Vec<Policy>,
+    /// The lists of what is revoked, sorted by name.
+    pub revocations: Vec<Revocations>,
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -242,4 +244,89 @@ pub struct Defer {
     pub claims: Vec<String>,
     /// `reasonUser: pass`: the caller is told the center's `reason_user`.
     pub pass_reason: bool,
+}
+
+/// A Revocations document.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    /// `metadata.name`.
+    pub name: String,
+    /// Single tokens.
+    pub tokens: Vec<RevokedToken>,
+    /// All tokens of a subject up to a time.
+    pub subjects: Vec<RevokedSubject>,
+    /// All tokens of a session.
+    pub sessions: Vec<RevokedSession>,
+    /// All tokens that a key signed.
+    pub keys: Vec<RevokedKey>,
+}
+
+impl Revocations {
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let Self {
+            name: _,
+            tokens,
+            subjects,
+            sessions,
+            keys,
+        } = self;
+        [tokens.len(), subjects.len(), sessions.len(), keys.len()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevokedToken {
+    /// `iss`.
+    pub issuer: String,
+    /// `jti`.
+    pub jti: String,
+    /// The token's `exp`, in seconds since the Unix epoch: after it the entry is of no use.
+    pub expires: Option<f64>,
+}
+
+/// The tokens of a subject up to a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevokedSubject {
+    /// The home region's name.
+    pub home: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// In seconds since the Unix epoch: tokens whose `iat` is before it are revoked, and those without one.
+    pub not_before: f64,
+}
+
+/// The tokens of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedSession {
+    /// `iss`.
+    pub issuer: String,
+    /// `sid`.
+    pub sid: String,
+}
+
+/// The tokens that a key signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokedKey {
+    /// A Region's key of this name.
+    Named {
+        /// The home region's name.
+        region: String,
+        /// `kid`.
+        kid: String,
+    },
+    /// The key itself, whatever its name: SHA-256 of its canonical JWK (RFC 7638).
+    Thumbprint([u8; 32]),
 }

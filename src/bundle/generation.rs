@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, RegionClaim, TokenSources};
+use crate::identity::{ClaimPath, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -37,6 +37,8 @@ pub struct Generation {
     pub networks: Networks<RegionId>,
     /// The policies as an index.
     pub policies: PolicySet,
+    /// What is revoked.
+    pub revocations: Pushed,
     /// The headers that are removed from every request, whatever its verdict.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -58,6 +60,7 @@ impl Generation {
             tokens,
             regions,
             policies,
+            revocations,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
@@ -73,6 +76,7 @@ impl Generation {
             networks,
             policies: PolicySet::compile(policies, &regions),
             regions,
+            revocations: Pushed::new(revocations),
             strip,
             warnings,
         }

@@ -24,8 +24,10 @@ pub const TEXT: usize = 1_024;
 pub const REGIONS: usize = 64;
 /// ZeroTrustPolicy documents.
 pub const POLICIES: usize = 1_000;
+/// Revocations documents.
+pub const REVOCATION_DOCUMENTS: usize = 64;
 /// Documents of every kind.
-pub const DOCUMENTS: usize = 1_064;
+pub const DOCUMENTS: usize = 1_128;
 
 /// Rules of all policies.
 pub const RULES: usize = 20_000;
@@ -61,3 +63,8 @@ pub const AUDIENCES: usize = 32;
 pub const ACCEPTS: usize = 64;
 /// `networks` of one Region.
 pub const NETWORKS: usize = 4_096;
+
+/// Entries of all Revocations documents.
+pub const REVOCATIONS: usize = 10_000;
+/// `keys` of one Revocations document.
+pub const REVOKED_KEYS: usize = 256;

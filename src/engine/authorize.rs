@@ -287,7 +287,17 @@ impl Bench<'_, '_> {
         } else {
             Counter::TokenCacheMiss
         });
-        found.map(Some)
+        let who = found?;
+        if !generation.revocations.is_empty()
+            && generation
+                .revocations
+                .revokes(&who.identity, self.now.wall.numeric_date())
+        {
+            return Err(Reason::TokenRevoked);
+        }
+        // Last, because it may cost a signature, and because a proof counts once.
+        self.check_sender(&who.identity, generation)?;
+        Ok(Some(who))
     }
 
     fn source(&self, generation: &Generation) -> Source {

@@ -119,6 +119,11 @@ mod tests {
                 not_before: None,
                 issued: None,
             },
+            binding: crate::identity::Binding::default(),
+            key: crate::identity::SigningKey {
+                kid: None,
+                thumbprint: [0; 32],
+            },
             claims: crate::identity::Claims::new(signed.to_string(), 0),
         };
         let subject = Subject {

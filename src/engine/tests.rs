@@ -27,6 +27,11 @@ mod question;
 #[cfg(feature = "ring")]
 mod reasons;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod revocations;
+#[cfg(feature = "ring")]
+mod sender;
+#[cfg(feature = "ring")]
 mod sources;
 #[cfg(feature = "ring")]
 mod tokens;

@@ -82,6 +82,13 @@ impl KeyRing {
         Sha256::digest(each.concat()).into()
     }
 
+    /// The `kid` of a key in this ring.
+    #[must_use]
+    pub fn name_of(&self, key: &PublicKey) -> Option<&str> {
+        let bound = self.keys.iter().find(|bound| core::ptr::eq(&*bound.key, key));
+        bound?.kid.as_deref()
+    }
+
     /// The one key for a token with this `kid` and `alg`: by `kid`; without one only if exactly one key fits the algorithm.
     ///
     /// # Errors

@@ -42,6 +42,10 @@ impl Attrs for Stream {
         None
     }
 
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     fn is_outbound(&self) -> bool {
         false
     }

@@ -6,6 +6,7 @@ use super::*;
 
 mod policies;
 mod regions;
+mod revocations;
 mod rules;
 
 /// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
@@ -255,7 +256,7 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "Revocations", "Grants", "PolicyTest"] {
+    for kind in ["DeviceIssuer", "Grants", "PolicyTest"] {
         refuses(
             "documents[2].kind",
             json!(kind),
