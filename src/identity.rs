@@ -17,6 +17,7 @@ mod keys;
 mod provider;
 mod revocation;
 mod roca;
+mod sources;
 mod strict_json;
 mod subject;
 mod verify;
@@ -34,6 +35,7 @@ pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
 pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
 pub use revocation::Pushed;
+pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;

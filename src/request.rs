@@ -19,7 +19,7 @@ mod template;
 pub use authority::{Authority, Scheme, has_trailing_dot};
 pub use error::{AuthorityError, HeadError, HeadersError, PathError};
 pub use forwarded::{forwarded_address, forwarded_certificate, parse_digest};
-pub use head::{ContentKind, RequestHead, StripSet};
+pub use head::{Collect, ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};
 pub use host_pattern::{HostMatch, HostPattern, HostPatternError};
 pub use path::{CanonicalPath, PathOptions, Segments, canonicalise};

@@ -16,7 +16,7 @@ use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, counting_home, credential,
+    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
@@ -160,6 +160,7 @@ pub(super) struct Understood<'a> {
     pub(super) path: CanonicalPath<'a>,
     headers: Headers<'a>,
     credential: Credential<'a>,
+    presented: Presented<'a>,
 }
 
 impl Bench<'_, '_> {
@@ -167,9 +168,19 @@ impl Bench<'_, '_> {
     pub(super) fn judge(&mut self, id: ScopeId, input: Input<'_>, fx: &mut Effects) -> Judged {
         let generation = Rc::clone(&self.scope.generation);
         let mut removals = Vec::new();
-        let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
+        let mut presented = Presented::new(&generation.tokens);
+        let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
         for name in removals {
             fx.push(Effect::RemoveHeader(name.to_vec()));
+        }
+        // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
+        let without_token = head.ok().and_then(|head| presented.take_query(head.path));
+        let head = head.map(|head| RequestHead {
+            path: without_token.as_deref().unwrap_or(head.path),
+            ..head
+        });
+        if let Some(path) = &without_token {
+            fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
             generation: Rc::clone(&generation),
@@ -191,7 +202,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, input.headers, &generation))
+            .and_then(|head| understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -286,12 +297,18 @@ impl Bench<'_, '_> {
         let Token {
             text,
             scheme: Scheme::Bearer,
-            ..
+            place,
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
             return Err(Reason::IdentityScheme);
         };
+        if !request
+            .presented
+            .may_authorise(place, &request.head, &request.authority)
+        {
+            return Err(Reason::CrossSite);
+        }
         let view = TrustView {
             regions: &generation.regions,
             local,
@@ -443,8 +460,9 @@ impl Ruled<'_, '_> {
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = self.request.credential.place().is_some();
-        forwarded.strip_authorization |= ours && self.who.is_none();
+        let strip = forwarding.strip_token || self.who.is_none();
+        let place = self.request.credential.place().filter(|_| strip);
+        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.path = self
             .request
             .path
@@ -459,15 +477,11 @@ impl Ruled<'_, '_> {
 fn understand<'a>(
     head: RequestHead<'a>,
     headers: Headers<'a>,
+    presented: Presented<'a>,
     generation: &Generation,
 ) -> Result<Understood<'a>, Reason> {
     let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
-    let credential = match head.authorization_count {
-        0 => Credential::None,
-        1 => credential(values)?,
-        _ => return Err(Reason::TokenAmbiguous),
-    };
+    let credential = presented.credential(&head)?;
     let tunnel = head.is_connect() || head.upgrade;
     let path = if head.is_connect() { &b"/"[..] } else { head.path };
     let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
@@ -485,5 +499,6 @@ fn understand<'a>(
         path,
         headers,
         credential,
+        presented,
     })
 }
