@@ -1,10 +1,11 @@
 //! What the documents of a bundle say of each other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, Policy, Region, Requirement, Rule};
+use super::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule};
 use super::forward;
 use super::limits;
 use super::path::Path;
@@ -18,6 +19,8 @@ pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<Reg
     check_size(&documents.policies, sink);
     check_keys(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
+    check_trust_domains(&documents.regions, sink);
+    check_workloads(documents, sink);
     check_centers(documents, sink);
     check_forwarded(&documents.policies, sink);
     networks(&documents.regions, sink)
@@ -135,6 +138,73 @@ fn check_issuers(regions: &[Placed<Region>], sink: &mut Sink) {
                 other.document.name
             );
             region_error(region, ".spec.claims.region", message, sink);
+        }
+    }
+}
+
+/// A workload is at home in one Region, and what a Region accepts of another one's workloads there can be.
+fn check_trust_domains(regions: &[Placed<Region>], sink: &mut Sink) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for region in regions {
+        for (index, listed) in region.document.trust_domains.iter().enumerate() {
+            let name = region.document.name.as_str();
+            let owner = match owners.entry(listed) {
+                Entry::Occupied(occupied) => Some(*occupied.get()),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(name);
+                    None
+                }
+            };
+            if let Some(owner) = owner {
+                let message = format!(
+                    "`{listed}` is a trust domain of `{owner}` already: a workload is at home in one Region, and elsewhere it is accepted (`accepts: [{{home: {owner}, workloads: […]}}]`)"
+                );
+                region_error(region, &format!(".spec.trustDomains[{index}]"), message, sink);
+            }
+        }
+    }
+    for region in regions {
+        for (index, entry) in region.document.accepts.iter().enumerate() {
+            for (place, pattern) in entry.workloads.iter().enumerate() {
+                let trust_domain = pattern.trust_domain();
+                if owners.get(trust_domain) != Some(&entry.home.as_str()) {
+                    let message = format!(
+                        "`{trust_domain}` is no trust domain of the Region `{}`: list it in the `trustDomains` of that Region, or correct the pattern",
+                        entry.home
+                    );
+                    let rest = format!(".spec.accepts[{index}].workloads[{place}]");
+                    region_error(region, &rest, message, sink);
+                }
+            }
+        }
+    }
+}
+
+/// Where rules are for workloads, some workload counts where they are judged.
+fn check_workloads(documents: &Documents, sink: &mut Sink) {
+    let counts = |region: &Region| {
+        !region.trust_domains.is_empty() || region.accepts.iter().any(|entry| !entry.workloads.is_empty())
+    };
+    let local = documents
+        .regions
+        .iter()
+        .map(|region| &region.document)
+        .find(|region| is_local(region, documents));
+    let message = match local {
+        Some(local) if !counts(local) => format!(
+            "no workload counts where `{}` is the local Region: list its `trustDomains`, or what it accepts of others' (`accepts: [{{home: …, workloads: […]}}]`)",
+            local.name
+        ),
+        None if !documents.regions.iter().any(|region| counts(&region.document)) => {
+            "no workload counts anywhere: no Region has `trustDomains`".to_owned()
+        }
+        _ => return,
+    };
+    for policy in &documents.policies {
+        for (index, rule) in policy.document.rules.iter().enumerate() {
+            if rule.identity == IdentityNeed::Workload {
+                policy_error(policy, &format!(".spec.rules[{index}].identity"), message.clone(), sink);
+            }
         }
     }
 }

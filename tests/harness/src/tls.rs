@@ -76,12 +76,20 @@ impl Authority {
         self.issue(uris.collect::<Result<_>>()?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A server's certificate, for `localhost`.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn server(&self) -> Result<Identity> {
+        self.issue(Vec::new(), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// The transport socket of a listener with a certificate of this authority, which validates client certificates against it.
     ///
     /// # Errors
     /// When no key can be made.
     pub fn listener(&self, client_certificates: ClientCertificates) -> Result<Value> {
-        let server = self.issue(Vec::new(), ExtendedKeyUsagePurpose::ServerAuth)?;
+        let server = self.server()?;
         let mut context = json!({
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
             "require_client_certificate": client_certificates == ClientCertificates::Required,
