@@ -2,7 +2,6 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(
     clippy::expect_used,
-    clippy::print_stdout,
     clippy::arithmetic_side_effects,
     reason = "a test says what is wrong by panicking, and what it measured"
 )]
