@@ -17,6 +17,7 @@ mod keys;
 mod provider;
 mod revocation;
 mod roca;
+mod sources;
 mod strict_json;
 mod subject;
 mod verify;
@@ -37,6 +38,7 @@ pub use revocation::{
     FingerprintKey, Full, Kind, LIST_PARTS, ListError, ListReader, Part, Pushed, RevocationList, RevokedSet,
     STATUS_LIST_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
 };
+pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;

@@ -76,7 +76,7 @@ reasons! {
     PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
     QueryInvalid = "request.query_invalid", Deny, 400, "bad_request", "the query holds a control character, a space, `#` or a byte outside of ASCII";
     AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
-    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
+    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token, in all of `tokens.sources` together: send exactly one";
     AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";
 
     // Who asks.
@@ -98,6 +98,7 @@ reasons! {
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
     TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the `maxTokenLifetime` of its home or the local Region, or does not say since when (`iat`)";
     TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
+    CrossSite = "identity.cross_site", Deny, 403, "forbidden", "the token stands in a cookie, the method changes something, and the request does not say that it comes from this very origin (`Origin`, `Sec-Fetch-Site: same-origin`): another site may have made the browser send it";
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";

@@ -11,18 +11,18 @@ use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
 use crate::context::Networks;
-use crate::identity::RegionClaim;
+use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
-pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
+pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
     check_size(&documents.policies, sink);
     check_keys(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
     check_trust_domains(&documents.regions, sink);
     check_workloads(documents, sink);
     check_centers(documents, sink);
-    check_forwarded(&documents.policies, sink);
+    check_forwarded(&documents.policies, tokens, sink);
     networks(&documents.regions, sink)
 }
 
@@ -236,11 +236,15 @@ fn is_local(region: &Region, documents: &Documents) -> bool {
     documents.region.as_deref() == Some(region.name.as_str())
 }
 
-/// A header means one claim, whichever policy governs.
-fn check_forwarded(policies: &[Placed<Policy>], sink: &mut Sink) {
+/// A header means one claim, whichever policy governs, and carries no token.
+fn check_forwarded(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mut Sink) {
     let mut filled: BTreeMap<String, (&str, &str)> = BTreeMap::new();
     for policy in policies {
         for (header, claim) in policy.document.forward.iter().flat_map(|forward| &forward.claims) {
+            if tokens.headers().any(|name| forward::same_header(name, header)) {
+                let message = format!("`tokens.sources` takes tokens from `{header}`: no claim may fill it as well");
+                policy_error(policy, &format!(".spec.forward.claims.{header}"), message, sink);
+            }
             let own = (policy.document.name.as_str(), claim.as_str());
             let (other, filling) = *filled.entry(forward::folded(header)).or_insert(own);
             if filling != claim {

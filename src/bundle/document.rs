@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern};
+use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -21,6 +21,8 @@ pub struct Bundle {
     pub version: u64,
     /// The operator's static facts about where the filter stands.
     pub trust: Trust,
+    /// Where tokens are looked for.
+    pub tokens: TokenSources,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.

@@ -46,6 +46,9 @@ pub const FORWARD_CLAIMS: usize = 32;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
 
+/// `tokens.sources`.
+pub const TOKEN_SOURCES: usize = 8;
+
 /// Keys of one Region.
 pub const KEYS: usize = 64;
 /// Members of one key, and what is nested in it.

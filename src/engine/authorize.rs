@@ -16,7 +16,7 @@ use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, counting_home, credential,
+    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
@@ -159,6 +159,7 @@ pub(super) struct Understood<'a> {
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
     credential: Credential<'a>,
+    presented: Presented<'a>,
 }
 
 impl Bench<'_, '_> {
@@ -166,9 +167,19 @@ impl Bench<'_, '_> {
     pub(super) fn judge(&mut self, id: ScopeId, input: Input<'_>, fx: &mut Effects) -> Judged {
         let generation = Rc::clone(&self.scope.generation);
         let mut removals = Vec::new();
-        let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
+        let mut presented = Presented::new(&generation.tokens);
+        let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
         for name in removals {
             fx.push(Effect::RemoveHeader(name.to_vec()));
+        }
+        // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
+        let without_token = head.ok().and_then(|head| presented.take_query(head.path));
+        let head = head.map(|head| RequestHead {
+            path: without_token.as_deref().unwrap_or(head.path),
+            ..head
+        });
+        if let Some(path) = &without_token {
+            fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
             generation: Rc::clone(&generation),
@@ -190,7 +201,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, &generation))
+            .and_then(|head| understand(head, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -234,7 +245,7 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, refused) = match self.identify(request.credential, &generation, local) {
+        let (who, refused) = match self.identify(request, &generation, local) {
             Ok(who) => (who, None),
             Err(reason) => (None, Some(reason)),
         };
@@ -272,11 +283,11 @@ impl Bench<'_, '_> {
     /// Who asks; `None` for an anonymous request.
     fn identify(
         &mut self,
-        credential: Credential<'_>,
+        request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
     ) -> Result<Option<Rc<Authenticated>>, Reason> {
-        let token = match credential {
+        let token = match request.credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme),
             Credential::Malformed(_) => return Err(Reason::TokenMalformed),
@@ -285,12 +296,18 @@ impl Bench<'_, '_> {
         let Token {
             text,
             scheme: Scheme::Bearer,
-            ..
+            place,
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
             return Err(Reason::IdentityScheme);
         };
+        if !request
+            .presented
+            .may_authorise(place, &request.head, &request.authority)
+        {
+            return Err(Reason::CrossSite);
+        }
         let view = TrustView {
             regions: &generation.regions,
             local,
@@ -432,8 +449,9 @@ impl Ruled<'_, '_> {
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = self.request.credential.place().is_some();
-        forwarded.strip_authorization |= ours && self.who.is_none();
+        let strip = forwarding.strip_token || self.who.is_none();
+        let place = self.request.credential.place().filter(|_| strip);
+        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.path = self
             .request
             .path
@@ -445,14 +463,13 @@ impl Ruled<'_, '_> {
 }
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
+fn understand<'a>(
+    head: RequestHead<'a>,
+    presented: Presented<'a>,
+    generation: &Generation,
+) -> Result<Understood<'a>, Reason> {
     let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
-    let credential = match head.authorization_count {
-        0 => Credential::None,
-        1 => credential(values)?,
-        _ => return Err(Reason::TokenAmbiguous),
-    };
+    let credential = presented.credential(&head)?;
     let tunnel = head.is_connect() || head.upgrade;
     let path = if head.is_connect() { &b"/"[..] } else { head.path };
     let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
@@ -469,6 +486,7 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
         authority,
         path,
         credential,
+        presented,
     })
 }
 

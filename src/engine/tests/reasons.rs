@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
+use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
 use crate::identity::peer_certificate;
@@ -47,6 +48,7 @@ pub(super) fn everything() -> Json {
         policy("any", any),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["tokens"] = sources();
     bundle
 }
 
@@ -281,6 +283,9 @@ fn unidentified(table: &mut Table) {
     );
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let cookie = format!("session={}", token("us-east-1"));
+    let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
+    table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
     let mut bundle = everything();
     let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
         "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
