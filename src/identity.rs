@@ -9,6 +9,7 @@ mod binding;
 mod budget;
 mod claims;
 mod der;
+mod dpop;
 mod federation;
 mod jwk;
 mod jws;
@@ -29,6 +30,10 @@ pub use binding::{Binding, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
 pub use federation::{counting_home, home_of_trust_domain};
+pub use dpop::{
+    AHEAD_SECONDS, ALGORITHMS as PROOF_ALGORITHMS, DpopOptions, Judge, MAX_JTI_BYTES, MAX_PROOF_BYTES, NONCE_SECONDS,
+    NonceKey, PROOFS_MAX, Presented as PresentedProof, Proofs,
+};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
