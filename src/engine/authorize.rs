@@ -381,9 +381,11 @@ impl Bench<'_, '_> {
                 } else {
                     DecidedBy::Inline
                 };
-                ruled
-                    .case
-                    .allow(reason, policies.label(by), decided_by, ruled.forwarded())
+                let label = policies.label(by);
+                match ruled.forwarded() {
+                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
+                }
             }
             Ruling::Defer { by, options, .. } => {
                 let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
@@ -394,7 +396,13 @@ impl Bench<'_, '_> {
                     (None, None) => Peer::default(),
                 };
                 ruled.case.home = ruled.case.home.or(peer.service);
-                let forwarded = ruled.forwarded();
+                let forwarded = match ruled.forwarded() {
+                    Ok(forwarded) => forwarded,
+                    Err(reason) => {
+                        let label = ruled.case.generation.policies.label(By::Rule(by));
+                        return Judged::Decided(ruled.case.deny(reason, label, DecidedBy::Inline, None, None));
+                    }
+                };
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
@@ -436,18 +444,11 @@ struct Ruled<'a, 'r> {
 
 impl Ruled<'_, '_> {
     /// What the upstream gets.
-    fn forwarded(&self) -> Forwarded {
-        let regions = &self.case.generation.regions;
-        let claims = self.who.and_then(|who| {
-            Some(Claims {
-                identity: &who.identity,
-                subject: &who.subject,
-                mapping: &regions.get(who.identity.home.index())?.claims,
-                foreign: Some(who.identity.home) != self.case.local,
-            })
-        });
-        let forwarding = self.case.generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
+    fn forwarded(&self) -> Result<Forwarded, Reason> {
+        let generation = &self.case.generation;
+        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
+        let forwarding = generation.policies.forwarding(self.candidates);
+        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
@@ -458,7 +459,7 @@ impl Ruled<'_, '_> {
             .changed()
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
-        forwarded
+        Ok(forwarded)
     }
 }
 
