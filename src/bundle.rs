@@ -7,6 +7,7 @@ mod claims;
 mod cross;
 pub mod diagnostic;
 pub mod document;
+mod edges;
 mod forward;
 mod generation;
 mod instant;

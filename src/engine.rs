@@ -3,6 +3,7 @@
 //! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
 
 mod authorize;
+mod connection;
 mod deferred;
 mod effects;
 mod exchange;

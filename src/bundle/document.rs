@@ -42,6 +42,30 @@ pub struct Trust {
     pub peer_verification: bool,
     /// `direction: any`: requests are served in a sidecar's outbound listener, too.
     pub any_direction: bool,
+    /// Proxies in front, of whose headers some count; of several that a peer may be, the first.
+    pub edges: Vec<Edge>,
+}
+
+/// An entry of `trust.edges`: what tells it, and what of its word counts.
+#[derive(Debug)]
+pub struct Edge {
+    /// It connects from one of these…
+    pub networks: Vec<IpNet>,
+    /// … or its own certificate names one of these.
+    pub workloads: Vec<SpiffePattern>,
+    /// Where it says from which address its caller came; `None`: nowhere.
+    pub address: Option<AddressHeader>,
+    /// The header in which it says which certificate its caller has shown, in lower case; `None`: nowhere.
+    pub certificate: Option<String>,
+}
+
+/// `addressHeader` and `hops`.
+#[derive(Debug)]
+pub struct AddressHeader {
+    /// The header's name, in lower case.
+    pub name: String,
+    /// Which of its entries counts, from the right; 1 is the last.
+    pub hops: usize,
 }
 
 /// A Region document.

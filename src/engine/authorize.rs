@@ -1,19 +1,19 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::Input;
+use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
+use super::sender;
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
-use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
     Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
@@ -21,7 +21,7 @@ use crate::identity::{
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
-    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
 use crate::time::Now;
@@ -158,6 +158,7 @@ pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
+    headers: Headers<'a>,
     credential: Credential<'a>,
     presented: Presented<'a>,
 }
@@ -201,7 +202,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, presented, &generation))
+            .and_then(|head| understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -227,11 +228,11 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         if policies.needs_source(candidates) {
-            case.source = Some(self.source(&generation));
+            case.source = Some(self.source(request.headers, &generation));
         }
         let mut peer = policies
             .needs_workload(candidates)
-            .then(|| self.peer(&generation, local));
+            .then(|| self.peer(request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
@@ -250,7 +251,7 @@ impl Bench<'_, '_> {
             Err(reason) => (None, Some(reason)),
         };
         if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
-            peer = Some(self.peer(&generation, local));
+            peer = Some(self.peer(request.headers, &generation, local));
         }
         let service = peer.as_ref().and_then(Peer::service);
         case.home = who.as_ref().map(|who| who.identity.home).or(service);
@@ -314,10 +315,15 @@ impl Bench<'_, '_> {
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let attrs = self.attrs;
-        let peer = || direct_peer(attrs);
-        let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
+        let Scope {
+            authenticator,
+            workloads,
+            ..
+        } = &mut *self.scope;
+        let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
+        let address = || connection.address();
+        let (found, known) =
+            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
         self.tally.count(if known {
             Counter::TokenCacheHit
         } else {
@@ -332,29 +338,31 @@ impl Bench<'_, '_> {
             return Err(Reason::TokenRevoked);
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        self.check_sender(&who.identity, generation)?;
+        sender::check(&who.identity, &connection)?;
         Ok(Some(who))
     }
 
-    fn source(&self, generation: &Generation) -> Source {
-        let address = direct_peer(self.attrs);
+    fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
+        let address = self.connection(headers, generation).address();
         Source {
             address,
             region: address.and_then(|address| generation.networks.find(address)),
         }
     }
 
-    /// Who is at the other end; nobody where nobody has validated the certificate.
-    fn peer(&mut self, generation: &Generation, local: RegionId) -> Peer {
-        let workload = generation
-            .trust
-            .peer_verification
-            .then(|| self.attrs.peer_certificate());
-        let workload = workload.flatten().and_then(|leaf| self.scope.workloads.find(&leaf));
+    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it.
+    fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
+        let connection = self.connection(headers, generation);
+        let workload = connection.workload();
         let service = workload
             .as_ref()
-            .and_then(|workload| counting_home(workload, local, &generation.regions));
+            .and_then(|workload| counting_home(workload, local, &generation.regions))
+            .filter(|_| !connection.is_edge());
         Peer { workload, service }
+    }
+
+    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+        Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 
     /// Turns a ruling into a decision, or into a question.
@@ -388,11 +396,14 @@ impl Bench<'_, '_> {
                 }
             }
             Ruling::Defer { by, options, .. } => {
-                let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
+                let source = ruled
+                    .case
+                    .source
+                    .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
                 ruled.case.source = Some(source);
                 let peer = match (ruled.peer.take(), ruled.case.local) {
                     (Some(peer), _) => peer,
-                    (None, Some(local)) => self.peer(&Rc::clone(&ruled.case.generation), local),
+                    (None, Some(local)) => self.peer(ruled.request.headers, &Rc::clone(&ruled.case.generation), local),
                     (None, None) => Peer::default(),
                 };
                 ruled.case.home = ruled.case.home.or(peer.service);
@@ -466,6 +477,7 @@ impl Ruled<'_, '_> {
 /// The one meaning of a request, if it has one and is meant for this proxy.
 fn understand<'a>(
     head: RequestHead<'a>,
+    headers: Headers<'a>,
     presented: Presented<'a>,
     generation: &Generation,
 ) -> Result<Understood<'a>, Reason> {
@@ -486,11 +498,8 @@ fn understand<'a>(
         head,
         authority,
         path,
+        headers,
         credential,
         presented,
     })
-}
-
-fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {
-    parse_address(&attrs.direct_peer()?)
 }

@@ -14,6 +14,8 @@ mod decision_cache;
 #[cfg(feature = "ring")]
 mod documents;
 #[cfg(feature = "ring")]
+mod edges;
+#[cfg(feature = "ring")]
 mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
