@@ -389,9 +389,11 @@ impl Bench<'_, '_> {
                 } else {
                     DecidedBy::Inline
                 };
-                ruled
-                    .case
-                    .allow(reason, policies.label(by), decided_by, ruled.forwarded())
+                let label = policies.label(by);
+                match ruled.forwarded() {
+                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
+                }
             }
             Ruling::Defer { by, options, .. } => {
                 let source = ruled
@@ -405,7 +407,13 @@ impl Bench<'_, '_> {
                     (None, None) => Peer::default(),
                 };
                 ruled.case.home = ruled.case.home.or(peer.service);
-                let forwarded = ruled.forwarded();
+                let forwarded = match ruled.forwarded() {
+                    Ok(forwarded) => forwarded,
+                    Err(reason) => {
+                        let label = ruled.case.generation.policies.label(By::Rule(by));
+                        return Judged::Decided(ruled.case.deny(reason, label, DecidedBy::Inline, None, None));
+                    }
+                };
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
@@ -447,18 +455,11 @@ struct Ruled<'a, 'r> {
 
 impl Ruled<'_, '_> {
     /// What the upstream gets.
-    fn forwarded(&self) -> Forwarded {
-        let regions = &self.case.generation.regions;
-        let claims = self.who.and_then(|who| {
-            Some(Claims {
-                identity: &who.identity,
-                subject: &who.subject,
-                mapping: &regions.get(who.identity.home.index())?.claims,
-                foreign: Some(who.identity.home) != self.case.local,
-            })
-        });
-        let forwarding = self.case.generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
+    fn forwarded(&self) -> Result<Forwarded, Reason> {
+        let generation = &self.case.generation;
+        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
+        let forwarding = generation.policies.forwarding(self.candidates);
+        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
@@ -469,7 +470,7 @@ impl Ruled<'_, '_> {
             .changed()
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
-        forwarded
+        Ok(forwarded)
     }
 }
 
