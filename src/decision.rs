@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::bundle::document::Refusal;
+use crate::identity::PROOF_ALGORITHMS;
 use crate::reason::{Reason, Verdict};
 
 /// How a request was decided, and what the host does about it.
@@ -37,6 +38,8 @@ pub struct Forwarded {
     pub authority: Option<String>,
     /// Where the token is taken from on the way; `None`: it goes on, or is not there. (One in the query is gone before anything is decided.)
     pub strip: Option<Strip>,
+    /// The `DPoP` header is removed with it.
+    pub strip_proof: bool,
     /// Header names, lower case, and values of visible ASCII.
     pub headers: Vec<(String, String)>,
 }
@@ -77,6 +80,12 @@ pub struct Asked {
     pub grpc: bool,
     /// The request came with a token (RFC 6750 §3.1: the challenge names an error only then).
     pub token: bool,
+    /// The token came with the scheme `DPoP`.
+    pub dpop: bool,
+    /// Callers without a token are told that it may come with the scheme `DPoP`, too.
+    pub offers_dpop: bool,
+    /// For a client whose proof wants a nonce (RFC 9449 §9).
+    pub nonce: Option<String>,
     /// `x-request-id`, as received.
     pub request_id: Option<String>,
     /// The protection space of the challenge: the local region.
@@ -114,7 +123,8 @@ impl Answer {
         let details = format!("regionguard.{}", reason.code());
         let mut headers = Vec::new();
         if status == 401 {
-            headers.push(("www-authenticate", challenge(asked)));
+            headers.extend(challenges(reason, asked).map(|challenge| ("www-authenticate", challenge)));
+            headers.extend(asked.nonce.clone().map(|nonce| ("dpop-nonce", nonce)));
         }
         if matches!(status, 429 | 503) {
             headers.push(("retry-after", RETRY_AFTER.to_owned()));
@@ -174,13 +184,34 @@ fn title(public: &str, status: u16) -> &'static str {
     }
 }
 
-/// RFC 6750 §3: the scheme, the realm, and an error only where a token was given.
-fn challenge(asked: &Asked) -> String {
-    let mut challenge = format!("Bearer realm=\"{}\"", visible(&asked.realm).replace(['"', '\\'], ""));
-    if asked.token {
-        challenge.push_str(", error=\"invalid_token\"");
+/// What a caller has to come with: in the scheme that it used, with an error only where a token was given (RFC 6750 §3, RFC 9449 §7.1); without one, each scheme that
+/// may be used.
+fn challenges(reason: Reason, asked: &Asked) -> impl Iterator<Item = String> {
+    let realm = visible(&asked.realm).replace(['"', '\\'], "");
+    let dpop = asked.dpop || dpop_error(reason).is_some();
+    let bearer = (!dpop).then(|| {
+        let error = if asked.token { ", error=\"invalid_token\"" } else { "" };
+        format!("Bearer realm=\"{realm}\"{error}")
+    });
+    let proof = (dpop || asked.offers_dpop).then(|| {
+        let algorithms: Vec<&str> = PROOF_ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
+        let error = match dpop_error(reason).unwrap_or("invalid_token") {
+            error if dpop => format!(", error=\"{error}\""),
+            _ => String::new(),
+        };
+        format!("DPoP realm=\"{realm}\"{error}, algs=\"{}\"", algorithms.join(" "))
+    });
+    bearer.into_iter().chain(proof)
+}
+
+/// What is wrong with how a token that is bound to a key came (RFC 9449 §7.1 and §9).
+fn dpop_error(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::ProofNonce => Some("use_dpop_nonce"),
+        Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => Some("invalid_dpop_proof"),
+        Reason::ProofScheme => Some("invalid_token"),
+        _ => None,
     }
-    challenge
 }
 
 /// The gRPC status of an HTTP status: the mapping of the gRPC project, but for 400, 404, 410 and 421, whose gRPC statuses say more than `INTERNAL` or `UNKNOWN`.
@@ -231,6 +262,9 @@ mod tests {
         Asked {
             grpc: false,
             token: true,
+            dpop: false,
+            offers_dpop: false,
+            nonce: None,
             request_id: Some("r-1\r\nx: y".to_owned()),
             realm: "us-east-1".to_owned(),
         }
@@ -272,6 +306,62 @@ mod tests {
             },
         );
         assert_eq!(header(&without, "www-authenticate"), Some("Bearer realm=\"us-east-1\""));
+    }
+
+    /// RFC 9449 §7.1 and §9: each in the scheme that the token came with, and no error where there was no token.
+    #[test]
+    fn a_challenge_is_in_the_scheme_that_was_used() {
+        let challenges = |reason: Reason, asked: &Asked| -> Vec<String> {
+            let answer = Answer::new(reason, None, None, asked);
+            let all = answer.headers.into_iter();
+            all.filter(|(name, _)| *name == "www-authenticate")
+                .map(|(_, value)| value)
+                .collect()
+        };
+        let algs = "algs=\"ES256 ES384 EdDSA PS256 RS256\"";
+        let dpop = |error: &str| vec![format!("DPoP realm=\"us-east-1\", error=\"{error}\", {algs}")];
+        let came = Asked { dpop: true, ..asked() };
+        for (reason, error) in [
+            (Reason::TokenExpired, "invalid_token"),
+            (Reason::ProofScheme, "invalid_token"),
+            (Reason::ProofMissing, "invalid_dpop_proof"),
+            (Reason::ProofInvalid, "invalid_dpop_proof"),
+            (Reason::ProofReplayed, "invalid_dpop_proof"),
+            (Reason::ProofNonce, "use_dpop_nonce"),
+        ] {
+            assert_eq!(challenges(reason, &came), dpop(error), "{reason:?}");
+        }
+        // A bound token that came as a bearer token.
+        assert_eq!(challenges(Reason::ProofScheme, &asked()), dpop("invalid_token"));
+        let offering = Asked {
+            token: false,
+            offers_dpop: true,
+            ..asked()
+        };
+        assert_eq!(
+            challenges(Reason::IdentityMissing, &offering),
+            [
+                "Bearer realm=\"us-east-1\"".to_owned(),
+                format!("DPoP realm=\"us-east-1\", {algs}")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_nonce_goes_with_a_challenge_only() {
+        let asked = Asked {
+            nonce: Some("n".to_owned()),
+            dpop: true,
+            ..asked()
+        };
+        let answer = Answer::new(Reason::ProofNonce, None, None, &asked);
+        assert_eq!(header(&answer, "dpop-nonce"), Some("n"));
+        let refusal = Refusal {
+            status: 404,
+            hide: true,
+        };
+        let hidden = Answer::new(Reason::RuleDenied, Some(refusal), None, &asked);
+        assert_eq!(header(&hidden, "dpop-nonce"), None);
     }
 
     #[test]

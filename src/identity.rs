@@ -26,14 +26,14 @@ mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
-pub use binding::{Binding, Thumbprint};
+pub use binding::{Binding, BoundKey, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
-pub use federation::{counting_home, home_of_trust_domain};
 pub use dpop::{
     AHEAD_SECONDS, ALGORITHMS as PROOF_ALGORITHMS, DpopOptions, Judge, MAX_JTI_BYTES, MAX_PROOF_BYTES, NONCE_SECONDS,
     NonceKey, PROOFS_MAX, Presented as PresentedProof, Proofs,
 };
+pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};

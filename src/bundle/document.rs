@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -23,6 +23,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
+    pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.

@@ -25,6 +25,8 @@ mod host;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
+mod proofs;
+#[cfg(feature = "ring")]
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;

@@ -253,7 +253,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let standard = Standard::read(&claims)?;
         standard.times.check(now.wall.numeric_date(), place.lifetime(region))?;
         place.check_audience(standard.audiences.iter().copied())?;
-        let binding = Binding::read(claims.get("cnf"))?;
+        let binding = Binding::read(claims.get("cnf"), token)?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();

@@ -96,12 +96,18 @@ pub struct Proofs {
 }
 
 impl Proofs {
-    /// Nothing was seen; `seed` is random.
+    /// Nothing was seen; at most [`PROOFS_MAX`] proofs are remembered at a time. `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::with_places(PROOFS_MAX, seed)
+    }
+
+    /// The same for at most `places` proofs.
+    #[must_use]
+    pub fn with_places(places: usize, seed: u64) -> Self {
         Self {
             crypto: Crypto::install(),
-            seen: Seen::new(seed),
+            seen: Seen::new(places, seed),
             nonces: None,
             longest: Duration::ZERO,
             began: None,
@@ -153,10 +159,12 @@ impl Proofs {
         Ok(())
     }
 
-    /// A nonce for a client whose proof wants one; the key is made at the first.
-    pub fn nonce(&mut self, now: WallTime, random: impl FnOnce() -> NonceKey) -> String {
-        let nonces = self.nonces.get_or_insert_with(|| Nonces::new(random()));
-        nonces.issue(now)
+    /// A nonce for a client whose proof wants one; the key is made at the first. Without random bytes there is none.
+    pub fn nonce(&mut self, now: WallTime, random: impl FnOnce() -> Option<NonceKey>) -> Option<String> {
+        if self.nonces.is_none() {
+            self.nonces = random().map(Nonces::new);
+        }
+        Some(self.nonces.as_ref()?.issue(now))
     }
 
     /// Until when the proof could be used, in seconds since the Unix epoch.
@@ -178,7 +186,9 @@ impl Proofs {
         let nonces = self.nonces.as_ref();
         let given = proof.nonce.as_deref().and_then(|nonce| nonces?.issued(nonce));
         let nonce_end = given.map(|given| given.saturating_add(NONCE_SECONDS));
-        let by_nonce = given <= Some(now.unix_seconds()) && nonce_end >= Some(now.unix_seconds());
+        let by_nonce = given
+            .zip(nonce_end)
+            .is_some_and(|(given, end)| (given..=end).contains(&now.unix_seconds()));
         // An earlier VM may have taken proofs from as far in the future as we do.
         let ours = |began: WallTime| proof.issued >= began.after(ahead).numeric_date();
         let by_time = !options.nonce_required
@@ -193,7 +203,10 @@ impl Proofs {
 }
 
 /// A number of seconds that was compared with the time.
-#[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and a NumericDate is at most 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`as` saturates, and a NumericDate is at most 2^53"
+)]
 fn seconds(time: f64) -> i64 {
     time as i64
 }
@@ -217,7 +230,11 @@ impl Target<'_> {
         let rest = rest.split(['?', '#']).next()?;
         let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
         let path = if path.is_empty() { "/" } else { path };
-        let read = |authority: &'_ [u8]| Authority::parse(authority, Some(scheme)).map(Authority::into_owned).ok();
+        let read = |authority: &'_ [u8]| {
+            Authority::parse(authority, Some(scheme))
+                .map(Authority::into_owned)
+                .ok()
+        };
         // The same scheme for both: a port that it makes the default counts as absent on either side.
         if read(authority.as_bytes())? != read(self.authority)? {
             return Some(false);
@@ -234,4 +251,5 @@ impl Target<'_> {
 #[cfg(test)]
 #[cfg(feature = "ring")]
 #[path = "dpop/tests.rs"]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod tests;

@@ -58,7 +58,11 @@ fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
         block
     };
     let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().into()
+    Sha256::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize()
+        .into()
 }
 
 /// Whether both are the same, in a time that depends on nothing but their length.

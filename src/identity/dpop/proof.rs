@@ -125,7 +125,12 @@ fn jwk(members: &Object<'_>) -> Option<Jwk> {
     };
     let key_ops = match members.get("key_ops") {
         None => None,
-        Some(Json::List(items)) => Some(items.iter().map(|item| Some(item.as_str()?.to_owned())).collect::<Option<_>>()?),
+        Some(Json::List(items)) => Some(
+            items
+                .iter()
+                .map(|item| Some(item.as_str()?.to_owned()))
+                .collect::<Option<_>>()?,
+        ),
         Some(_) => return None,
     };
     Some(Jwk {

@@ -25,6 +25,7 @@ type Mark = [u8; 16];
 /// Nothing that was used is ever forgotten early to make room: a replay is never let in.
 pub(super) struct Seen {
     slices: Vec<Slice>,
+    places: usize,
     seeded: Seeded,
     /// The latest time that was told: a clock that is set back brings nothing back that was forgotten.
     latest: i64,
@@ -47,9 +48,11 @@ pub(super) struct Place {
 }
 
 impl Seen {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Room for so many; `seed` is random.
+    pub(super) fn new(places: usize, seed: u64) -> Self {
         Self {
             slices: Vec::new(),
+            places,
             seeded: Seeded::new(seed),
             latest: i64::MIN,
         }
@@ -90,7 +93,7 @@ impl Seen {
         }
         let own = |slice: &Slice| slice.held.get(&subject).copied().unwrap_or_default();
         let held: usize = self.slices.iter().map(own).fold(0, usize::saturating_add);
-        let free = PROOFS_MAX.saturating_sub(self.len());
+        let free = self.places.saturating_sub(self.len());
         match held < free.div_ceil(SHARE) {
             true => Ok(Place { mark, subject, until }),
             false => Err(Reason::ProofBudget),
@@ -142,7 +145,7 @@ mod tests {
     const KEY: [u8; 32] = [7; 32];
 
     fn seen() -> Seen {
-        Seen::new(7)
+        Seen::new(PROOFS_MAX, 7)
     }
 
     fn uses(seen: &mut Seen, id: &str, subject: u64, until: i64, now: i64) -> Result<(), Reason> {
@@ -159,9 +162,13 @@ mod tests {
             let id = format!("proof {until}");
             assert_eq!(uses(&mut seen, &id, 1, until, 940), Ok(()));
             for now in [940, 960, until - 1, until] {
-                let mut later = Seen::new(7);
+                let mut later = super::Seen::new(PROOFS_MAX, 7);
                 uses(&mut later, &id, 1, until, 940).expect("new");
-                assert_eq!(uses(&mut later, &id, 1, until, now), Err(Reason::ProofReplayed), "{until} {now}");
+                assert_eq!(
+                    uses(&mut later, &id, 1, until, now),
+                    Err(Reason::ProofReplayed),
+                    "{until} {now}"
+                );
             }
         }
         assert_eq!(seen.len(), 4);
@@ -219,7 +226,11 @@ mod tests {
         assert_eq!(seen.len(), PROOFS_MAX);
         assert_eq!(uses(&mut seen, "newcomer", 9_999, 1_000, 950), Err(Reason::ProofBudget));
         assert_eq!(uses(&mut seen, "1", 1, 1_000, 950), Err(Reason::ProofReplayed));
-        assert_eq!(uses(&mut seen, "newcomer", 9_999, 2_000, 1_100), Ok(()), "time gives all of it back");
+        assert_eq!(
+            uses(&mut seen, "newcomer", 9_999, 2_000, 1_100),
+            Ok(()),
+            "time gives all of it back"
+        );
     }
 
     proptest! {
@@ -227,14 +238,16 @@ mod tests {
         #[test]
         fn nothing_is_used_twice(uses_of in prop::collection::vec((0_u8..40, 0_i64..120, 0_i64..30), 0..400)) {
             let mut seen = seen();
-            let (mut now, mut used) = (1_000, HashMap::new());
+            let (mut now, mut used) = (1_000, HashMap::<u8, i64>::new());
             for (id, life, passed) in uses_of {
                 now += passed;
                 let until = *used.get(&id).filter(|until| **until >= now).unwrap_or(&(now + life));
-                let again = used.insert(id, until).is_some_and(|until| until >= now);
+                let again = used.contains_key(&id) && until == used[&id];
                 let outcome = uses(&mut seen, &id.to_string(), u64::from(id), until, now);
                 if again {
                     prop_assert_eq!(outcome, Err(Reason::ProofReplayed));
+                } else if outcome.is_ok() {
+                    used.insert(id, until);
                 }
                 prop_assert!(seen.len() <= PROOFS_MAX);
             }
