@@ -16,6 +16,7 @@ mod policy;
 mod reader;
 mod region;
 mod region_id;
+mod remote;
 mod root;
 mod rule;
 mod suggest;

@@ -1,15 +1,20 @@
-//! `keys` of a Region: the public keys that sign its tokens, inline.
+//! `keys` of a Region: the public keys that sign its tokens, inline, or where they are fetched.
 
-use super::diagnostic::{Problem, Read, Sink, short};
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::diagnostic::{Code, Problem, Read, Sink, short};
+use super::document::{KeySource, Keys, Schedule};
 use super::limits;
 use super::reader::{At, Shape, one_of};
 use super::value::Value;
+use super::remote;
 use crate::bundle::path::Path;
 use crate::identity::{Algorithm, Jwk, KeyProblem, KeyRing};
 
 const KEYS: Shape = Shape {
-    fields: &["algorithms", "jwks"],
-    later: &["remote"],
+    fields: &["algorithms", "jwks", "remote"],
+    later: &[],
 };
 
 const JWKS: Shape = Shape {
@@ -17,17 +22,46 @@ const JWKS: Shape = Shape {
     later: &[],
 };
 
-pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<KeyRing> {
+/// Where a JWKS stands if nothing else is said.
+const JWKS_PATH: &str = "/.well-known/jwks.json";
+/// How keys are fetched where the Region does not say.
+const USUAL: Schedule = Schedule {
+    refresh: Duration::from_secs(300),
+    stale_for: Duration::from_secs(24 * 3_600),
+    timeout: Duration::from_secs(5),
+    wait_for: Duration::from_secs(2),
+};
+
+pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Keys> {
     let fields = at.fields(&KEYS, sink)?;
     let algorithms = fields.optional("algorithms", sink, |at, sink| {
         at.list(limits::ALGORITHMS, sink, algorithm)
     });
-    let jwks = fields.required("jwks", sink, |at, sink| {
+    let jwks = fields.optional("jwks", sink, |at, sink| {
         let fields = at.fields(&JWKS, sink)?;
         fields.required("keys", sink, |at, sink| at.list(limits::KEYS, sink, jwk))
     });
-    let (algorithms, jwks) = (algorithms?, jwks?);
-    let built = KeyRing::build(&jwks, algorithms.as_deref());
+    let remote = fields.optional("remote", sink, |at, sink| {
+        remote::remote(at, JWKS_PATH, USUAL, sink)
+    });
+    let (algorithms, jwks, remote) = (algorithms?, jwks?, remote?);
+    let source = match (jwks, remote) {
+        (Some(jwks), None) => KeySource::Inline(Arc::new(inline(at, &jwks, algorithms.as_deref(), sink)?)),
+        (None, Some(remote)) => KeySource::Remote(remote),
+        (None, None) => {
+            let problem = Problem::new("`jwks` is missing, or `remote`: where are the keys?").code(Code::Missing);
+            return Err(sink.error(&at.path, problem));
+        }
+        (Some(_), Some(_)) => {
+            let message = "keys come from one place: keep one of `jwks` and `remote`";
+            return Err(sink.error(&at.path, message));
+        }
+    };
+    Ok(Keys { algorithms, source })
+}
+
+fn inline(at: &At<'_>, jwks: &[Jwk], algorithms: Option<&[Algorithm]>, sink: &mut Sink) -> Read<KeyRing> {
+    let built = KeyRing::build(jwks, algorithms);
     let keys = Path::Member(&at.path, "jwks");
     let list = Path::Member(&keys, "keys");
     for problem in &built.warnings {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::base64url::encode;
 use super::{
-    Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, PublicKey, RingVerifier,
+    Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, RingVerifier,
     SignatureVerifier, TrustView,
 };
 use crate::bundle::RegionId;
@@ -164,7 +164,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: vec![format!("api.{name}.com")],
-        keys: built.ring,
+        keys: built.ring.into(),
         claims: ClaimMapping::default(),
         accepts: Vec::new(),
         center: None,
@@ -268,6 +268,7 @@ impl Point {
         let view = TrustView {
             regions: &self.regions,
             local: RegionId(self.local),
+            keys: &KeyTable::inline(&self.regions),
             trust_digest: &self.trust,
             generation_digest: &self.generation,
         };
@@ -276,7 +277,7 @@ impl Point {
             .authenticator
             .authenticate(token, view, &now, &self.verifier, &mut self.budget, &peer);
         self.hits += u32::from(hit);
-        answer
+        answer.map_err(|refused| refused.reason)
     }
 
     /// The reason why `token` is refused.
