@@ -21,12 +21,14 @@ mod root;
 mod rule;
 mod suggest;
 mod trust;
+mod url;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;
+pub use url::Url;
 pub use value::{Encoding, Value};
 
 use diagnostic::{Read, Sink};

@@ -21,7 +21,7 @@ mod verify;
 mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
-pub use bearer::{Credential, credential};
+pub use bearer::{Credential, Place, Scheme, Token, credential};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
 pub use jwk::{Jwk, KeyProblem};

@@ -133,6 +133,7 @@ fn check_addresses(regions: &[Placed<Region>], sink: &mut Sink) {
         let (address, field) = match &region.document.keys.source {
             KeySource::Inline(_) => continue,
             KeySource::Remote(remote) => (&remote.address, "remote"),
+            KeySource::Discovery(discovery) => (&discovery.document.address, "discovery"),
         };
         let authority = Authority::parse(address.authority.as_bytes(), None)
             .map_or_else(|_| address.authority.clone(), |authority| authority.to_string());

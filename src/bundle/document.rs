@@ -82,15 +82,35 @@ pub enum KeySource {
     Inline(Arc<KeyRing>),
     /// `remote`: at a JWKS endpoint.
     Remote(Remote),
+    /// `discovery`: where the issuer's own configuration says.
+    Discovery(Discovery),
 }
 
-impl From<KeyRing> for Keys {
+impl core::convert::From<KeyRing> for Keys {
     fn from(ring: KeyRing) -> Self {
         Self {
             algorithms: None,
             source: KeySource::Inline(Arc::new(ring)),
         }
     }
+}
+
+/// How an issuer's configuration (OpenID Connect Discovery 1.0, RFC 8414) leads to its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// The configuration itself.
+    pub document: Remote,
+    /// Where its `jwks_uri` may lead beside the configuration's own authority.
+    pub jwks: Option<Host>,
+}
+
+/// A host that is asked: which of its documents is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
 }
 
 /// Something that is fetched on a schedule.

@@ -59,7 +59,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let audiences = fields.required("audiences", sink, |at, sink| {
         at.list(limits::AUDIENCES, sink, |at, sink| at.text(sink).map(str::to_owned))
     });
-    let keys = fields.required("keys", sink, |at, sink| keys::read(at, sink));
+    let keys = fields.required("keys", sink, |at, sink| keys::read(at, issuer.ok(), sink));
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
     let center = fields.optional("center", sink, |at, sink| center(at, sink));

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::diagnostic::{Problem, Read, Sink};
-use super::document::{Address, Remote, Schedule};
+use super::document::{Address, Host, Remote, Schedule};
 use super::reader::{At, Fields, Shape};
 use crate::request::Authority;
 
@@ -41,19 +41,9 @@ pub(super) fn remote(at: &At<'_>, default_path: &str, usual: Schedule, sink: &mu
     })
 }
 
-/// `cluster`, `authority` and `path` of what is at `at`.
-pub(super) fn address(at: &At<'_>, fields: &Fields<'_>, default_path: &str, sink: &mut Sink) -> Read<Address> {
+/// `cluster` and `authority` of what is at `at`; a cluster whose name can stand as a host does where there is no `usual` authority.
+pub(super) fn host(at: &At<'_>, fields: &Fields<'_>, usual: Option<&str>, sink: &mut Sink) -> Read<Host> {
     let cluster = fields.required("cluster", sink, visible);
-    let path = fields.optional("path", sink, |at, sink| {
-        let path = visible(at, sink)?;
-        if !path.starts_with('/') || path.contains('#') {
-            return Err(sink.error(
-                &at.path,
-                Problem::new("must begin with `/` and have no `#`").found(at.value),
-            ));
-        }
-        Ok(path)
-    });
     let authority = fields.optional("authority", sink, |at, sink| {
         at.parsed(
             |text| Authority::parse(text.as_bytes(), None).map(|_| text.to_owned()),
@@ -61,19 +51,42 @@ pub(super) fn address(at: &At<'_>, fields: &Fields<'_>, default_path: &str, sink
         )
     });
     let cluster = cluster?;
-    let authority = match authority? {
-        Some(authority) => authority,
-        None if Authority::parse(cluster.as_bytes(), None).is_ok() => cluster.to_owned(),
-        None => {
+    let authority = match (authority?, usual) {
+        (Some(authority), _) => authority,
+        (None, Some(usual)) => usual.to_owned(),
+        (None, None) if Authority::parse(cluster.as_bytes(), None).is_ok() => cluster.to_owned(),
+        (None, None) => {
             let message = "the cluster's name cannot stand as a host: give `authority`";
             return Err(sink.error(&at.path, message));
         }
     };
-    Ok(Address {
+    Ok(Host {
         cluster: cluster.to_owned(),
+        authority,
+    })
+}
+
+/// `cluster`, `authority` and `path` of what is at `at`.
+pub(super) fn address(at: &At<'_>, fields: &Fields<'_>, default_path: &str, sink: &mut Sink) -> Read<Address> {
+    let path = fields.optional("path", sink, path);
+    let Host { cluster, authority } = host(at, fields, None, sink)?;
+    Ok(Address {
+        cluster,
         authority,
         path: path?.unwrap_or(default_path).to_owned(),
     })
+}
+
+/// The path of a document, which may have a query.
+pub(super) fn path<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
+    let path = visible(at, sink)?;
+    if !path.starts_with('/') || path.contains('#') {
+        return Err(sink.error(
+            &at.path,
+            Problem::new("must begin with `/` and have no `#`").found(at.value),
+        ));
+    }
+    Ok(path)
 }
 
 /// `refresh`, `staleFor`, `timeout` and `waitFor`.
@@ -90,7 +103,8 @@ pub(super) fn schedule(fields: &Fields<'_>, usual: Schedule, sink: &mut Sink) ->
         wait_for: wait_for?.unwrap_or(usual.wait_for),
     };
     if schedule.stale_for < schedule.refresh {
-        let message = "`staleFor` is shorter than `refresh`: what was fetched would be dropped before it is fetched again";
+        let message =
+            "`staleFor` is shorter than `refresh`: what was fetched would be dropped before it is fetched again";
         return Err(match fields.field("staleFor").or_else(|| fields.field("refresh")) {
             Some(at) => sink.error(&at.path, message),
             None => sink.error_at("", message),

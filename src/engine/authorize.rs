@@ -10,12 +10,15 @@ use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
+use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, SpiffeId, TrustView, credential};
+use crate::identity::{
+    Authenticated, Awaits, Credential, FailureBudget, Refused, Scheme, SpiffeId, Token, TrustView, credential,
+};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
@@ -30,6 +33,8 @@ pub(super) enum Judged {
     Decided(Decision),
     /// For the center to decide.
     Ask(Box<Deferred>),
+    /// For later: something is to be fetched first.
+    Wait(Box<Waits>),
 }
 
 /// What a judgement takes.
@@ -40,6 +45,7 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
+    pub(super) patience: Patience,
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
@@ -145,8 +151,10 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&self.scope.generation);
         let mut removals = Vec::new();
         let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
-        for name in removals {
-            fx.push(Effect::RemoveHeader(name.to_vec()));
+        // A request that has waited lost them when it came.
+        if self.is_first() {
+            fx.list
+                .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
         }
         let mut case = Case {
             generation: Rc::clone(&generation),
@@ -182,6 +190,10 @@ impl Bench<'_, '_> {
         judged
     }
 
+    fn is_first(&self) -> bool {
+        matches!(self.patience, Patience::First)
+    }
+
     /// What the policies say, and who asks as far as they want to know.
     fn rule<'r>(
         &mut self,
@@ -209,20 +221,27 @@ impl Bench<'_, '_> {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
         let (who, missing) = match self.identify(request.credential, &generation, local) {
-            Ok(who) => (who, Reason::IdentityMissing),
-            Err(reason) => (None, reason),
+            Ok(who) => (who, Refused::from(Reason::IdentityMissing)),
+            Err(refused) => (None, refused),
         };
-        case.token = matches!(request.credential, Credential::Token(_) | Credential::Malformed);
+        case.token = request.credential.place().is_some();
         case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
             ..anonymous
         };
         let ruling = policies.decide(candidates, &facts);
+        // What is public lets the request in whoever sends it; all else may depend on who does.
+        if let Some(awaits) = missing.awaits
+            && !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope(awaits, case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         self.enact(
             id,
             ruling,
-            missing,
+            missing.reason,
             Ruled {
                 request,
                 candidates,
@@ -239,15 +258,25 @@ impl Bench<'_, '_> {
         credential: Credential<'_>,
         generation: &Generation,
         local: RegionId,
-    ) -> Result<Option<Rc<Authenticated>>, Reason> {
+    ) -> Result<Option<Rc<Authenticated>>, Refused> {
         let token = match credential {
             Credential::None => return Ok(None),
-            Credential::OtherScheme => return Err(Reason::IdentityScheme),
-            Credential::Malformed => return Err(Reason::TokenMalformed),
+            Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
+            Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
             Credential::Token(token) => token,
+        };
+        let Token {
+            text,
+            scheme: Scheme::Bearer,
+            ..
+        } = token
+        else {
+            // A token that its sender says is bound needs a proof, which nothing here can check.
+            return Err(Reason::IdentityScheme.into());
         };
         let view = TrustView {
             regions: &generation.regions,
+            keys: &self.scope.keys,
             local,
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
@@ -255,13 +284,39 @@ impl Bench<'_, '_> {
         let attrs = self.attrs;
         let peer = || direct_peer(attrs);
         let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(token, view, self.now, self.kit.verifier(), self.budget, &peer);
-        self.tally.count(if known {
-            Counter::TokenCacheHit
-        } else {
-            Counter::TokenCacheMiss
-        });
+        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
+        if self.is_first() {
+            self.tally.count(if known {
+                Counter::TokenCacheHit
+            } else {
+                Counter::TokenCacheMiss
+            });
+        }
         found.map(Some)
+    }
+
+    /// What to wait for, where that may help in time.
+    fn hope(&self, awaits: Awaits, case: &Case<'_>) -> Option<Waits> {
+        let (Awaits::Keys(home) | Awaits::Key(home)) = awaits;
+        let region = case.generation.region(home)?;
+        let resource = self.scope.fetcher.keys_of(&region.name)?;
+        let now = self.now.monotonic();
+        let until = match self.patience {
+            Patience::First => now.after(resource.wait_for()),
+            Patience::Until(until) => until,
+        };
+        let early = matches!(awaits, Awaits::Key(_));
+        let may_help = if early {
+            resource.may_be_early(now)
+        } else {
+            resource.is_tried_before(until)
+        };
+        (may_help && now < until).then(|| Waits {
+            resource: resource.id(),
+            early,
+            until,
+            overloaded: case.refuse(Reason::Overloaded),
+        })
     }
 
     fn source(&self, generation: &Generation) -> Source {
@@ -367,7 +422,7 @@ impl Ruled<'_, '_> {
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = matches!(self.request.credential, Credential::Token(_) | Credential::Malformed);
+        let ours = self.request.credential.place().is_some();
         forwarded.strip_authorization |= ours && self.who.is_none();
         forwarded.path = self
             .request

@@ -88,4 +88,9 @@ impl Effects {
     pub fn push(&mut self, effect: Effect) {
         self.list.push(effect);
     }
+
+    /// Wakes at `at` at the latest.
+    pub(super) fn wake_before(&mut self, at: Option<Monotonic>) {
+        self.wake_at = [self.wake_at, at].into_iter().flatten().min();
+    }
 }

@@ -314,6 +314,7 @@ impl Exchange {
                 .collect();
             for request in listeners {
                 self.deafen(request);
+                self.clear_timer(request);
                 self.resume_and_report(request, Wakeup::Told, entry);
             }
         }

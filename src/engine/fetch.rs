@@ -10,16 +10,13 @@ mod caching;
 mod keys;
 mod pace;
 mod run;
-#[cfg(test)]
-mod tests;
 
 use core::time::Duration;
-use std::rc::Rc;
 
 use super::effects::Outgoing;
 use super::scope::ScopeId;
 use crate::Response;
-use crate::bundle::{Generation, RegionId};
+use crate::bundle::Generation;
 use crate::time::Monotonic;
 
 pub(super) use keys::RegionKeys;
@@ -56,6 +53,13 @@ impl What {
     fn ask(&self) -> Ask {
         match self {
             Self::Keys(keys) => keys.ask(),
+        }
+    }
+
+    /// An attempt has failed: the next one begins with the first document.
+    fn start_over(&mut self) {
+        match self {
+            Self::Keys(keys) => keys.start_over(),
         }
     }
 
@@ -188,11 +192,6 @@ impl Fetcher {
         });
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.iter()
-    }
-
     /// The first for which `is_meant` holds.
     pub(super) fn find(&self, is_meant: impl Fn(&What) -> bool) -> Option<&Resource> {
         self.resources.iter().find(|resource| is_meant(&resource.what))
@@ -318,6 +317,7 @@ impl Resource {
 
     fn failed(&mut self, problem: String, now: Monotonic, dice: &mut Dice) -> Ended {
         self.flight = None;
+        self.what.start_over();
         self.failures = self.failures.saturating_add(1);
         self.due = now.after(self.pace.back_off(self.failures, dice));
         Ended::Failed(problem)

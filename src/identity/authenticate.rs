@@ -343,7 +343,13 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let standard = match (key, place.standard(&claims, region, now)) {
             (Ok(_), standard) => standard?,
             // Only a token that would do but for its key is worth a call.
-            (Err(Refused { awaits: Some(Awaits::Keys(_)), .. }), Err(reason)) => return Err(reason.into()),
+            (
+                Err(Refused {
+                    awaits: Some(Awaits::Keys(_)),
+                    ..
+                }),
+                Err(reason),
+            ) => return Err(reason.into()),
             (Err(refused), Err(_)) => return Err(refused.reason.into()),
             (Err(refused), Ok(_)) => return Err(refused),
         };

@@ -1,19 +1,69 @@
-//! The Authorization header: one Bearer token, another scheme, or nothing (RFC 9110 §11.6.2, RFC 6750 §2.1).
+//! The Authorization header: one token, another scheme, or nothing (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 9449 §7.1).
 
 use crate::reason::Reason;
 
-/// What stands in the Authorization header.
+/// What a request presents as its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential<'r> {
-    /// There is no such header.
+    /// Nothing.
     None,
-    /// `Bearer`, but not followed by a space: as good as a token that is not valid ([`Reason::TokenMalformed`]).
-    Malformed,
-    /// What stands behind `Bearer` and a space; there is no comma in it. Nothing else is known of it yet: whether these bytes are a token at all is for whoever
-    /// verifies them to find out, so that a token that was verified before is not read again.
-    Token(&'r [u8]),
+    /// The scheme of a token, but not followed by a space: as good as a token that is not valid ([`Reason::TokenMalformed`]).
+    Malformed(Place),
+    /// What may be a token.
+    Token(Token<'r>),
     /// A scheme that is not ours.
     OtherScheme,
+}
+
+/// What may be a token: whether these bytes are one at all is for whoever verifies them to find out, so that a token that was verified before is not read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token<'r> {
+    /// What stands behind the scheme and a space; there is no comma in it.
+    pub text: &'r [u8],
+    /// What the client says that it is.
+    pub scheme: Scheme,
+    /// Where it stood.
+    pub place: Place,
+}
+
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Whoever bears it may use it (RFC 6750).
+    Bearer,
+    /// Only with a proof that the sender holds its key (RFC 9449).
+    Dpop,
+}
+
+/// Where a token stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The Authorization header.
+    Authorization,
+}
+
+impl<'r> Credential<'r> {
+    /// Where the token stood, valid or not; `None` without one.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Token(token) => Some(token.place),
+            Self::Malformed(place) => Some(*place),
+            Self::None | Self::OtherScheme => None,
+        }
+    }
+}
+
+impl Scheme {
+    fn named(name: &[u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"bearer") {
+            Some(Self::Bearer)
+        } else if name.eq_ignore_ascii_case(b"dpop") {
+            Some(Self::Dpop)
+        } else {
+            None
+        }
+    }
 }
 
 /// Reads the values of all `authorization` headers, as they were received; the host may have joined several with commas.
@@ -26,29 +76,35 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
         [value] => value,
         _ => return Err(Reason::TokenAmbiguous),
     };
+    let place = Place::Authorization;
     let start = value.trim_ascii_start();
-    let (scheme, rest) = start.split_at(start.iter().take_while(|byte| is_tchar(**byte)).count());
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+    let (name, rest) = start.split_at(start.iter().take_while(|byte| is_tchar(**byte)).count());
+    let Some(scheme) = Scheme::named(name) else {
         return if holds_several(value) {
             Err(Reason::TokenAmbiguous)
-        } else if scheme.is_empty() && names_bearer(rest) {
+        } else if name.is_empty() && names_ours(rest) {
             // No scheme stands at the start, but for an upstream that takes a no-break space or the like for white space.
-            Ok(Credential::Malformed)
+            Ok(Credential::Malformed(place))
         } else {
             Ok(Credential::OtherScheme)
         };
-    }
+    };
     if rest.contains(&b',') {
         return Err(Reason::TokenAmbiguous);
     }
     match rest {
-        [b' ', token @ ..] if start.len() == value.len() => Ok(Credential::Token(token)),
-        _ => Ok(Credential::Malformed),
+        [b' ', text @ ..] if start.len() == value.len() => Ok(Credential::Token(Token { text, scheme, place })),
+        _ => Ok(Credential::Malformed(place)),
     }
 }
 
-fn names_bearer(value: &[u8]) -> bool {
-    value.windows(6).any(|word| word.eq_ignore_ascii_case(b"bearer"))
+fn names_ours(value: &[u8]) -> bool {
+    let holds = |scheme: &[u8]| {
+        value
+            .windows(scheme.len())
+            .any(|word| word.eq_ignore_ascii_case(scheme))
+    };
+    holds(b"bearer") || holds(b"dpop")
 }
 
 /// `tchar` (RFC 9110 §5.6.2).
@@ -79,32 +135,42 @@ fn holds_several(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Credential, credential};
+    use super::{Credential, Place, Scheme, Token, credential};
     use crate::reason::Reason;
+
+    fn presented(scheme: Scheme, text: &[u8]) -> Result<Credential<'_>, Reason> {
+        let place = Place::Authorization;
+        Ok(Credential::Token(Token { text, scheme, place }))
+    }
+
+    fn bearer(text: &[u8]) -> Result<Credential<'_>, Reason> {
+        presented(Scheme::Bearer, text)
+    }
 
     #[test]
     fn one_value() {
-        let token = Ok(Credential::Token(b"a.b-c_D"));
+        let token = bearer(b"a.b-c_D");
+        let malformed = Ok(Credential::Malformed(Place::Authorization));
         let cases: &[(&[u8], Result<Credential<'_>, Reason>)] = &[
             (b"Bearer a.b-c_D", token),
             (b"bearer a.b-c_D", token),
             (b"BEARER a.b-c_D", token),
-            (b"Bearer a~+/==", Ok(Credential::Token(b"a~+/=="))),
-            (b"Bearer", Ok(Credential::Malformed)),
-            (b"Bearer ", Ok(Credential::Token(b""))),
-            (b"Bearer  a", Ok(Credential::Token(b" a"))),
-            (b"Bearer\ta", Ok(Credential::Malformed)),
-            (b"Bearer a ", Ok(Credential::Token(b"a "))),
-            (b"Bearer a b", Ok(Credential::Token(b"a b"))),
-            (b"Bearer a\tb", Ok(Credential::Token(b"a\tb"))),
-            (b"Bearer a\xe9", Ok(Credential::Token(b"a\xe9"))),
-            (b"Bearer a\0", Ok(Credential::Token(b"a\0"))),
-            (b"Bearer ==", Ok(Credential::Token(b"=="))),
-            (b"Bearer a=b", Ok(Credential::Token(b"a=b"))),
-            (b"Bearer:a", Ok(Credential::Malformed)),
-            (b"Bearer=a", Ok(Credential::Malformed)),
-            (b" Bearer a", Ok(Credential::Malformed)),
-            (b"Bearer \"a\"", Ok(Credential::Token(b"\"a\""))),
+            (b"Bearer a~+/==", bearer(b"a~+/==")),
+            (b"Bearer", malformed),
+            (b"Bearer ", bearer(b"")),
+            (b"Bearer  a", bearer(b" a")),
+            (b"Bearer\ta", malformed),
+            (b"Bearer a ", bearer(b"a ")),
+            (b"Bearer a b", bearer(b"a b")),
+            (b"Bearer a\tb", bearer(b"a\tb")),
+            (b"Bearer a\xe9", bearer(b"a\xe9")),
+            (b"Bearer a\0", bearer(b"a\0")),
+            (b"Bearer ==", bearer(b"==")),
+            (b"Bearer a=b", bearer(b"a=b")),
+            (b"Bearer:a", malformed),
+            (b"Bearer=a", malformed),
+            (b" Bearer a", malformed),
+            (b"Bearer \"a\"", bearer(b"\"a\"")),
             (b"Bearer a,Bearer b", Err(Reason::TokenAmbiguous)),
             (b"Bearer a, b", Err(Reason::TokenAmbiguous)),
             (b"Bearer a,", Err(Reason::TokenAmbiguous)),
@@ -119,10 +185,16 @@ mod tests {
             ),
             (b"Digest realm=\"x\\\", Bearer y\"", Ok(Credential::OtherScheme)),
             (b"Basic YTpi", Ok(Credential::OtherScheme)),
-            (b"DPoP a.b.c", Ok(Credential::OtherScheme)),
+            (b"DPoP a.b.c", presented(Scheme::Dpop, b"a.b.c")),
+            (b"dpop a.b.c", presented(Scheme::Dpop, b"a.b.c")),
+            (b"DPoP", malformed),
+            (b"DPoP\ta.b.c", malformed),
+            (b"\xa0DPoP a.b.c", malformed),
+            (b"DPoP a, Bearer a", Err(Reason::TokenAmbiguous)),
+            (b"DPoPs a", Ok(Credential::OtherScheme)),
             (b"Bearers a", Ok(Credential::OtherScheme)),
-            (b"\xa0Bearer a.b.c", Ok(Credential::Malformed)),
-            (b"\x85 bearer a.b.c", Ok(Credential::Malformed)),
+            (b"\xa0Bearer a.b.c", malformed),
+            (b"\x85 bearer a.b.c", malformed),
             (b"a.b.c", Ok(Credential::OtherScheme)),
             (b"", Ok(Credential::OtherScheme)),
             (b"\xff\xfe", Ok(Credential::OtherScheme)),

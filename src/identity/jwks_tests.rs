@@ -24,12 +24,24 @@ fn one_odd_key_spoils_no_other() {
     let good = ed25519("good", 1);
     for (odd, said) in [
         (json!({"kty": "LWE", "kid": "odd"}), "LWE"),
-        (json!({"kty": "EC", "crv": "secp256k1", "kid": "odd", "x": "AA", "y": "AA"}), "secp256k1"),
+        (
+            json!({"kty": "EC", "crv": "secp256k1", "kid": "odd", "x": "AA", "y": "AA"}),
+            "secp256k1",
+        ),
         (json!({"kid": "odd"}), "`kty` is missing"),
         (rsa("odd", 128), "1024 bits"),
-        (json!({"kty": "oct", "kid": "odd", "k": "c2VjcmV0"}), "private or secret"),
-        (json!({"kty": "OKP", "crv": "Ed25519", "kid": "odd", "x": "AA"}), "`x` has 1 bytes"),
-        (json!({"kty": "OKP", "crv": "Ed25519", "kid": 7, "x": "AA"}), "`kid` must be a string"),
+        (
+            json!({"kty": "oct", "kid": "odd", "k": "c2VjcmV0"}),
+            "private or secret",
+        ),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": "odd", "x": "AA"}),
+            "`x` has 1 bytes",
+        ),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": 7, "x": "AA"}),
+            "`kid` must be a string",
+        ),
         (json!("odd"), "a key is an object"),
         (json!(null), "a key is an object"),
         (json!(true), "a key is an object"),
@@ -79,9 +91,12 @@ fn what_is_no_set_or_has_no_usable_key_is_refused() {
         (r#"{"keys":null}"#.to_owned(), "not a JSON object"),
         (r#"{"keys":[],"keys":[]}"#.to_owned(), "not a JSON object"),
         (r#"{"keys":[]} x"#.to_owned(), "not a JSON object"),
-        (deep, "not a JSON object"),
+        (deep, "not one of its 1 keys"),
         (r#"{"keys":[]}"#.to_owned(), "not one of its 0 keys"),
-        (r#"{"keys":[{"kty":"oct","kid":"hs","k":"AAAA"}]}"#.to_owned(), "not one of its 1 keys can be used here, as key 0 (`hs`)"),
+        (
+            r#"{"keys":[{"kty":"oct","kid":"hs","k":"AAAA"}]}"#.to_owned(),
+            "not one of its 1 keys can be used here, as key 0 (`hs`)",
+        ),
         (json!({"keys": many}).to_string(), "101 keys are too many"),
     ] {
         let problem = read_jwks(set.as_bytes(), None).expect_err("refused");

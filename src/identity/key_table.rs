@@ -34,7 +34,7 @@ impl KeyTable {
     pub fn inline(regions: &[Region]) -> Self {
         let rings = regions.iter().map(|region| match &region.keys.source {
             KeySource::Inline(ring) => Some(Arc::clone(ring)),
-            KeySource::Remote(_) => None,
+            KeySource::Remote(_) | KeySource::Discovery(_) => None,
         });
         Self::new(rings).0
     }
@@ -98,9 +98,7 @@ mod tests {
     use crate::identity::{Algorithm, KeyRing, base64url};
 
     fn ring(keys: &[(&str, u8)]) -> Option<Arc<KeyRing>> {
-        let jwk = |(kid, byte): &(&str, u8)| {
-            json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64url::encode(&[*byte; 32])})
-        };
+        let jwk = |(kid, byte): &(&str, u8)| json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64url::encode(&[*byte; 32])});
         let keys: Vec<Value> = keys.iter().map(jwk).collect();
         Some(Arc::new(KeyRing::from_json(&keys, None).ring))
     }

@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use ring::signature::{self as by, KeyPair as _};
@@ -14,7 +15,7 @@ use super::{
     SignatureVerifier, TrustView,
 };
 use crate::bundle::RegionId;
-use crate::bundle::document::{Acceptance, Region, Wildcard};
+use crate::bundle::document::{Acceptance, KeySource, Region, Wildcard};
 use crate::reason::Reason;
 use crate::time::{Monotonic, Now, WallTime};
 
@@ -171,6 +172,14 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         networks: Vec::new(),
         calendar: None,
         max_token_lifetime: None,
+    }
+}
+
+/// The keys of a Region that has them inline.
+pub(super) fn ring(region: &Region) -> Arc<KeyRing> {
+    match &region.keys.source {
+        KeySource::Inline(ring) => Arc::clone(ring),
+        KeySource::Remote(_) | KeySource::Discovery(_) => panic!("no inline keys"),
     }
 }
 

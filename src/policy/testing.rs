@@ -29,7 +29,7 @@ pub(super) fn regions() -> Vec<Region> {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
-        keys: KeyRing::default(),
+        keys: KeyRing::default().into(),
         claims: ClaimMapping::default(),
         accepts: Vec::new(),
         center: None,

@@ -10,7 +10,10 @@ const ETAG_MAX: usize = 256;
 /// For how long the answer is fresh by its own word: `max-age` less the `Age` that it has already (RFC 9111 §4.2). Of several, the shortest. `None`: it says nothing,
 /// or nothing that can be read.
 pub(super) fn fresh_for(response: &Response<'_>) -> Option<Duration> {
-    let directives = response.headers.values("cache-control").flat_map(|value| value.split(|byte| *byte == b','));
+    let directives = response
+        .headers
+        .values("cache-control")
+        .flat_map(|value| value.split(|byte| *byte == b','));
     let max_age = directives.filter_map(max_age).min()?;
     let age = response.header("age").and_then(seconds).unwrap_or(0);
     Some(Duration::from_secs(max_age.saturating_sub(age)))
@@ -68,9 +71,18 @@ mod tests {
     fn max_age_less_age() {
         for (lines, seconds) in [
             (vec![("cache-control", "max-age=60")], Some(60)),
-            (vec![("cache-control", "public, max-age=19442, must-revalidate, no-transform"), ("age", "442")], Some(19000)),
+            (
+                vec![
+                    ("cache-control", "public, max-age=19442, must-revalidate, no-transform"),
+                    ("age", "442"),
+                ],
+                Some(19000),
+            ),
             (vec![("cache-control", "Max-Age = \"60\"")], Some(60)),
-            (vec![("cache-control", "max-age=60"), ("cache-control", "max-age=10")], Some(10)),
+            (
+                vec![("cache-control", "max-age=60"), ("cache-control", "max-age=10")],
+                Some(10),
+            ),
             (vec![("cache-control", "max-age=60"), ("age", "61")], Some(0)),
             (vec![("cache-control", "max-age=60"), ("age", "-1")], Some(60)),
             (vec![("cache-control", "max-age=99999999999999999999")], Some(u64::MAX)),

@@ -85,7 +85,13 @@ mod tests {
     #[test]
     fn an_answer_shortens_the_time_to_the_next_but_never_lengthens_it() {
         let mut dice = Dice::new(7);
-        for (fresh_for, seconds) in [(None, 300), (Some(3600), 300), (Some(60), 60), (Some(0), 10), (Some(9), 10)] {
+        for (fresh_for, seconds) in [
+            (None, 300),
+            (Some(3600), 300),
+            (Some(60), 60),
+            (Some(0), 10),
+            (Some(9), 10),
+        ] {
             for _ in 0..100 {
                 let next = PACE.until_next(fresh_for.map(Duration::from_secs), &mut dice);
                 assert!(within_a_tenth(next, seconds), "{fresh_for:?}: {next:?}");

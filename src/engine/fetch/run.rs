@@ -33,7 +33,9 @@ pub(in crate::engine) fn wake(scope: ScopeId, office: &mut Office<'_, '_>) {
         }
     }
     for id in late {
-        let Some((resource, dice)) = find(id, office) else { continue };
+        let Some((resource, dice)) = find(id, office) else {
+            continue;
+        };
         let ended = resource.failed("the host never told of an answer".to_owned(), now, dice);
         end(id, ended, office);
     }
@@ -43,7 +45,10 @@ pub(in crate::engine) fn wake(scope: ScopeId, office: &mut Office<'_, '_>) {
     for id in expired {
         office.memory.tally.count(Counter::FetchExpired);
         if let Some((resource, _)) = find(id, office) {
-            let line = format!("{}: older than `staleFor`, and not used any more", resource.what.label());
+            let line = format!(
+                "{}: older than `staleFor`, and not used any more",
+                resource.what.label()
+            );
             office.fx.push(Effect::Log(Level::Warn, line));
         }
         changed(id, office);
@@ -72,7 +77,9 @@ fn send(id: ResourceId, office: &mut Office<'_, '_>) {
         return;
     };
     let attempt = fetcher.next();
-    let outgoing = fetcher.get_mut(id).and_then(|(resource, _)| resource.send(attempt, now));
+    let outgoing = fetcher
+        .get_mut(id)
+        .and_then(|(resource, _)| resource.send(attempt, now));
     if let Some(outgoing) = outgoing {
         office.dispatch(outgoing, Box::new(Attempt { id, attempt }));
     }
@@ -114,7 +121,11 @@ fn end(id: ResourceId, ended: Ended, office: &mut Office<'_, '_>) {
         }
         Ended::Failed(problem) => {
             office.memory.tally.count(Counter::FetchFailed);
-            let what_serves = if good { "the last good ones serve" } else { "there are none" };
+            let what_serves = if good {
+                "the last good ones serve"
+            } else {
+                "there are none"
+            };
             let line = format!("{label} cannot be fetched: {problem}; {what_serves}");
             office.fx.push(Effect::Log(Level::Warn, line));
         }

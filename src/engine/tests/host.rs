@@ -341,6 +341,11 @@ impl World {
         });
     }
 
+    /// The stream of a request is gone.
+    pub(super) fn close(&mut self, request: RequestId) {
+        self.with(|engine, _, _, fx| engine.close(request, fx));
+    }
+
     pub(super) fn wake(&mut self) {
         self.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
     }

@@ -43,7 +43,7 @@ impl AccessLog {
     /// # Errors
     /// When none comes; the error holds the lines that did.
     pub async fn wait_for(&self, wanted: impl Fn(&Entry) -> bool) -> Result<Entry> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let entries = self.entries();
             if let Some(entry) = entries.iter().rev().find(|entry| wanted(entry)) {
@@ -62,7 +62,7 @@ impl AccessLog {
     /// # Errors
     /// When none comes.
     pub async fn after(&self, before: usize) -> Result<Entry> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let mut entries = self.entries();
             if entries.len() > before {

@@ -47,7 +47,7 @@ impl Client {
             source: None,
             protocol: Protocol::Http1,
             tls: None,
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
         }
     }
 

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::policy_folder::PolicyFolder;
 use crate::{Context as _, Result, tools};
 
-const START: Duration = Duration::from_secs(30);
-const PUSH: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(90);
+const PUSH: Duration = Duration::from_secs(30);
 /// The admin interface answers on the thread that compiles a module first, which takes a while on a busy machine.
 const ADMIN: Duration = Duration::from_secs(60);
 

@@ -31,7 +31,7 @@ pub const UPSTREAM: &str = "upstream.internal";
 const PORTS: [u16; 6] = [18000, 18002, 8081, 19000, 19001, 19003];
 const ADMIN: u16 = 19000;
 const METRICS: u16 = 19001;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A running Envoy Gateway. All of it ends when this is dropped.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl EnvoyGateway {
     /// Waits until `wanted` accepts an object of Envoy Gateway or of the Gateway API, and gives it.
     ///
     /// # Errors
-    /// When that does not come within a minute; the error holds the object as it is.
+    /// When that does not come within two minutes; the error holds the object as it is.
     pub async fn wait_for(
         &self,
         api: &str,
@@ -140,7 +140,7 @@ impl EnvoyGateway {
     /// listeners.
     ///
     /// # Errors
-    /// When there is no Deployment within a minute, or Envoy does not get ready; the error holds the end of its log.
+    /// When there is no Deployment within two minutes, or Envoy does not get ready; the error holds the end of its log.
     pub async fn proxy(&self, namespace: &str, name: &str) -> Result<Proxy> {
         let deployment = self.deployment(namespace, name).await?;
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];

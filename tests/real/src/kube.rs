@@ -21,7 +21,7 @@ pub use watch::{Change, Watch};
 /// Under which name the fields that we apply are owned.
 const FIELD_MANAGER: &str = "regionguard-mesh";
 /// How long a kind may take from its definition until it is served.
-const KIND: Duration = Duration::from_secs(10);
+const KIND: Duration = Duration::from_secs(60);
 
 /// A client with all rights. Cheap to clone: all clones share a connection.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use crate::Result;
 use crate::error::Context as _;
 use crate::kube::{Change, Kube};
 
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 
 /// What a volume is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -97,7 +97,7 @@ pub async fn look(server: &Workload, answer: impl Future<Output = Result<Respons
 
 /// The first request in the log behind so many lines. A connection that was refused has a line, too, which may come late.
 async fn request_after(server: &Workload, lines: usize) -> Result<Entry> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let mut entries = server.access_log().entries().into_iter().skip(lines);
         if let Some(entry) = entries.find(|entry| !entry.text("method").is_empty()) {

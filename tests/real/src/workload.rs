@@ -28,8 +28,8 @@ pub const WORKLOAD_PORT: u16 = 17_080;
 /// The port under which other workloads know the service. In Envoy: `outbound|17000||NAME.NAMESPACE.svc.cluster.local`.
 pub const SERVICE_PORT: u16 = 17_000;
 
-const READY: Duration = Duration::from_secs(30);
-const WAIT: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(90);
+const WAIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A running workload. It ends when this is dropped; its objects in the API stay, as those of a pod whose node is lost.

@@ -270,7 +270,7 @@ impl Site {
         let log = self.envoy.access_log();
         let began = Instant::now();
         // Lines are written a little after their requests are answered.
-        while log.entries().len() < count && began.elapsed() < Duration::from_secs(5) {
+        while log.entries().len() < count && began.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let lines = log.entries();

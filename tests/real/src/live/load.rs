@@ -17,7 +17,7 @@ use crate::Result;
 const KEPT: usize = 3;
 const PAUSE: Duration = Duration::from_millis(6);
 const FRESH: Duration = Duration::from_millis(25);
-const WRITTEN: Duration = Duration::from_secs(10);
+const WRITTEN: Duration = Duration::from_secs(30);
 
 /// What the paths of the load begin with.
 const KINDS: [&str; 3] = ["open", "odd", "never"];

@@ -18,7 +18,7 @@ pub const WORKERS: usize = 2;
 pub const IN_FORCE: Duration = Duration::from_secs(2);
 
 /// How long anything may take that has no limit of its own.
-pub const WAIT: Duration = Duration::from_secs(20);
+pub const WAIT: Duration = Duration::from_secs(60);
 const TRIES: usize = 100;
 
 /// A workload, and what is pushed to it.

@@ -34,7 +34,7 @@ impl Authorizer {
         command.args(["-http", "0", "-grpc", "0"]);
         let mut process = Process::start("extauthz", command, &log)?;
         let port = process
-            .wait_until(Duration::from_secs(20), async || {
+            .wait_until(Duration::from_secs(60), async || {
                 let log = std::fs::read_to_string(&log).ok()?;
                 let address = log
                     .lines()

@@ -14,7 +14,7 @@ pub(crate) const REST: [&str; 4] = [
     "envoy.filters.http.router",
 ];
 
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 
 /// Istio makes a TrafficExtension of each WasmPlugin; the filter's name says so at both ends.
 const PLUGIN: (&str, &str) = ("extensions.istio.io/trafficextension/", "~istio-translated-wasmplugin");

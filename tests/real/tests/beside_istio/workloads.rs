@@ -98,7 +98,7 @@ pub(crate) async fn identity(mesh: Arc<Mesh>) -> Result<()> {
     )
     .await?;
     let request = Request::new("GET", "/service");
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while Client::Plain.ask(&api, &request).await.is_ok() {
         assert!(Instant::now() < deadline, "a plain request still passes");
         tokio::time::sleep(Duration::from_millis(50)).await;
