@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real bench lint fmt clean
+.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real fuzz bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -42,7 +42,8 @@ up: build ## the same two regions, kept running, with curl commands to try
 	@echo "the demo: builds once, in about a minute"
 	@cargo run --quiet --profile tools -p two-regions -- up
 
-istio-up: setup-real build cli ## a real Istio mesh of two regions on this machine, guarded, with commands to try: needs Go
+istio-up: build cli ## a real Istio mesh of two regions on this machine, guarded, with commands to try: needs Go
+	@scripts/setup mesh
 	@echo "the mesh: builds once, in about two minutes"
 	@cargo run --quiet --profile tools -p regionguard-mesh --bin istio-up
 
@@ -62,13 +63,12 @@ test-browser: setup ## the kernel's pure parts on wasm32-unknown-unknown
 test-envoy: build ## end to end, on a real Envoy
 	cargo test -p regionguard-harness -p two-regions
 
-setup-real: ## build the servers of the real mesh with Go: once, in about 15 minutes
+setup-real: ## build the servers of the real mesh with Go, fetch two identity providers: once, in about 15 minutes
 	@scripts/setup real
 
-# Without Go nothing of it runs, and that is said; with REQUIRE_ALL set it is a failure.
-test-real: build ## end to end, in a real Istio mesh: needs Go
-	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ -z "$(REQUIRE_ALL)" ] || exit $$code; \
-		echo "test-real: left out: everything (the mesh, the image, Envoy Gateway), because the servers cannot be built here"; exit 0; }; \
+# What the machine cannot run is left out, and that is said; with REQUIRE_ALL set it is a failure.
+test-real: build ## end to end, in a real Istio mesh and with real identity providers: needs Go, Java, Maven
+	@scripts/setup real || { code=$$?; [ $$code -eq 3 ] && [ -z "$(REQUIRE_ALL)" ] || exit $$code; }; \
 	exec scripts/test-mesh
 
 # One of each minor version that is supported. The package of 1.38.3 has no V8.
@@ -89,6 +89,13 @@ image: build ## build the OCI image of the module, into target/image
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
+
+# Each target for so many seconds; further settings stand in the script's head.
+TIME := 60
+
+fuzz: setup ## fuzz the parsers of tokens and key sets: TIME=60 seconds each
+	@scripts/setup host-cxx
+	@TIME=$(TIME) KEEP=$(KEEP) scripts/fuzz
 
 lint: setup ## format, clippy with denied warnings, licences
 	@scripts/setup cargo-deny

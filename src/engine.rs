@@ -3,6 +3,7 @@
 //! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
 
 mod authorize;
+mod connection;
 mod deferred;
 mod effects;
 mod exchange;
@@ -10,6 +11,7 @@ mod fetch;
 mod forward;
 mod host;
 mod scope;
+mod sender;
 #[cfg(test)]
 mod tests;
 mod waiting;

@@ -5,9 +5,11 @@
 mod authenticate;
 mod base64url;
 mod bearer;
+mod binding;
 mod budget;
 mod claims;
 mod der;
+mod federation;
 mod jwk;
 mod jwks;
 mod jws;
@@ -15,6 +17,9 @@ mod key_ring;
 mod key_table;
 mod keys;
 mod provider;
+mod revocation;
+mod roca;
+mod sources;
 mod strict_json;
 mod subject;
 mod verify;
@@ -22,20 +27,27 @@ mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
+pub use binding::{Binding, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
 pub use jwks::read_jwks;
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
 pub use key_table::{KeyTable, SharedKey};
-pub use keys::{Algorithm, KeyType, PublicKey};
+pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
-pub use subject::{Claims, Identity, Subject};
+pub use revocation::{
+    FingerprintKey, Full, Kind, LIST_PARTS, ListError, ListReader, Part, Pushed, RevocationList, RevokedSet,
+    STATUS_LIST_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
+};
+pub use sources::{Presented, TokenSource, TokenSources, same_name};
+pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
-pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, workload};
+pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, trust_domain_name, workload};
 
 #[cfg(test)]
 #[cfg(feature = "ring")]

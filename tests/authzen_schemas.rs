@@ -19,6 +19,7 @@ use jsonschema::Validator;
 use regionguard::Response;
 use regionguard::center::Answer;
 use regionguard::engine::{Effect, Effects, Outcome};
+use regionguard::request::{Headers, encode};
 use serde_json::{Value as Json, json};
 
 /// The folder of the schemas, where it is.

@@ -36,6 +36,7 @@ fn every_example_loads() {
             let bundle = match block.title.as_str() {
                 "bundle" => yaml(&block.text, &at),
                 "document" => framed(vec![yaml(&block.text, &at)]),
+                "documents" => framed(yaml(&block.text, &at).as_array().expect("a list").clone()),
                 "rule" => framed(vec![policy_of(&yaml(&block.text, &at))]),
                 "refused" => {
                     check_refused(&framed(vec![policy_of(&yaml(&block.text, &at))]), &block.next, &at);
@@ -93,7 +94,17 @@ fn links_lead_somewhere() {
 fn every_field_of_the_documents_is_described() {
     let page = read(Path::new("docs/documents.md"));
     let (supported, later) = page.split_once("## Not supported yet").expect("the section");
-    for file in ["root", "trust", "region", "keys", "claims", "policy", "rule", "forward"] {
+    for file in [
+        "root",
+        "trust",
+        "region",
+        "keys",
+        "claims",
+        "policy",
+        "rule",
+        "forward",
+        "revocations",
+    ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
         for name in listed(&source, "fields: &[") {
             assert!(
@@ -414,6 +425,7 @@ fn framed(mut documents: Vec<Value>) -> Value {
                 "spec": {
                     "issuer": "identity.global.com",
                     "audiences": [format!("api.{name}.com")],
+                    "trustDomains": [format!("prod.{name}.example")],
                     "keys": {"jwks": {"keys": [key]}},
                     "center": {"cluster": format!("center-{name}")}
                 }

@@ -14,6 +14,7 @@ use driven::{Driven, bearer, block};
 use regionguard::Response;
 use regionguard::engine::{Effect, Effects, Outcome};
 use regionguard::reason::Reason;
+use regionguard::request::{Headers, encode};
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::{Value as Json, json};
 

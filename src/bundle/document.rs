@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{Algorithm, ClaimMapping, KeyRing, SpiffePattern};
+use crate::identity::{Algorithm, ClaimMapping, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -22,10 +22,14 @@ pub struct Bundle {
     pub version: u64,
     /// The operator's static facts about where the filter stands.
     pub trust: Trust,
+    /// Where tokens are looked for.
+    pub tokens: TokenSources,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.
     pub policies: Vec<Policy>,
+    /// The lists of what is revoked, sorted by name.
+    pub revocations: Vec<Revocations>,
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -39,6 +43,30 @@ pub struct Trust {
     pub peer_verification: bool,
     /// `direction: any`: requests are served in a sidecar's outbound listener, too.
     pub any_direction: bool,
+    /// Proxies in front, of whose headers some count; of several that a peer may be, the first.
+    pub edges: Vec<Edge>,
+}
+
+/// An entry of `trust.edges`: what tells it, and what of its word counts.
+#[derive(Debug)]
+pub struct Edge {
+    /// It connects from one of these…
+    pub networks: Vec<IpNet>,
+    /// … or its own certificate names one of these.
+    pub workloads: Vec<SpiffePattern>,
+    /// Where it says from which address its caller came; `None`: nowhere.
+    pub address: Option<AddressHeader>,
+    /// The header in which it says which certificate its caller has shown, in lower case; `None`: nowhere.
+    pub certificate: Option<String>,
+}
+
+/// `addressHeader` and `hops`.
+#[derive(Debug)]
+pub struct AddressHeader {
+    /// The header's name, in lower case.
+    pub name: String,
+    /// Which of its entries counts, from the right; 1 is the last.
+    pub hops: usize,
 }
 
 /// A Region document.
@@ -50,6 +78,8 @@ pub struct Region {
     pub issuer: String,
     /// Of which `aud` must hold one, where this Region is the local one.
     pub audiences: Vec<String>,
+    /// The SPIFFE trust domains whose workloads are at home here; no other Region has them.
+    pub trust_domains: Vec<String>,
     /// What verifies its tokens.
     pub keys: Keys,
     /// Where the token holds region, permissions and roles.
@@ -155,6 +185,8 @@ pub struct Acceptance {
     pub permissions: Vec<Wildcard>,
     /// The roles that are kept.
     pub roles: Vec<Wildcard>,
+    /// The workloads of the home region's trust domains that count here.
+    pub workloads: Vec<SpiffePattern>,
 }
 
 /// A word, or the beginning of one: `read:profile`, `read:*`.
@@ -275,6 +307,8 @@ pub struct From {
 pub enum IdentityNeed {
     /// A valid token (the default for allow and defer; a deny that says so holds for those with a token).
     Required,
+    /// A workload that counts here, by the certificate of its connection; no token is needed.
+    Workload,
     /// Public: for allow and defer, whoever asks.
     None,
     /// A deny that says nothing: it holds for everybody.
@@ -321,4 +355,89 @@ pub struct Defer {
     pub claims: Vec<String>,
     /// `reasonUser: pass`: the caller is told the center's `reason_user`.
     pub pass_reason: bool,
+}
+
+/// A Revocations document.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    /// `metadata.name`.
+    pub name: String,
+    /// Single tokens.
+    pub tokens: Vec<RevokedToken>,
+    /// All tokens of a subject up to a time.
+    pub subjects: Vec<RevokedSubject>,
+    /// All tokens of a session.
+    pub sessions: Vec<RevokedSession>,
+    /// All tokens that a key signed.
+    pub keys: Vec<RevokedKey>,
+}
+
+impl Revocations {
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let Self {
+            name: _,
+            tokens,
+            subjects,
+            sessions,
+            keys,
+        } = self;
+        [tokens.len(), subjects.len(), sessions.len(), keys.len()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevokedToken {
+    /// `iss`.
+    pub issuer: String,
+    /// `jti`.
+    pub jti: String,
+    /// The token's `exp`, in seconds since the Unix epoch: after it the entry is of no use.
+    pub expires: Option<f64>,
+}
+
+/// The tokens of a subject up to a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevokedSubject {
+    /// The home region's name.
+    pub home: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// In seconds since the Unix epoch: tokens whose `iat` is before it are revoked, and those without one.
+    pub not_before: f64,
+}
+
+/// The tokens of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokedSession {
+    /// `iss`.
+    pub issuer: String,
+    /// `sid`.
+    pub sid: String,
+}
+
+/// The tokens that a key signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokedKey {
+    /// A Region's key of this name.
+    Named {
+        /// The home region's name.
+        region: String,
+        /// `kid`.
+        kid: String,
+    },
+    /// The key itself, whatever its name: SHA-256 of its canonical JWK (RFC 7638).
+    Thumbprint([u8; 32]),
 }

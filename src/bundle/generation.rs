@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, RegionClaim};
+use crate::identity::{ClaimPath, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -29,12 +29,16 @@ pub struct Generation {
     pub regions: Vec<Region>,
     /// The operator's part.
     pub trust: Trust,
+    /// Where tokens are looked for.
+    pub tokens: TokenSources,
     /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer and claim mapping.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
     pub networks: Networks<RegionId>,
     /// The policies as an index.
     pub policies: PolicySet,
+    /// What is revoked.
+    pub revocations: Pushed,
     /// The headers that are removed from every request, whatever its verdict.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -53,8 +57,10 @@ impl Generation {
             name,
             version,
             trust,
+            tokens,
             regions,
             policies,
+            revocations,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
@@ -65,10 +71,12 @@ impl Generation {
             digest,
             local,
             trust,
+            tokens,
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),
             regions,
+            revocations: Pushed::new(revocations),
             strip,
             warnings,
         }

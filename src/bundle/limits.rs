@@ -24,8 +24,10 @@ pub const TEXT: usize = 1_024;
 pub const REGIONS: usize = 64;
 /// ZeroTrustPolicy documents.
 pub const POLICIES: usize = 1_000;
+/// Revocations documents.
+pub const REVOCATION_DOCUMENTS: usize = 64;
 /// Documents of every kind.
-pub const DOCUMENTS: usize = 1_064;
+pub const DOCUMENTS: usize = 1_128;
 
 /// Rules of all policies.
 pub const RULES: usize = 20_000;
@@ -33,16 +35,23 @@ pub const RULES: usize = 20_000;
 pub const EXPANSIONS: usize = 200_000;
 /// Places in the index, summed over all rules: for each path its segments and methods, in the trie of each host that gets one. One takes up to 50 bytes, and twice that while a table grows.
 pub const INDEX: usize = 4_000_000;
-/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `selector.hosts` of one policy, `trust.hosts`.
+/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `workloads` of one entry of `accepts`, `selector.hosts` of one policy, `trust.hosts`, `peers` of one edge.
 pub const RULE_ITEMS: usize = 256;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
+/// `trust.edges`.
+pub const EDGES: usize = 16;
+/// `hops` of one edge.
+pub const HOPS: u64 = 16;
 /// `context` restrictions of one kind in one policy.
 pub const RESTRICTIONS: usize = 16;
 /// `forward.claims` of one policy.
 pub const FORWARD_CLAIMS: usize = 32;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
+
+/// `tokens.sources`.
+pub const TOKEN_SOURCES: usize = 8;
 
 /// Keys of one Region.
 pub const KEYS: usize = 64;
@@ -54,7 +63,14 @@ pub const KEY_TEXT: usize = 16 << 10;
 pub const ALGORITHMS: usize = 16;
 /// `audiences` of one Region.
 pub const AUDIENCES: usize = 32;
+/// `trustDomains` of one Region.
+pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
 /// `networks` of one Region.
 pub const NETWORKS: usize = 4_096;
+
+/// Entries of all Revocations documents.
+pub const REVOCATIONS: usize = 10_000;
+/// `keys` of one Revocations document.
+pub const REVOKED_KEYS: usize = 256;

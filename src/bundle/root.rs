@@ -3,17 +3,18 @@
 use super::RegionId;
 use super::cross;
 use super::diagnostic::{Problem, Read, Sink, short};
-use super::document::{Bundle, Policy, Region};
+use super::document::{Bundle, Policy, Region, Revocations};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{policy, region, trust};
+use super::{policy, region, revocations, tokens, trust};
 use crate::context::Networks;
+use crate::identity::TokenSources;
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
-    fields: &["region", "metadata", "trust", "documents"],
+    fields: &["region", "metadata", "trust", "tokens", "documents"],
     later: &["layers", "candidate", "override"],
 };
 
@@ -32,7 +33,7 @@ const METADATA: Shape = Shape {
     later: &[],
 };
 
-const LATER_KINDS: &[&str] = &["DeviceIssuer", "Revocations", "Grants", "PolicyTest"];
+const LATER_KINDS: &[&str] = &["DeviceIssuer", "Grants", "PolicyTest"];
 
 /// What the documents of a bundle refer to.
 pub(super) struct Known<'k> {
@@ -49,6 +50,7 @@ pub(super) struct Known<'k> {
 enum Kind {
     Region,
     Policy,
+    Revocations,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
         match self {
             Self::Region => "Region",
             Self::Policy => "ZeroTrustPolicy",
+            Self::Revocations => "Revocations",
         }
     }
 }
@@ -74,6 +77,7 @@ pub(super) struct Documents {
     pub(super) region: Option<String>,
     pub(super) regions: Vec<Placed<Region>>,
     pub(super) policies: Vec<Placed<Policy>>,
+    pub(super) revocations: Vec<Placed<Revocations>>,
 }
 
 /// A document and its place among `documents`.
@@ -93,24 +97,35 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let fields = at.fields(&BUNDLE, sink)?;
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
+    let tokens = fields.optional("tokens", sink, |at, sink| tokens::read(at, sink));
     // Templates are judged as far as they can be, whatever is wrong with `trust`; what `trust` may have meant is not held against them.
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
     let peer_verification = trust.is_err() || told.is_some_and(|trust| trust.peer_verification);
     let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
-    let networks = cross::check(&documents, sink);
+    let no_tokens = TokenSources::default();
+    let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref).unwrap_or(&no_tokens);
+    let networks = cross::check(&documents, told_tokens, sink);
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
+    let tokens = tokens?.unwrap_or_default();
     complete?;
+    revocations::check(&documents, sink);
     cross::warn_of_the_useless(&documents, sink);
     let bundle = Bundle {
         region: documents.region,
         name,
         version,
         trust,
+        tokens,
         regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
         policies: documents.policies.into_iter().map(|placed| placed.document).collect(),
+        revocations: documents
+            .revocations
+            .into_iter()
+            .map(|placed| placed.document)
+            .collect(),
     };
     Ok((bundle, networks?))
 }
@@ -144,7 +159,7 @@ fn documents(
     };
     let region = bundle.optional("region", sink, |at, sink| policy::region_name(at, &known, sink));
     let mut complete = Ok(());
-    let (mut regions, mut policies) = (Vec::new(), Vec::new());
+    let (mut regions, mut policies, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (value, header)) in items(list.value).iter().zip(&headers).enumerate() {
         let (header, spec) = match (header, value.member("spec")) {
             (Ok(header), Some(spec)) => (header, spec),
@@ -164,12 +179,15 @@ fn documents(
             }
             Kind::Policy => policy::read(&header.name, &spec, &known, sink)
                 .map(|document| policies.push(Placed { index, document })),
+            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                .map(|document| revoked.push(Placed { index, document })),
         };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
     regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
     policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),
@@ -180,6 +198,7 @@ fn documents(
             region,
             regions,
             policies,
+            revocations: revoked,
         },
         complete.and(known_region),
     ))
@@ -217,7 +236,11 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
         }
     }
     let count = |kind: Kind| headers.iter().flatten().filter(|header| header.kind == kind).count();
-    for (kind, limit) in [(Kind::Region, limits::REGIONS), (Kind::Policy, limits::POLICIES)] {
+    for (kind, limit) in [
+        (Kind::Region, limits::REGIONS),
+        (Kind::Policy, limits::POLICIES),
+        (Kind::Revocations, limits::REVOCATION_DOCUMENTS),
+    ] {
         if count(kind) > limit {
             let message = format!(
                 "too many documents of kind {}: {}, {limit} at most",
@@ -233,7 +256,7 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
 fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     let fields = at.fields(&DOCUMENT, sink)?;
     let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
-    let kinds = [(Kind::Region.name(), Kind::Region), (Kind::Policy.name(), Kind::Policy)];
+    let kinds = [Kind::Region, Kind::Policy, Kind::Revocations].map(|kind| (kind.name(), kind));
     let kind = fields.required("kind", sink, |at, sink| at.word_or_later(&kinds, LATER_KINDS, sink));
     let name = fields.required("metadata", sink, |at, sink| {
         let fields = at.fields(&METADATA, sink)?;

@@ -1,28 +1,29 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::Input;
+use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
+use super::sender;
 use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
-use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Refused, Scheme, SpiffeId, Token, TrustView, credential,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Refused, Scheme, SpiffeId, Token, TrustView,
+    counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
-    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
 use crate::time::Now;
@@ -137,12 +138,34 @@ impl Case<'_> {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Default)]
+pub(super) struct Peer {
+    workload: Option<SpiffeId>,
+    /// The workload's home region, where it counts here.
+    service: Option<RegionId>,
+}
+
+impl Peer {
+    /// The workload that the certificate names.
+    pub(super) fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+
+    /// The home region of a workload that counts here.
+    pub(super) fn service(&self) -> Option<RegionId> {
+        self.service
+    }
+}
+
 /// A request that has a single meaning.
 pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
+    headers: Headers<'a>,
     credential: Credential<'a>,
+    presented: Presented<'a>,
 }
 
 impl Bench<'_, '_> {
@@ -150,11 +173,23 @@ impl Bench<'_, '_> {
     pub(super) fn judge(&mut self, id: ScopeId, input: Input<'_>, fx: &mut Effects) -> Judged {
         let generation = Rc::clone(&self.scope.generation);
         let mut removals = Vec::new();
-        let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
+        let mut presented = Presented::new(&generation.tokens);
+        let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
         // A request that has waited lost them when it came.
-        if self.is_first() {
+        if self.patience.is_first() {
             fx.list
                 .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
+        }
+        // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
+        let without_token = head.ok().and_then(|head| presented.take_query(head.path));
+        let head = head.map(|head| RequestHead {
+            path: without_token.as_deref().unwrap_or(head.path),
+            ..head
+        });
+        if let Some(path) = &without_token
+            && self.patience.is_first()
+        {
+            fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
             generation: Rc::clone(&generation),
@@ -176,7 +211,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, &generation))
+            .and_then(|head| understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -188,10 +223,6 @@ impl Bench<'_, '_> {
         let judged = self.rule(id, local, &request, &candidates, &mut case);
         self.scope.candidates = candidates;
         judged
-    }
-
-    fn is_first(&self) -> bool {
-        matches!(self.patience, Patience::First)
     }
 
     /// What the policies say, and who asks as far as they want to know.
@@ -206,13 +237,17 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         if policies.needs_source(candidates) {
-            case.source = Some(self.source(&generation));
+            case.source = Some(self.source(request.headers, &generation));
         }
-        let workload = policies.needs_workload(candidates).then(|| self.workload(&generation));
+        let mut peer = policies
+            .needs_workload(candidates)
+            .then(|| self.peer(request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
-            workload: workload.as_ref().and_then(Option::as_ref),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service: peer.as_ref().and_then(Peer::service),
+            token_refused: false,
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -220,19 +255,29 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, missing) = match self.identify(request.credential, &generation, local) {
-            Ok(who) => (who, Refused::from(Reason::IdentityMissing)),
-            Err(refused) => (None, refused),
+        let (who, refused) = match self.identify(request, &generation, local) {
+            Ok(who) => (who, None),
+            Err(refused) => (None, Some(refused)),
         };
+        if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
+            peer = Some(self.peer(request.headers, &generation, local));
+        }
+        let service = peer.as_ref().and_then(Peer::service);
+        case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
-        case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
-            ..anonymous
+            source: case.source.unwrap_or_default(),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service,
+            token_refused: refused.is_some(),
+            local,
+            at: self.now.wall,
+            regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
         // What is public lets the request in whoever sends it; all else may depend on who does.
-        if let Some(awaits) = missing.awaits
+        if let Some(awaits) = refused.and_then(|refused| refused.awaits)
             && !matches!(ruling, Ruling::Allow { .. })
             && let Some(waits) = self.hope(awaits, case)
         {
@@ -241,13 +286,13 @@ impl Bench<'_, '_> {
         self.enact(
             id,
             ruling,
-            missing.reason,
+            refused.map(|refused| refused.reason),
             Ruled {
                 request,
                 candidates,
                 case,
                 who: who.as_deref(),
-                workload,
+                peer,
             },
         )
     }
@@ -255,11 +300,11 @@ impl Bench<'_, '_> {
     /// Who asks; `None` for an anonymous request.
     fn identify(
         &mut self,
-        credential: Credential<'_>,
+        request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
     ) -> Result<Option<Rc<Authenticated>>, Refused> {
-        let token = match credential {
+        let token = match request.credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
             Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
@@ -268,31 +313,53 @@ impl Bench<'_, '_> {
         let Token {
             text,
             scheme: Scheme::Bearer,
-            ..
+            place,
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
             return Err(Reason::IdentityScheme.into());
         };
+        if !request
+            .presented
+            .may_authorise(place, &request.head, &request.authority)
+        {
+            return Err(Reason::CrossSite.into());
+        }
+        let Scope {
+            authenticator,
+            workloads,
+            keys,
+            ..
+        } = &mut *self.scope;
         let view = TrustView {
+            keys,
             regions: &generation.regions,
-            keys: &self.scope.keys,
             local,
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let attrs = self.attrs;
-        let peer = || direct_peer(attrs);
-        let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
-        if self.is_first() {
+        let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
+        let address = || connection.address();
+        let (found, known) =
+            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
+        if self.patience.is_first() {
             self.tally.count(if known {
                 Counter::TokenCacheHit
             } else {
                 Counter::TokenCacheMiss
             });
         }
-        found.map(Some)
+        let who = found?;
+        if !generation.revocations.is_empty()
+            && generation
+                .revocations
+                .revokes(&who.identity, self.now.wall.numeric_date())
+        {
+            return Err(Reason::TokenRevoked.into());
+        }
+        // Last, because it may cost a signature, and because a proof counts once.
+        sender::check(&who.identity, &connection)?;
+        Ok(Some(who))
     }
 
     /// What to wait for, where that may help in time.
@@ -319,24 +386,31 @@ impl Bench<'_, '_> {
         })
     }
 
-    fn source(&self, generation: &Generation) -> Source {
-        let address = direct_peer(self.attrs);
+    fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
+        let address = self.connection(headers, generation).address();
         Source {
             address,
             region: address.and_then(|address| generation.networks.find(address)),
         }
     }
 
-    /// The workload at the other end; none where nobody has validated its certificate.
-    fn workload(&mut self, generation: &Generation) -> Option<SpiffeId> {
-        if !generation.trust.peer_verification {
-            return None;
-        }
-        self.scope.workloads.find(&self.attrs.peer_certificate()?)
+    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it.
+    fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
+        let connection = self.connection(headers, generation);
+        let workload = connection.workload();
+        let service = workload
+            .as_ref()
+            .and_then(|workload| counting_home(workload, local, &generation.regions))
+            .filter(|_| !connection.is_edge());
+        Peer { workload, service }
+    }
+
+    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+        Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 
     /// Turns a ruling into a decision, or into a question.
-    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, mut ruled: Ruled<'_, '_>) -> Judged {
+    fn enact(&mut self, id: ScopeId, ruling: Ruling, refused: Option<Reason>, mut ruled: Ruled<'_, '_>) -> Judged {
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
@@ -347,31 +421,47 @@ impl Bench<'_, '_> {
                 };
                 ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
             }
-            Ruling::NeedsIdentity { by } => ruled
-                .case
-                .deny(missing, policies.label(by), DecidedBy::Inline, None, None),
+            Ruling::NeedsIdentity { by, reason } => {
+                let reason = refused.unwrap_or(reason);
+                ruled
+                    .case
+                    .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
+            }
             Ruling::Allow { reason, by } => {
                 let decided_by = if matches!(by, By::Policy(_)) {
                     DecidedBy::Default
                 } else {
                     DecidedBy::Inline
                 };
-                ruled
-                    .case
-                    .allow(reason, policies.label(by), decided_by, ruled.forwarded())
+                let label = policies.label(by);
+                match ruled.forwarded() {
+                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
+                }
             }
             Ruling::Defer { by, options, .. } => {
-                let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
+                let source = ruled
+                    .case
+                    .source
+                    .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
                 ruled.case.source = Some(source);
-                let workload = ruled
-                    .workload
-                    .take()
-                    .unwrap_or_else(|| self.workload(&ruled.case.generation));
-                let forwarded = ruled.forwarded();
+                let peer = match (ruled.peer.take(), ruled.case.local) {
+                    (Some(peer), _) => peer,
+                    (None, Some(local)) => self.peer(ruled.request.headers, &Rc::clone(&ruled.case.generation), local),
+                    (None, None) => Peer::default(),
+                };
+                ruled.case.home = ruled.case.home.or(peer.service);
+                let forwarded = match ruled.forwarded() {
+                    Ok(forwarded) => forwarded,
+                    Err(reason) => {
+                        let label = ruled.case.generation.policies.label(By::Rule(by));
+                        return Judged::Decided(ruled.case.deny(reason, label, DecidedBy::Inline, None, None));
+                    }
+                };
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
-                    workload: workload.as_ref(),
+                    peer: &peer,
                     case: ruled.case,
                     by,
                     at: self.now.wall,
@@ -404,45 +494,39 @@ struct Ruled<'a, 'r> {
     case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
     /// `None`: nothing asked for it.
-    workload: Option<Option<SpiffeId>>,
+    peer: Option<Peer>,
 }
 
 impl Ruled<'_, '_> {
     /// What the upstream gets.
-    fn forwarded(&self) -> Forwarded {
-        let regions = &self.case.generation.regions;
-        let claims = self.who.and_then(|who| {
-            Some(Claims {
-                identity: &who.identity,
-                subject: &who.subject,
-                mapping: &regions.get(who.identity.home.index())?.claims,
-                foreign: Some(who.identity.home) != self.case.local,
-            })
-        });
-        let forwarding = self.case.generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
+    fn forwarded(&self) -> Result<Forwarded, Reason> {
+        let generation = &self.case.generation;
+        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
+        let forwarding = generation.policies.forwarding(self.candidates);
+        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = self.request.credential.place().is_some();
-        forwarded.strip_authorization |= ours && self.who.is_none();
+        let strip = forwarding.strip_token || self.who.is_none();
+        let place = self.request.credential.place().filter(|_| strip);
+        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.path = self
             .request
             .path
             .changed()
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
-        forwarded
+        Ok(forwarded)
     }
 }
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
+fn understand<'a>(
+    head: RequestHead<'a>,
+    headers: Headers<'a>,
+    presented: Presented<'a>,
+    generation: &Generation,
+) -> Result<Understood<'a>, Reason> {
     let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
-    let credential = match head.authorization_count {
-        0 => Credential::None,
-        1 => credential(values)?,
-        _ => return Err(Reason::TokenAmbiguous),
-    };
+    let credential = presented.credential(&head)?;
     let tunnel = head.is_connect() || head.upgrade;
     let path = if head.is_connect() { &b"/"[..] } else { head.path };
     let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
@@ -458,10 +542,8 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
         head,
         authority,
         path,
+        headers,
         credential,
+        presented,
     })
-}
-
-fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {
-    parse_address(&attrs.direct_peer()?)
 }

@@ -12,6 +12,10 @@ pub trait Attrs {
     /// The peer's leaf certificate in PEM, percent-encoded or not; `None` where the connection has none. It may not have been validated.
     fn peer_certificate(&self) -> Option<Vec<u8>>;
 
+    /// The SHA-256 of the peer's leaf certificate in DER, as 64 hexadecimal digits; `None` where the connection has none. It may not have been validated, but the
+    /// peer has shown that it holds its key.
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>>;
+
     /// Whether the stream came in where a sidecar takes what its own workload sends to others.
     fn is_outbound(&self) -> bool;
 

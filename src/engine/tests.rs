@@ -14,6 +14,8 @@ mod decision_cache;
 #[cfg(feature = "ring")]
 mod documents;
 #[cfg(feature = "ring")]
+mod edges;
+#[cfg(feature = "ring")]
 mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
@@ -29,6 +31,15 @@ mod order;
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod revocations;
+#[cfg(feature = "ring")]
+mod sender;
+#[cfg(feature = "ring")]
+mod service;
+#[cfg(feature = "ring")]
+mod sources;
 #[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]

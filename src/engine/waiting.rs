@@ -28,6 +28,13 @@ pub(super) enum Patience {
     Until(Monotonic),
 }
 
+impl Patience {
+    /// Whether the request has not waited yet.
+    pub(super) fn is_first(self) -> bool {
+        matches!(self, Self::First)
+    }
+}
+
 /// What a request waits for.
 pub(super) struct Waits {
     pub(super) resource: ResourceId,
@@ -61,6 +68,7 @@ struct Copied {
     block: Vec<u8>,
     direct_peer: Option<Vec<u8>>,
     peer_certificate: Option<Vec<u8>>,
+    peer_certificate_digest: Option<Vec<u8>>,
 }
 
 /// A request that waits.
@@ -109,20 +117,30 @@ impl Waiting {
         attrs: &dyn Attrs,
         room: &WaitingRoom,
     ) -> Result<Box<Self>, Decision> {
-        let (direct_peer, peer_certificate) = (attrs.direct_peer(), attrs.peer_certificate());
-        let attributes = [&direct_peer, &peer_certificate].into_iter().flatten();
-        let bytes = attributes.fold(OWN_BYTES.saturating_add(headers.block_len()), |sum, attribute| {
-            sum.saturating_add(attribute.len())
-        });
+        let copied = Copied {
+            block: headers.to_block(),
+            direct_peer: attrs.direct_peer(),
+            peer_certificate: attrs.peer_certificate(),
+            peer_certificate_digest: attrs.peer_certificate_digest(),
+        };
+        let Copied {
+            block,
+            direct_peer,
+            peer_certificate,
+            peer_certificate_digest,
+        } = &copied;
+        let attributes = [direct_peer, peer_certificate, peer_certificate_digest];
+        let bytes = attributes
+            .into_iter()
+            .flatten()
+            .fold(OWN_BYTES.saturating_add(block.len()), |sum, attribute| {
+                sum.saturating_add(attribute.len())
+            });
         let Some(seat) = room.enter(bytes) else {
             return Err(waits.overloaded);
         };
         Ok(Box::new(Self {
-            copied: Copied {
-                block: headers.to_block(),
-                direct_peer,
-                peer_certificate,
-            },
+            copied,
             waits,
             _seat: seat,
         }))
@@ -173,6 +191,10 @@ impl Attrs for Copied {
 
     fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.peer_certificate.clone()
+    }
+
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        self.peer_certificate_digest.clone()
     }
 
     /// A request that may wait is none of these.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::binding::Binding;
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
@@ -12,7 +13,7 @@ use super::key_table::KeyTable;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json::{self, Object};
-use super::subject::{Claims, Granted, Identity, Subject};
+use super::subject::{Claims, Granted, Identity, SigningKey, Subject};
 use super::verify::SignatureVerifier;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
@@ -62,7 +63,7 @@ impl From<Reason> for Refused {
     }
 }
 
-/// A verified token at one enforcement point.
+/// A verified token at one enforcement point. Whether its sender may use it ([`Binding`]) is another question, which each request answers anew.
 #[derive(Debug)]
 pub struct Authenticated {
     /// What its home region says.
@@ -354,14 +355,18 @@ impl<'t, 'g> Unverified<'t, 'g> {
             (Err(refused), Ok(_)) => return Err(refused),
         };
         let key = key?;
-        // Binding to a sender needs a proof, which nothing here can check yet: without it the token is anybody's who stole it.
-        if claims.contains("cnf") {
-            return Err(Reason::TokenBound.into());
-        }
+        let binding = Binding::read(claims.get("cnf"))?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
         let times = standard.times;
+        let signed_by = SigningKey {
+            kid: jws
+                .header
+                .kid
+                .or_else(|| place.view.keys.ring(home)?.name_of(key).map(str::to_owned)),
+            thumbprint: *key.thumbprint(),
+        };
         let granted = Granted::read(&claims, &region.claims)?;
         let weight = Claims::weight_of(&claims);
         let identity = Identity {
@@ -371,6 +376,8 @@ impl<'t, 'g> Unverified<'t, 'g> {
             subject,
             audiences,
             times,
+            binding,
+            key: signed_by,
             claims: Claims::new(payload, weight),
         };
         Ok(Self {

@@ -241,7 +241,7 @@ fn the_lifetime_is_the_shorter_of_home_and_local() {
 }
 
 #[test]
-fn a_bound_token_is_refused_in_any_form() {
+fn a_token_that_is_bound_to_what_is_not_understood_is_refused() {
     let signer = Signer::ed25519("k", 1);
     let mut point = Point::with_keys(&[signer.jwk()]);
     for cnf in [

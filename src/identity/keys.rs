@@ -199,6 +199,12 @@ impl PublicKey {
     }
 }
 
+/// The thumbprint that `text` spells: 32 bytes in canonical base64url (RFC 7638 §3).
+#[must_use]
+pub fn thumbprint(text: &str) -> Option<[u8; 32]> {
+    base64url::decode(text)?.try_into().ok()
+}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

@@ -4,6 +4,7 @@ use core::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
+use super::binding::Binding;
 use super::claims::{self, ClaimMapping, Times};
 use super::strict_json::{self, Json, Object};
 use crate::bundle::RegionId;
@@ -25,8 +26,21 @@ pub struct Identity {
     pub audiences: Vec<String>,
     /// When it is valid.
     pub times: Times,
+    /// What its sender has to show.
+    pub binding: Binding,
+    /// What signed it.
+    pub key: SigningKey,
     /// All claims, as they were signed.
     pub claims: Claims,
+}
+
+/// The key that verified a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningKey {
+    /// Its name in the home region's set.
+    pub kid: Option<String>,
+    /// SHA-256 of its canonical JWK (RFC 7638).
+    pub thumbprint: [u8; 32],
 }
 
 /// All claims of a token, kept as they were signed and taken apart when one is first asked for: most policies ask for none but those in [`Identity`].
@@ -53,6 +67,17 @@ impl Claims {
     pub fn get(&self, name: &str) -> Option<&Value> {
         let read = || serde_json::from_str(&self.text).unwrap_or_default();
         self.members.get_or_init(read).get(name)
+    }
+
+    /// What stands at `path`: the claim of this whole name, or else names with dots between them, as [`ClaimPath`](super::ClaimPath) reads it.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Value> {
+        if let Some(whole) = self.get(path) {
+            return Some(whole);
+        }
+        let (first, rest) = path.split_once('.')?;
+        rest.split('.')
+            .try_fold(self.get(first)?, |value, name| value.as_object()?.get(name))
     }
 
     /// What the home region grants by them.
@@ -92,6 +117,7 @@ impl Identity {
             text_weight(&self.issuer),
             text_weight(&self.subject),
             sum(self.audiences.iter().map(|audience| text_weight(audience))),
+            self.key.kid.as_deref().map_or(0, text_weight),
             self.claims.weight(),
         ])
     }

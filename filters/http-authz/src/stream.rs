@@ -13,6 +13,8 @@ const DIRECT_PEER: &str = "filter_state\0regionguard.direct_peer";
 
 /// The peer's leaf certificate: PEM, percent-encoded.
 const PEER_CERTIFICATE: &str = "connection\0peer_certificate";
+/// The SHA-256 of the same, in hexadecimal: known to hosts that do not give the certificate itself, and less to copy.
+const PEER_CERTIFICATE_DIGEST: &str = "connection\0sha256_peer_certificate_digest";
 /// `envoy.config.core.v3.TrafficDirection` of this stream's listener, as an `int64`.
 const LISTENER_DIRECTION: &str = "xds\0listener_direction";
 /// `TrafficDirection.OUTBOUND`
@@ -63,6 +65,10 @@ impl Attrs for Stream<'_> {
 
     fn peer_certificate(&self) -> Option<Vec<u8>> {
         abi::property(PEER_CERTIFICATE)
+    }
+
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        abi::property(PEER_CERTIFICATE_DIGEST)
     }
 
     fn is_outbound(&self) -> bool {

@@ -130,6 +130,7 @@ struct Stream<'a> {
     has_line: bool,
     outbound: bool,
     certificate: Option<&'a [u8]>,
+    digest: Option<&'a [u8]>,
     peer_reads: &'a Cell<u32>,
     certificate_reads: &'a Cell<u32>,
 }
@@ -143,6 +144,11 @@ impl Attrs for Stream<'_> {
     fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.certificate_reads.set(self.certificate_reads.get() + 1);
         self.certificate.map(<[u8]>::to_vec)
+    }
+
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        self.certificate_reads.set(self.certificate_reads.get() + 1);
+        self.digest.map(<[u8]>::to_vec)
     }
 
     fn is_outbound(&self) -> bool {
@@ -183,6 +189,8 @@ pub(super) struct World {
     pub(super) outbound: bool,
     /// The peer's certificate, as the host gives it.
     pub(super) certificate: Option<Vec<u8>>,
+    /// Its digest, as the host prints it.
+    pub(super) digest: Option<Vec<u8>>,
     pub(super) peer_reads: Cell<u32>,
     pub(super) certificate_reads: Cell<u32>,
     pub(super) clock_reads: Cell<u32>,
@@ -192,6 +200,8 @@ pub(super) struct World {
     pub(super) logs: Vec<(Level, String)>,
     /// The headers that the last request lost.
     pub(super) removed: Vec<Vec<u8>>,
+    /// The `:path` that the last request got before it was decided.
+    pub(super) path: Option<Vec<u8>>,
 }
 
 impl World {
@@ -210,6 +220,7 @@ impl World {
             has_line: false,
             outbound: false,
             certificate: None,
+            digest: None,
             peer_reads: Cell::new(0),
             certificate_reads: Cell::new(0),
             clock_reads: Cell::new(0),
@@ -218,6 +229,7 @@ impl World {
             done: Vec::new(),
             logs: Vec::new(),
             removed: Vec::new(),
+            path: None,
         }
     }
 
@@ -251,7 +263,8 @@ impl World {
 
     /// Begins a request.
     pub(super) fn begin(&mut self, request: &Request) -> Outcome {
-        let (block, peer, certificate) = (request.block(), self.peer.clone(), self.certificate.clone());
+        let (block, peer) = (request.block(), self.peer.clone());
+        let (certificate, digest) = (self.certificate.clone(), self.digest.clone());
         let (reads, certificate_reads) = (Cell::new(0), Cell::new(0));
         let headers = Headers::parse(&block).expect("a block of headers");
         let stream = Stream {
@@ -259,11 +272,13 @@ impl World {
             has_line: self.has_line,
             outbound: self.outbound,
             certificate: certificate.as_deref(),
+            digest: digest.as_deref(),
             peer_reads: &reads,
             certificate_reads: &certificate_reads,
         };
         let scope = self.scope;
         self.removed.clear();
+        self.path = None;
         let outcome = self.with(|engine, kit, now, fx| engine.begin(scope, Input { headers }, &stream, kit, now, fx));
         self.peer_reads.set(self.peer_reads.get() + reads.get());
         self.certificate_reads
@@ -391,6 +406,7 @@ impl World {
                     self.done.push((request, decision));
                 }
                 Effect::RemoveHeader(name) => self.removed.push(name),
+                Effect::ReplacePath(path) => self.path = Some(path),
                 Effect::Log(level, line) => {
                     assert!(
                         line.bytes().all(|byte| matches!(byte, 0x20..=0x7E)),

@@ -1,5 +1,7 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod sender;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
@@ -7,8 +9,10 @@ use serde_json::{Value as Json, json};
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
+use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
+use crate::identity::peer_certificate;
 use crate::reason::{Reason, Verdict};
 
 /// The place field of a request that was decided before anybody asked where it comes from and who sent it.
@@ -24,6 +28,7 @@ pub(super) fn everything() -> Json {
         {"name": "europeans", "paths": ["/v1/europe"], "from": {"homeRegions": ["eu-west-1"]}, "effect": "allow"},
         {"name": "near", "paths": ["/v1/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"},
         {"name": "web", "paths": ["/v1/web"], "from": {"workloads": ["spiffe://prod/ns/web/*"]}, "effect": "allow"},
+        {"name": "services", "paths": ["/v1/services"], "identity": "workload", "effect": "allow"},
         {"name": "public", "paths": ["/public/**"], "identity": "none", "effect": "allow"},
         {"name": "blocked", "paths": ["/blocked/**"], "effect": "deny"},
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
@@ -35,7 +40,7 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
-    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow"});
+    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
@@ -43,6 +48,7 @@ pub(super) fn everything() -> Json {
         policy("any", any),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["tokens"] = sources();
     bundle
 }
 
@@ -241,7 +247,6 @@ fn unidentified(table: &mut Table) {
         (Reason::TokenNotYetValid, with(json!({"nbf": start + 31}))),
         (Reason::TokenLifetime, with(json!({"exp": start + 86_400}))),
         (Reason::TokenAudience, with(json!({"aud": "api.eu-west-1.com"}))),
-        (Reason::TokenBound, with(json!({"cnf": {"x5t#S256": "a"}}))),
         (
             Reason::TokenSignature,
             Signer::new("us-east-1", 2).token(&claims("us-east-1")),
@@ -261,8 +266,40 @@ fn unidentified(table: &mut Table) {
         get("/v1/profiles/7"),
     );
     table.row(Reason::IdentityMissing, "-/-;inline", NOWHERE, get("/nowhere"));
+    table.row(
+        Reason::WorkloadMissing,
+        "shop/services;inline",
+        NOWHERE,
+        get("/v1/services"),
+    );
+    let mut foreign = table.world();
+    foreign.certificate = Some(peer_certificate(&["spiffe://eu-west-1.example/web"]));
+    table.row_in(
+        foreign,
+        Reason::WorkloadNotAccepted,
+        "shop/services;inline",
+        NOWHERE,
+        get("/v1/services"),
+    );
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let long = token_with("us-east-1", &json!({"profile": {"text": "é".repeat(1_400)}}));
+    let any = get("/").host("any.us-east-1.com").bearer(&long);
+    table.row(Reason::ClaimTooLarge, "any/-;inline", AT_HOME, any);
+    let cookie = format!("session={}", token("us-east-1"));
+    let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
+    table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
+    let mut bundle = everything();
+    let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
+        "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
+    bundle["documents"].as_array_mut().expect("a list").push(revoked);
+    table.row_in(
+        World::new(&bundle),
+        Reason::TokenRevoked,
+        "shop/read-profile;inline",
+        NOWHERE,
+        get("/v1/profiles/7").bearer(&token("us-east-1")),
+    );
     let mut world = table.world();
     let forged = get("/v1/profiles/7").bearer(&Signer::new("us-east-1", 2).token(&claims("us-east-1")));
     for _ in 0..20 {
@@ -463,6 +500,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         allowed,
         malformed,
         unidentified,
+        sender::unproven,
         forbidden,
         requirements,
         unavailable,

@@ -32,6 +32,19 @@ pub struct Identity {
     pub key: String,
 }
 
+impl Identity {
+    /// SHA-256 of the certificate in DER: what tokens are bound to (RFC 8705 §3.1).
+    ///
+    /// # Errors
+    /// When it is not one certificate in PEM.
+    pub fn sha256(&self) -> Result<[u8; 32]> {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes())
+            .context(|| "cannot read a certificate".to_owned())?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, &der);
+        digest.as_ref().try_into().context(|| "SHA-256 has 32 bytes".to_owned())
+    }
+}
+
 impl Authority {
     /// A new one, which nobody else trusts.
     ///
@@ -63,12 +76,20 @@ impl Authority {
         self.issue(uris.collect::<Result<_>>()?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A server's certificate, for `localhost`.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn server(&self) -> Result<Identity> {
+        self.issue(Vec::new(), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// The transport socket of a listener with a certificate of this authority, which validates client certificates against it.
     ///
     /// # Errors
     /// When no key can be made.
     pub fn listener(&self, client_certificates: ClientCertificates) -> Result<Value> {
-        let server = self.issue(Vec::new(), ExtendedKeyUsagePurpose::ServerAuth)?;
+        let server = self.server()?;
         let mut context = json!({
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
             "require_client_certificate": client_certificates == ClientCertificates::Required,

@@ -37,6 +37,7 @@ pub mod certs;
 pub mod cli;
 mod error;
 pub mod gateway;
+pub mod idp;
 pub mod kube;
 pub mod kubelet;
 pub mod live;

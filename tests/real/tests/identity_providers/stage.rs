@@ -1,0 +1,217 @@
+//! Both providers, and for each region a proxy that guards its API by the one bundle of both.
+
+use regionguard_harness::access_log::Decision;
+use regionguard_harness::client::{Client, Request, Response};
+use regionguard_harness::config::{Base, Config};
+use regionguard_harness::envoy::Envoy;
+use regionguard_harness::policy_folder::PolicyFolder;
+use regionguard_harness::tls::{Authority, ClientCertificates};
+use regionguard_harness::upstream::Upstream;
+use regionguard_harness::{Result, RunDir, tools};
+use regionguard_mesh::idp::keycloak::Keycloak;
+use regionguard_mesh::idp::oidc_provider::{OidcProvider, Settings};
+use serde_json::{Value, json};
+
+/// The two regions; each is also the name of Keycloak's realm, if it is that.
+pub(crate) const US: &str = "us-east-1";
+pub(crate) const EU: &str = "eu-west-1";
+/// A client of the OpenID provider that speaks for itself.
+pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
+/// What a person of Keycloak's realm asks for tokens with, through its client `shop`.
+pub(crate) const PASSWORD: &str = "only for one run";
+
+/// What all tests share.
+pub(crate) struct Stage {
+    // Dropped in this order: the proxies go first, the folder with all files last.
+    pub(crate) us: Site,
+    pub(crate) eu: Site,
+    pub(crate) openid: OidcProvider,
+    pub(crate) keycloak: Keycloak,
+    run: RunDir,
+}
+
+/// A proxy of one region, and what stands behind it.
+pub(crate) struct Site {
+    pub(crate) envoy: Envoy,
+    _upstream: Upstream,
+    client: Client,
+    _folder: PolicyFolder,
+    region: &'static str,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) answer: Response,
+    pub(crate) decision: Decision,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> Result<Self> {
+        let run = RunDir::new("identity-providers")?;
+        let realm = Keycloak::realm_file(EU);
+        let (keycloak, openid) = tokio::join!(
+            Keycloak::start(run.path(), &realm),
+            OidcProvider::start(run.path(), settings()),
+        );
+        let (keycloak, openid) = (keycloak?, openid?);
+        let documents = documents(&openid, &keycloak).await?;
+        let (us, eu) = (
+            Site::start(&run, US, &openid, &keycloak, &documents).await?,
+            Site::start(&run, EU, &openid, &keycloak, &documents).await?,
+        );
+        Ok(Self {
+            us,
+            eu,
+            openid,
+            keycloak,
+            run,
+        })
+    }
+
+    /// Leaves the folder of the run where it is.
+    pub(crate) fn keep_dir(&self) {
+        self.run.keep();
+    }
+}
+
+impl Site {
+    async fn start(
+        run: &RunDir,
+        region: &'static str,
+        openid: &OidcProvider,
+        keycloak: &Keycloak,
+        documents: &Value,
+    ) -> Result<Self> {
+        let folder = PolicyFolder::create(run.path().join(region), tools::wasm_module()?)?;
+        folder.write(&bundle(region, 1, documents))?;
+        let (upstream, authority) = (Upstream::start().await?, Authority::new()?);
+        let config = Config::shipped(Base::Sidecar)?
+            .policy(&folder)
+            .cluster("upstream", upstream.address())
+            .cluster("identity-us-east-1", openid.address())
+            .cluster("identity-eu-west-1", keycloak.address())
+            .tls(&authority, ClientCertificates::Optional)?;
+        let envoy = Envoy::start(region, config, run.path()).await?;
+        let refused = envoy
+            .stat("extension_config_discovery.http_filter.regionguard.config_fail")
+            .await?;
+        if refused > 0 {
+            return Err(format!("{region}: the bundle is refused:\n{}", envoy.log()).into());
+        }
+        let client = envoy.client().tls(&authority, None)?;
+        Ok(Self {
+            envoy,
+            _upstream: upstream,
+            client,
+            _folder: folder,
+            region,
+        })
+    }
+
+    /// A request to the API of this region.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(method, path).host(&format!("api.{}.com", self.region))
+    }
+
+    /// A GET with this bearer token.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Result<Seen> {
+        self.ask(&self.client, &self.request("GET", path).bearer(token)).await
+    }
+
+    /// Sends a request, and looks at what became of it. One at a time.
+    pub(crate) async fn ask(&self, client: &Client, request: &Request) -> Result<Seen> {
+        let before = self.envoy.access_log().entries().len();
+        let answer = client.send(request).await?;
+        let entry = self.envoy.access_log().after(before).await?;
+        let decision = entry.decision().ok_or_else(|| format!("no decision: {entry:?}"))?;
+        Ok(Seen { answer, decision })
+    }
+}
+
+impl Seen {
+    /// It was let in.
+    pub(crate) fn allowed(&self) -> Result<&Self> {
+        self.is(200, "allow", "rule.allowed")
+    }
+
+    /// It was answered with this status, for this reason.
+    pub(crate) fn denied(&self, status: u16, reason: &str) -> Result<&Self> {
+        self.is(status, "deny", reason)
+    }
+
+    /// A header that the upstream got.
+    pub(crate) fn forwarded(&self, name: &str) -> Result<Option<String>> {
+        let echo = self.answer.json()?;
+        let headers = echo["headers"].as_array().into_iter().flatten();
+        let mut found = headers.filter(|pair| pair[0] == name);
+        Ok(found.find_map(|pair| Some(pair[1].as_str()?.to_owned())))
+    }
+
+    fn is(&self, status: u16, verdict: &str, reason: &str) -> Result<&Self> {
+        let found = (
+            self.answer.status,
+            self.decision.verdict.as_str(),
+            self.decision.reason.as_str(),
+        );
+        if found == (status, verdict, reason) {
+            return Ok(self);
+        }
+        let answer = self.answer.text();
+        Err(format!("not {status} {verdict} {reason}, but {:?}: {answer}", self.decision).into())
+    }
+}
+
+fn settings() -> Settings {
+    let service = |id: &str| {
+        json!({
+            "client_id": id, "client_secret": BATCH.1, "grant_types": ["client_credentials"],
+            "redirect_uris": [], "response_types": [],
+        })
+    };
+    Settings {
+        clients: json!([service(BATCH.0)]),
+        resources: json!({"https://api.us-east-1.com": {
+            "audience": "api.us-east-1.com", "scope": "read:profile write:profile", "accessTokenTTL": 120,
+            "jwt": {"sign": {"alg": "ES256"}},
+        }}),
+        claims: json!({"batch": {"region": US, "roles": ["viewer"]}}),
+    }
+}
+
+fn bundle(region: &str, version: u64, documents: &Value) -> Value {
+    json!({
+        "region": region,
+        "metadata": {"name": "shop", "version": version},
+        "trust": {"hosts": [format!("api.{region}.com")]},
+        "documents": documents,
+    })
+}
+
+async fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Result<Value> {
+    let region = |name: &str, spec: Value| json!({"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name}, "spec": spec});
+    Ok(json!([
+        region(US, json!({
+            "issuer": openid.issuer(),
+            "audiences": ["api.us-east-1.com"],
+            "keys": {"jwks": openid.jwks().await?},
+            "claims": {"region": "region", "permissions": "scope", "roles": "roles"},
+            "accepts": [{"home": EU, "roles": ["viewer"]}],
+        })),
+        region(EU, json!({
+            "issuer": keycloak.issuer(EU),
+            "audiences": ["api.eu-west-1.com"],
+            "keys": {"jwks": keycloak.jwks(EU).await?},
+            "claims": {"region": {"fromIssuer": true}, "permissions": "scope", "roles": "realm_access.roles"},
+        })),
+        {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {
+            "forward": {"claims": {"x-user": "sub", "x-token-id": "jti"}},
+            "rules": [
+                {"name": "read-profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"],
+                 "permissions": {"anyOf": ["read:profile"]}, "effect": "allow"},
+                {"name": "view", "methods": ["GET"], "paths": ["/v1/reports/{id}"], "roles": {"anyOf": ["viewer"]}, "effect": "allow"},
+                {"name": "edit", "methods": ["GET"], "paths": ["/v1/drafts/{id}"], "roles": {"anyOf": ["editor"]}, "effect": "allow"},
+            ],
+        }},
+    ]))
+}
