@@ -12,8 +12,10 @@ mod der;
 mod dpop;
 mod federation;
 mod jwk;
+mod jwks;
 mod jws;
 mod key_ring;
+mod key_table;
 mod keys;
 mod provider;
 mod revocation;
@@ -24,7 +26,7 @@ mod subject;
 mod verify;
 mod workload;
 
-pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
+pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
 pub use binding::{Binding, BoundKey, Thumbprint};
 pub use budget::FailureBudget;
@@ -35,8 +37,10 @@ pub use dpop::{
 };
 pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
+pub use jwks::read_jwks;
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
+pub use key_table::{KeyTable, SharedKey};
 pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
 pub use revocation::{
