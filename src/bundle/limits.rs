@@ -39,10 +39,12 @@ pub const INDEX: usize = 4_000_000;
 pub const RULE_ITEMS: usize = 256;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
-/// `context` restrictions of one kind in one policy.
+/// `context` restrictions of one kind in one policy, and its `identity.authentication`.
 pub const RESTRICTIONS: usize = 16;
 /// `forward.claims` of one policy.
 pub const FORWARD_CLAIMS: usize = 32;
+/// One list of `acr` or `amr` values.
+pub const AUTHENTICATION_VALUES: usize = 16;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
 

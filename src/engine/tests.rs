@@ -34,6 +34,8 @@ mod sender;
 #[cfg(feature = "ring")]
 mod service;
 #[cfg(feature = "ring")]
+mod step_up;
+#[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]
 mod workload;
