@@ -76,7 +76,7 @@ reasons! {
     PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
     QueryInvalid = "request.query_invalid", Deny, 400, "bad_request", "the query holds a control character, a space, `#` or a byte outside of ASCII";
     AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
-    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
+    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token, in all of `tokens.sources` together: send exactly one";
     AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";
 
     // Who asks.
@@ -93,16 +93,19 @@ reasons! {
     RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
+    KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";
     TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
     TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
     TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the `maxTokenLifetime` of its home or the local Region, or does not say since when (`iat`)";
     TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
+    CrossSite = "identity.cross_site", Deny, 403, "forbidden", "the token stands in a cookie, the method changes something, and the request does not say that it comes from this very origin (`Origin`, `Sec-Fetch-Site: same-origin`): another site may have made the browser send it";
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
     TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
+    ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";
     VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
 
     MultiFactorMissing = "identity.mfa_missing", Deny, 401, "insufficient_user_authentication", "a requirement (`method: multi-factor`) is not met: neither the token's `amr` nor its `acr` is one that the policy takes for several factors; the client has to log in with another one (RFC 9470)";

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
+use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
 use crate::identity::peer_certificate;
@@ -44,7 +45,7 @@ pub(super) fn everything() -> Json {
         "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
     let certificate = json!({"selector": {"hosts": ["cert.us-east-1.com"]}, "default": "allow",
         "identity": {"authentication": [{"method": "certificate"}]}});
-    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow"});
+    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
@@ -54,6 +55,7 @@ pub(super) fn everything() -> Json {
         policy("cert", certificate),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["tokens"] = sources();
     bundle
 }
 
@@ -288,6 +290,12 @@ fn unidentified(table: &mut Table) {
     );
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let long = token_with("us-east-1", &json!({"profile": {"text": "é".repeat(1_400)}}));
+    let any = get("/").host("any.us-east-1.com").bearer(&long);
+    table.row(Reason::ClaimTooLarge, "any/-;inline", AT_HOME, any);
+    let cookie = format!("session={}", token("us-east-1"));
+    let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
+    table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
     let mut bundle = everything();
     let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
         "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
@@ -310,6 +318,20 @@ fn unidentified(table: &mut Table) {
         "shop/read-profile;inline",
         NOWHERE,
         forged,
+    );
+    let mut remote = everything();
+    remote["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity"}});
+    let mut world = World::new(&remote);
+    let waiting = world.wait(&table.kind(get("/v1/profiles/7").bearer(&token("us-east-1"))));
+    world.pass(core::time::Duration::from_secs(2));
+    world.wake();
+    let decision = world.finished(waiting);
+    table.expect(
+        &mut world,
+        &decision,
+        Reason::KeysUnavailable,
+        "shop/read-profile;inline",
+        NOWHERE,
     );
 }
 
