@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::bundle::document::Refusal;
+use crate::bundle::document::{Refusal, StepUp};
 use crate::identity::PROOF_ALGORITHMS;
 use crate::reason::{Reason, Verdict};
 
@@ -86,6 +86,8 @@ pub struct Asked {
     pub offers_dpop: bool,
     /// For a client whose proof wants a nonce (RFC 9449 §9).
     pub nonce: Option<String>,
+    /// How the subject has to log in, where its token is not enough (RFC 9470 §3).
+    pub demand: Option<StepUp>,
     /// `x-request-id`, as received.
     pub request_id: Option<String>,
     /// The protection space of the challenge: the local region.
@@ -175,6 +177,7 @@ fn title(public: &str, status: u16) -> &'static str {
         ("bad_request", _) => "The request has no single meaning",
         ("misdirected", _) => "This authority is not served here",
         ("unauthenticated", _) => "A valid token is required",
+        ("insufficient_user_authentication", _) => "A stronger or more recent login is required",
         ("too_many_requests", _) => "Too many requests",
         ("unavailable", _) => "The service cannot decide right now",
         ("misconfigured", _) => "The service is misconfigured",
@@ -184,24 +187,38 @@ fn title(public: &str, status: u16) -> &'static str {
     }
 }
 
-/// What a caller has to come with: in the scheme that it used, with an error only where a token was given (RFC 6750 §3, RFC 9449 §7.1); without one, each scheme that
-/// may be used.
+/// What a caller has to come with: in the scheme that it used, with an error, and with what would do, only where a token was given (RFC 6750 §3, RFC 9449 §7.1, RFC 9470
+/// §3); without one, each scheme that may be used.
 fn challenges(reason: Reason, asked: &Asked) -> impl Iterator<Item = String> {
     let realm = visible(&asked.realm).replace(['"', '\\'], "");
     let dpop = asked.dpop || dpop_error(reason).is_some();
-    let bearer = (!dpop).then(|| {
-        let error = if asked.token { ", error=\"invalid_token\"" } else { "" };
-        format!("Bearer realm=\"{realm}\"{error}")
-    });
+    let told = told(reason, asked);
+    let bearer = (!dpop).then(|| format!("Bearer realm=\"{realm}\"{told}"));
     let proof = (dpop || asked.offers_dpop).then(|| {
         let algorithms: Vec<&str> = PROOF_ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
-        let error = match dpop_error(reason).unwrap_or("invalid_token") {
-            error if dpop => format!(", error=\"{error}\""),
-            _ => String::new(),
-        };
-        format!("DPoP realm=\"{realm}\"{error}, algs=\"{}\"", algorithms.join(" "))
+        let told = if dpop { told.as_str() } else { "" };
+        format!("DPoP realm=\"{realm}\"{told}, algs=\"{}\"", algorithms.join(" "))
     });
     bearer.into_iter().chain(proof)
+}
+
+/// The parameters of a challenge that say what was wrong with the token; none where there was no token.
+fn told(reason: Reason, asked: &Asked) -> String {
+    if !asked.token {
+        return String::new();
+    }
+    let Some(demand) = &asked.demand else {
+        return format!(", error=\"{}\"", dpop_error(reason).unwrap_or("invalid_token"));
+    };
+    let mut told = ", error=\"insufficient_user_authentication\"".to_owned();
+    if !demand.acr.is_empty() {
+        // Nothing in these values ends a quoted string: what would is refused at load.
+        let _ = write!(told, ", acr_values=\"{}\"", demand.acr.join(" "));
+    }
+    if let Some(max_age) = demand.max_age {
+        let _ = write!(told, ", max_age=\"{}\"", max_age.as_secs());
+    }
+    told
 }
 
 /// What is wrong with how a token that is bound to a key came (RFC 9449 §7.1 and §9).
@@ -254,8 +271,10 @@ pub fn shorten(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::{Answer, Asked, shorten, visible};
-    use crate::bundle::document::Refusal;
+    use crate::bundle::document::{Refusal, StepUp};
     use crate::reason::Reason;
 
     fn asked() -> Asked {
@@ -265,6 +284,7 @@ mod tests {
             dpop: false,
             offers_dpop: false,
             nonce: None,
+            demand: None,
             request_id: Some("r-1\r\nx: y".to_owned()),
             realm: "us-east-1".to_owned(),
         }
@@ -362,6 +382,45 @@ mod tests {
         };
         let hidden = Answer::new(Reason::RuleDenied, Some(refusal), None, &asked);
         assert_eq!(header(&hidden, "dpop-nonce"), None);
+    }
+
+    #[test]
+    fn a_step_up_says_how_to_log_in() {
+        let challenge = |token, acr: &[&str], max_age| {
+            let demand = StepUp {
+                acr: acr.iter().map(|value| (*value).to_owned()).collect(),
+                max_age,
+            };
+            let asked = Asked {
+                token,
+                demand: Some(demand),
+                ..asked()
+            };
+            let answer = Answer::new(Reason::StepUpRequired, None, None, &asked);
+            assert_eq!(answer.status, 401);
+            assert!(
+                answer.body.contains("\"code\":\"insufficient_user_authentication\""),
+                "{}",
+                answer.body
+            );
+            header(&answer, "www-authenticate").map(str::to_owned)
+        };
+        let start = "Bearer realm=\"us-east-1\", error=\"insufficient_user_authentication\"";
+        let minutes = Some(Duration::from_millis(900_999));
+        for (acr, max_age, rest) in [
+            (
+                &["urn:a", "urn:b"][..],
+                minutes,
+                ", acr_values=\"urn:a urn:b\", max_age=\"900\"",
+            ),
+            (&["urn:a"], None, ", acr_values=\"urn:a\""),
+            (&[], minutes, ", max_age=\"900\""),
+            (&[], None, ""),
+        ] {
+            assert_eq!(challenge(true, acr, max_age), Some(format!("{start}{rest}")));
+        }
+        let ordinary = Some("Bearer realm=\"us-east-1\"".to_owned());
+        assert_eq!(challenge(false, &["urn:a"], minutes), ordinary, "there was no login");
     }
 
     #[test]
