@@ -31,7 +31,7 @@ pub struct Generation {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
-    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer and claim mapping.
+    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
     pub networks: Networks<RegionId>,
@@ -135,6 +135,7 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
         ])
     });
     digest(&Value::List(each.collect()))
