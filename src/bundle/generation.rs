@@ -136,6 +136,15 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             path(&region.claims.permissions),
             path(&region.claims.roles),
             Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
+            region.claims.audience.as_ref().map_or(Value::Null, path),
+            Value::List(
+                region
+                    .claims
+                    .require
+                    .iter()
+                    .map(|(claim, value)| Value::List(vec![path(claim), text(value)]))
+                    .collect(),
+            ),
         ])
     });
     digest(&Value::List(each.collect()))
