@@ -23,6 +23,7 @@ mod roca;
 mod sources;
 mod strict_json;
 mod subject;
+mod svid;
 mod verify;
 mod workload;
 

@@ -86,11 +86,11 @@ reasons! {
     WorkloadNotAccepted = "identity.workload_not_accepted", Deny, 401, "unauthenticated", "the workload is of a trust domain that no Region lists (`trustDomains`), or of another Region's and the local Region does not accept it (`accepts.workloads`)";
     TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
-    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
+    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068), or `JOSE` for a JWT-SVID";
     TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
-    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing or has the wrong form: `exp`, `sub`, `aud`, `permissions`, `roles`, …";
+    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing, has the wrong form (`exp`, `sub`, `aud`, `permissions`, `roles`, …), or is not what `claims.require` of the Region demands";
     IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
-    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
+    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says, or a JWT-SVID's `iss` or region claim is not of the Region that lists its trust domain";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
     KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";

@@ -33,7 +33,7 @@ pub struct Generation {
     pub tokens: TokenSources,
     /// What is demanded of DPoP proofs, where the bundle says it.
     pub dpop: Option<DpopOptions>,
-    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer and claim mapping.
+    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
     pub networks: Networks<RegionId>,
@@ -139,6 +139,16 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
+            region.claims.audience.as_ref().map_or(Value::Null, path),
+            Value::List(
+                region
+                    .claims
+                    .require
+                    .iter()
+                    .map(|(claim, value)| Value::List(vec![path(claim), text(value)]))
+                    .collect(),
+            ),
         ])
     });
     digest(&Value::List(each.collect()))

@@ -301,7 +301,12 @@ impl Bench<'_, '_> {
         if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
             peer = Some(self.peer(request.headers, &generation, local));
         }
+        let by_token = who.as_ref().and_then(|who| who.identity.workload.as_ref());
+        if by_token.is_some() && peer.is_none() && policies.needs_certificate(candidates) {
+            peer = Some(self.peer(request.headers, &generation, local));
+        }
         let service = peer.as_ref().and_then(Peer::service);
+        let by_certificate = peer.as_ref().filter(|_| service.is_some()).and_then(Peer::workload);
         case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
         case.dpop = request.uses_dpop();
@@ -316,10 +321,11 @@ impl Bench<'_, '_> {
             service,
             token_refused: refused.is_some(),
             claims: who.as_deref().map(|who| &who.identity.claims),
-            // It was compared when the token was taken for valid.
-            certificate: who
-                .as_deref()
-                .is_some_and(|who| who.identity.binding.certificate.is_some()),
+            // What a token is bound to was compared when it was taken for valid.
+            certificate: by_token.is_some() && by_token == by_certificate
+                || who
+                    .as_deref()
+                    .is_some_and(|who| who.identity.binding.certificate.is_some()),
             local,
             at: self.now.wall,
             regions: &generation.regions,

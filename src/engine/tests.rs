@@ -30,6 +30,8 @@ mod order;
 #[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]
+mod providers;
+#[cfg(feature = "ring")]
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;

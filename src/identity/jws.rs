@@ -28,6 +28,9 @@ pub fn verify_compact(
     verifier: &Rc<dyn SignatureVerifier>,
 ) -> Result<Vec<u8>, Reason> {
     let jws = Jws::parse(token)?;
+    if jws.header.is_of_svid {
+        return Err(Reason::TokenType);
+    }
     let algorithm = jws.header.algorithm()?;
     let key = ring.select(jws.header.kid.as_deref(), algorithm)?;
     match crypto.verify(verifier, algorithm, key, jws.signing_input, jws.signature) {
@@ -54,6 +57,8 @@ pub(super) struct Header {
     algorithm: Option<Algorithm>,
     /// The name of the key.
     pub(super) kid: Option<String>,
+    /// `typ: JOSE`, which only a JWT-SVID may have (SPIFFE JWT-SVID §2.3).
+    pub(super) is_of_svid: bool,
 }
 
 impl<'t> Jws<'t> {
@@ -117,12 +122,13 @@ impl Header {
         if members.contains("crit") || members.contains("b64") {
             return Err(Reason::TokenCritical);
         }
-        match members.get("typ") {
-            None => {}
-            Some(Json::Text(kind)) if is_access_token(kind) => {}
+        let is_of_svid = match members.get("typ") {
+            None => false,
+            Some(Json::Text(kind)) if is_access_token(kind) => false,
+            Some(Json::Text(kind)) if kind.eq_ignore_ascii_case("JOSE") => true,
             Some(Json::Text(_)) => return Err(Reason::TokenType),
             Some(_) => return Err(Reason::TokenMalformed),
-        }
+        };
         let kid = match members.get("kid") {
             None => None,
             Some(Json::Text(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.clone().into_owned()),
@@ -132,6 +138,7 @@ impl Header {
             Some(Json::Text(alg)) => Ok(Self {
                 algorithm: Algorithm::named(alg),
                 kid,
+                is_of_svid,
             }),
             _ => Err(Reason::TokenMalformed),
         }
