@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real bench lint fmt clean
+.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real fuzz bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -89,6 +89,13 @@ image: build ## build the OCI image of the module, into target/image
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
+
+# Each target for so many seconds; further settings stand in the script's head.
+TIME := 60
+
+fuzz: setup ## fuzz the parsers of tokens and key sets: TIME=60 seconds each
+	@scripts/setup host-cxx
+	@TIME=$(TIME) KEEP=$(KEEP) scripts/fuzz
 
 lint: setup ## format, clippy with denied warnings, licences
 	@scripts/setup cargo-deny

@@ -21,6 +21,7 @@ mod revocations;
 mod root;
 mod rule;
 mod suggest;
+mod tokens;
 mod trust;
 pub mod value;
 

@@ -1,6 +1,7 @@
 //! What a request gets: on to the upstream, with what the policy forwards, or an answer from here.
 
 use core::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -34,10 +35,24 @@ pub struct Forwarded {
     pub path: Option<String>,
     /// The canonical authority, where the received one had a trailing dot: `:authority` is replaced and the route chosen again.
     pub authority: Option<String>,
-    /// The Authorization header is removed.
-    pub strip_authorization: bool,
+    /// Where the token is taken from on the way; `None`: it goes on, or is not there. (One in the query is gone before anything is decided.)
+    pub strip: Option<Strip>,
     /// Header names, lower case, and values of visible ASCII.
     pub headers: Vec<(String, String)>,
+}
+
+/// How a token is taken out of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strip {
+    /// The header of this name is removed.
+    Header(Cow<'static, [u8]>),
+    /// The Cookie header is replaced by what stays of it; where nothing does, it is removed.
+    Cookies(Vec<u8>),
+}
+
+impl Strip {
+    /// Of the Authorization header.
+    pub const AUTHORIZATION: Self = Self::Header(Cow::Borrowed(b"authorization"));
 }
 
 /// An answer from here.

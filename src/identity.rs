@@ -9,12 +9,15 @@ mod binding;
 mod budget;
 mod claims;
 mod der;
+mod federation;
 mod jwk;
 mod jws;
 mod key_ring;
 mod keys;
 mod provider;
 mod revocation;
+mod roca;
+mod sources;
 mod strict_json;
 mod subject;
 mod verify;
@@ -25,17 +28,19 @@ pub use bearer::{Credential, Place, Scheme, Token, credential};
 pub use binding::{Binding, Thumbprint, thumbprint_from_hex};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
 pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
 pub use revocation::Pushed;
+pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};
-pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, workload};
+pub use workload::{SpiffeId, SpiffePattern, SpiffePatternError, Workloads, trust_domain_name, workload};
 
 #[cfg(test)]
 #[cfg(feature = "ring")]

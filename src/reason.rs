@@ -76,12 +76,14 @@ reasons! {
     PathNotCanonical = "request.path_not_canonical", Deny, 400, "bad_request", "the path is not in canonical form, and `trust.paths.strict` demands it";
     QueryInvalid = "request.query_invalid", Deny, 400, "bad_request", "the query holds a control character, a space, `#` or a byte outside of ASCII";
     AuthorityInvalid = "request.authority_invalid", Deny, 400, "bad_request", "the authority is missing, repeated, has user information or is not a valid host and port";
-    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token: send exactly one";
+    TokenAmbiguous = "request.token_ambiguous", Deny, 400, "bad_request", "there is more than one Authorization value or token, in all of `tokens.sources` together: send exactly one";
     AuthorityNotServed = "request.authority_not_served", Deny, 421, "misdirected", "the authority is not in `trust.hosts`: add it there, or correct the client";
 
     // Who asks.
     IdentityMissing = "identity.missing", Deny, 401, "unauthenticated", "there is no token, and nothing public lets the request in";
     IdentityScheme = "identity.scheme", Deny, 401, "unauthenticated", "the Authorization scheme is not Bearer, and nothing public lets the request in";
+    WorkloadMissing = "identity.workload_missing", Deny, 401, "unauthenticated", "the rule for this route is for workloads (`identity: workload`), and the peer's certificate names none: it needs exactly one URI, a SPIFFE id";
+    WorkloadNotAccepted = "identity.workload_not_accepted", Deny, 401, "unauthenticated", "the workload is of a trust domain that no Region lists (`trustDomains`), or of another Region's and the local Region does not accept it (`accepts.workloads`)";
     TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
     TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
@@ -96,6 +98,7 @@ reasons! {
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
     TokenLifetime = "identity.lifetime", Deny, 401, "unauthenticated", "the token is valid for longer than the `maxTokenLifetime` of its home or the local Region, or does not say since when (`iat`)";
     TokenAudience = "identity.audience", Deny, 401, "unauthenticated", "the token's `aud` holds none of the local Region's `audiences`";
+    CrossSite = "identity.cross_site", Deny, 403, "forbidden", "the token stands in a cookie, the method changes something, and the request does not say that it comes from this very origin (`Origin`, `Sec-Fetch-Site: same-origin`): another site may have made the browser send it";
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
@@ -111,7 +114,7 @@ reasons! {
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
     RoleMissing = "role.missing", Deny, 403, "forbidden", "the rule for this route demands a role that the token does not have here";
     SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions or networks, or the source is unknown";
-    WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer's certificate names none: it needs exactly one URI, a SPIFFE id";
+    WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";

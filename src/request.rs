@@ -17,7 +17,7 @@ mod template;
 
 pub use authority::{Authority, Scheme, has_trailing_dot};
 pub use error::{AuthorityError, HeadError, HeadersError, PathError};
-pub use head::{ContentKind, RequestHead, StripSet};
+pub use head::{Collect, ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};
 pub use host_pattern::{HostMatch, HostPattern, HostPatternError};
 pub use path::{CanonicalPath, PathOptions, Segments, canonicalise};

@@ -38,6 +38,8 @@ fn decide(path: &str) -> Outcome {
         subject: None,
         source: Source::default(),
         workload: None,
+        service: None,
+        token_refused: false,
         local: generation.local.expect("a local region"),
         at: WallTime(1_800_000_000_000_000_000),
         regions: &generation.regions,

@@ -36,6 +36,7 @@ fn every_example_loads() {
             let bundle = match block.title.as_str() {
                 "bundle" => yaml(&block.text, &at),
                 "document" => framed(vec![yaml(&block.text, &at)]),
+                "documents" => framed(yaml(&block.text, &at).as_array().expect("a list").clone()),
                 "rule" => framed(vec![policy_of(&yaml(&block.text, &at))]),
                 "refused" => {
                     check_refused(&framed(vec![policy_of(&yaml(&block.text, &at))]), &block.next, &at);
@@ -424,6 +425,7 @@ fn framed(mut documents: Vec<Value>) -> Value {
                 "spec": {
                     "issuer": "identity.global.com",
                     "audiences": [format!("api.{name}.com")],
+                    "trustDomains": [format!("prod.{name}.example")],
                     "keys": {"jwks": {"keys": [key]}},
                     "center": {"cluster": format!("center-{name}")}
                 }

@@ -55,6 +55,8 @@ fn a_decided_request_allocates_nothing() {
     let facts = Facts {
         subject: Some(&subject),
         workload: None,
+        service: None,
+        token_refused: false,
         source: Source::default(),
         local: RegionId(0),
         at: WallTime(0),

@@ -40,6 +40,7 @@ fn region() -> Region {
         audiences: vec!["api.us-east-1.com".to_owned()],
         keys: KeyRing::from_json(&[jwk], None).ring,
         claims: ClaimMapping::default(),
+        trust_domains: Vec::new(),
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),

@@ -1,4 +1,5 @@
-//! JWS vectors that others wrote, under this project's strict profile: Project Wycheproof's 401 cases and the JOSE cookbook (RFC 7520, RFC 8037, RFC 7797).
+//! JOSE vectors that others wrote, under this project's strict profile: Project Wycheproof's JWS, JWK sets and mixed ones, and the JOSE cookbook (RFC 7520, RFC 8037,
+//! RFC 7797).
 //!
 //! They are read from the folder that `REGIONGUARD_VECTORS` names, or `../shared/vectors` beside the checkout. Without it the tests say that they were left out;
 //! with `REGIONGUARD_REQUIRE_VECTORS=1` they fail. A valid case that the profile refuses is a skip, and stands with its reason in `tests/vectors/`.
@@ -44,6 +45,14 @@ fn folder() -> Option<PathBuf> {
 fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+}
+
+/// The files of a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("`{}`: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
 }
 
 /// The skips of a list, one a line: the case's name, the code with which it is refused and, behind a colon, why that is right.
@@ -122,10 +131,13 @@ impl Suite {
     }
 }
 
-/// What the strict profile says of `token` under one JWK.
+/// What the strict profile says of `token` under one JWK, or under a set of them.
 fn verify(token: &str, jwk: Option<&Value>) -> Result<Vec<u8>, Reason> {
     let verifier: Rc<dyn SignatureVerifier> = Rc::new(RingVerifier);
-    let set: Vec<Value> = jwk.into_iter().map(public).collect();
+    let keys = jwk
+        .map(|jwk| several(jwk.get("keys").unwrap_or(jwk)))
+        .unwrap_or_default();
+    let set: Vec<Value> = keys.iter().map(public).collect();
     let keys = KeyRing::from_json(&set, None).ring;
     verify_compact(
         token.as_bytes(),
@@ -166,17 +178,121 @@ fn text(value: &Value) -> String {
 
 #[test]
 fn wycheproof() {
+    wycheproof_suite(
+        "Wycheproof JWS",
+        "json_web_signature_test.json",
+        include_str!("vectors/wycheproof-jws-skips.txt"),
+        401,
+    );
+}
+
+#[test]
+fn wycheproof_key_sets() {
+    wycheproof_suite(
+        "Wycheproof JWK sets",
+        "json_web_key_test.json",
+        include_str!("vectors/wycheproof-jwk-skips.txt"),
+        26,
+    );
+}
+
+#[test]
+fn wycheproof_mixed() {
+    wycheproof_suite(
+        "Wycheproof mixed",
+        "json_web_crypto_test.json",
+        include_str!("vectors/wycheproof-mixed-skips.txt"),
+        83,
+    );
+}
+
+fn wycheproof_suite(title: &str, file: &str, skips: &'static str, total: usize) {
     let Some(folder) = folder() else { return };
-    let suite = read(&folder.join("wycheproof/json_web_signature_test.json"));
-    let mut outcome = Suite::new(include_str!("vectors/wycheproof-jws-skips.txt"));
+    let suite = read(&folder.join("wycheproof").join(file));
+    assert_eq!(suite["numberOfTests"], total, "{file}");
+    let mut outcome = Suite::new(skips);
     for group in suite["testGroups"].as_array().expect("groups") {
         let jwk = group.get("public").or(group.get("private"));
         for case in group["tests"].as_array().expect("tests") {
-            let result = verify(&text(&case["jws"]), jwk).map(drop);
+            let token = case.get("jws").or(case.get("jwe")).expect("a token");
+            let result = verify(&text(token), jwk).map(drop);
             outcome.case(&case["tcId"].to_string(), case["result"] == "valid", result);
         }
     }
-    outcome.finish("Wycheproof JWS", 401);
+    outcome.finish(title, total);
+}
+
+/// An encrypted token (JWE) is none that a signature is on, in whatever form and under whatever key.
+#[test]
+fn no_encrypted_token_is_read() {
+    let Some(folder) = folder() else { return };
+    let wycheproof = read(&folder.join("wycheproof/json_web_encryption_test.json"));
+    let mut tokens = Vec::new();
+    for group in wycheproof["testGroups"].as_array().expect("groups") {
+        let jwk = group.get("public").or(group.get("private"));
+        let cases = group["tests"].as_array().expect("tests");
+        tokens.extend(cases.iter().map(|case| (text(&case["jwe"]), jwk.cloned())));
+    }
+    for file in files(&folder.join("jose-cookbook/jwe")) {
+        let example = read(&file);
+        let jwk = example["input"].get("key").cloned();
+        let forms = example["output"].as_object().expect("output").values();
+        tokens.extend(forms.map(|form| (text(form), jwk.clone())));
+    }
+    assert!(tokens.len() > 139 + 13, "{} tokens only", tokens.len());
+    for (token, jwk) in &tokens {
+        assert_eq!(
+            verify(token, jwk.as_ref()).err(),
+            Some(Reason::TokenMalformed),
+            "{token}"
+        );
+    }
+    println!("JWE: {} refused", tokens.len());
+}
+
+/// The keys of RFC 7520: what may verify is taken, as it is given, and nothing else.
+#[test]
+fn jose_cookbook_keys() {
+    let Some(folder) = folder() else { return };
+    let mut said = Vec::new();
+    for file in files(&folder.join("jose-cookbook/jwk")) {
+        let built = KeyRing::from_json(&[read(&file)], None);
+        let problem = built
+            .errors
+            .iter()
+            .chain(&built.warnings)
+            .map(|problem| problem.message.clone());
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        said.push((name, built.ring.len(), problem.collect::<String>()));
+    }
+    let expected = [
+        ("3_1.ec_public_key", 0, "left aside: curve `P-521` is not supported"),
+        (
+            "3_2.ec_private_key",
+            0,
+            "`d` is a member of a private or secret key: give the public key only",
+        ),
+        ("3_3.rsa_public_key", 1, ""),
+        (
+            "3_4.rsa_private_key",
+            0,
+            "`d` is a member of a private or secret key: give the public key only",
+        ),
+        (
+            "3_5.symmetric_key_mac_computation",
+            0,
+            "`k` is a member of a private or secret key: give the public key only",
+        ),
+        (
+            "3_6.symmetric_key_encryption",
+            0,
+            "`k` is a member of a private or secret key: give the public key only",
+        ),
+    ];
+    assert_eq!(
+        said,
+        expected.map(|(name, keys, problem)| (name.to_owned(), keys, problem.to_owned()))
+    );
 }
 
 #[test]
@@ -185,14 +301,10 @@ fn jose_cookbook() {
     let mut outcome = Suite::new(include_str!("vectors/jose-cookbook-skips.txt"));
     let mut total = 0;
     for part in ["jws", "curve25519", "rfc7797"] {
-        let directory = folder.join("jose-cookbook").join(part);
-        let mut files: Vec<_> = std::fs::read_dir(&directory)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").path())
-            .collect();
-        files.sort();
-        for file in files.iter().filter(|file| !file.ends_with("ecdh-es.json")) {
-            let example = read(file);
+        // Key agreement is no signature; it is the one file of these folders that holds none.
+        let files = files(&folder.join("jose-cookbook").join(part)).into_iter();
+        for file in files.filter(|file| !file.ends_with("ecdh-es.json")) {
+            let example = read(&file);
             let name = format!("{part}/{}", file.file_stem().expect("a name").to_string_lossy());
             let (keys, algorithms) = (several(&example["input"]["key"]), several(&example["input"]["alg"]));
             let keys: Vec<_> = keys

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     deny_warnings: bool,
 }
 
-const AFTER: &str = "All that is given is read as one bundle: one document without `kind` is its head (`region`, `metadata`, `trust`), \
+const AFTER: &str = "All that is given is read as one bundle: one document without `kind` is its head (`region`, `metadata`, `trust`, `tokens`), \
 documents with `kind` join it.\n\nExit codes: 0 without errors, 1 with errors, 2 where a file cannot be read or the command is not understood.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -23,7 +23,7 @@ use node::{Node, Sources};
 /// A bundle that was read, and compiles.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The bundle as the filter is configured with it: `region`, `metadata`, `trust`, `documents`.
+    /// The bundle as the filter is configured with it: `region`, `metadata`, `trust`, `tokens`, `documents`.
     pub(crate) value: Value,
     /// What the kernel made of it: `name`, `version`, `digest` and all the rest.
     pub(crate) generation: Generation,

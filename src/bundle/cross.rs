@@ -1,25 +1,28 @@
 //! What the documents of a bundle say of each other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, Policy, Region, Requirement, Rule};
+use super::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule};
 use super::forward;
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
 use crate::context::Networks;
-use crate::identity::RegionClaim;
+use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
-pub(super) fn check(documents: &Documents, sink: &mut Sink) -> Read<Networks<RegionId>> {
+pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
     check_size(&documents.policies, sink);
     check_keys(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
+    check_trust_domains(&documents.regions, sink);
+    check_workloads(documents, sink);
     check_centers(documents, sink);
-    check_forwarded(&documents.policies, sink);
+    check_forwarded(&documents.policies, tokens, sink);
     networks(&documents.regions, sink)
 }
 
@@ -139,6 +142,73 @@ fn check_issuers(regions: &[Placed<Region>], sink: &mut Sink) {
     }
 }
 
+/// A workload is at home in one Region, and what a Region accepts of another one's workloads there can be.
+fn check_trust_domains(regions: &[Placed<Region>], sink: &mut Sink) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for region in regions {
+        for (index, listed) in region.document.trust_domains.iter().enumerate() {
+            let name = region.document.name.as_str();
+            let owner = match owners.entry(listed) {
+                Entry::Occupied(occupied) => Some(*occupied.get()),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(name);
+                    None
+                }
+            };
+            if let Some(owner) = owner {
+                let message = format!(
+                    "`{listed}` is a trust domain of `{owner}` already: a workload is at home in one Region, and elsewhere it is accepted (`accepts: [{{home: {owner}, workloads: […]}}]`)"
+                );
+                region_error(region, &format!(".spec.trustDomains[{index}]"), message, sink);
+            }
+        }
+    }
+    for region in regions {
+        for (index, entry) in region.document.accepts.iter().enumerate() {
+            for (place, pattern) in entry.workloads.iter().enumerate() {
+                let trust_domain = pattern.trust_domain();
+                if owners.get(trust_domain) != Some(&entry.home.as_str()) {
+                    let message = format!(
+                        "`{trust_domain}` is no trust domain of the Region `{}`: list it in the `trustDomains` of that Region, or correct the pattern",
+                        entry.home
+                    );
+                    let rest = format!(".spec.accepts[{index}].workloads[{place}]");
+                    region_error(region, &rest, message, sink);
+                }
+            }
+        }
+    }
+}
+
+/// Where rules are for workloads, some workload counts where they are judged.
+fn check_workloads(documents: &Documents, sink: &mut Sink) {
+    let counts = |region: &Region| {
+        !region.trust_domains.is_empty() || region.accepts.iter().any(|entry| !entry.workloads.is_empty())
+    };
+    let local = documents
+        .regions
+        .iter()
+        .map(|region| &region.document)
+        .find(|region| is_local(region, documents));
+    let message = match local {
+        Some(local) if !counts(local) => format!(
+            "no workload counts where `{}` is the local Region: list its `trustDomains`, or what it accepts of others' (`accepts: [{{home: …, workloads: […]}}]`)",
+            local.name
+        ),
+        None if !documents.regions.iter().any(|region| counts(&region.document)) => {
+            "no workload counts anywhere: no Region has `trustDomains`".to_owned()
+        }
+        _ => return,
+    };
+    for policy in &documents.policies {
+        for (index, rule) in policy.document.rules.iter().enumerate() {
+            if rule.identity == IdentityNeed::Workload {
+                policy_error(policy, &format!(".spec.rules[{index}].identity"), message.clone(), sink);
+            }
+        }
+    }
+}
+
 /// Whoever defers has somebody to ask: the center of the local Region.
 fn check_centers(documents: &Documents, sink: &mut Sink) {
     let local = documents
@@ -166,11 +236,15 @@ fn is_local(region: &Region, documents: &Documents) -> bool {
     documents.region.as_deref() == Some(region.name.as_str())
 }
 
-/// A header means one claim, whichever policy governs.
-fn check_forwarded(policies: &[Placed<Policy>], sink: &mut Sink) {
+/// A header means one claim, whichever policy governs, and carries no token.
+fn check_forwarded(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mut Sink) {
     let mut filled: BTreeMap<String, (&str, &str)> = BTreeMap::new();
     for policy in policies {
         for (header, claim) in policy.document.forward.iter().flat_map(|forward| &forward.claims) {
+            if tokens.headers().any(|name| forward::same_header(name, header)) {
+                let message = format!("`tokens.sources` takes tokens from `{header}`: no claim may fill it as well");
+                policy_error(policy, &format!(".spec.forward.claims.{header}"), message, sink);
+            }
             let own = (policy.document.name.as_str(), claim.as_str());
             let (other, filling) = *filled.entry(forward::folded(header)).or_insert(own);
             if filling != claim {

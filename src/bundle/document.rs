@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern};
+use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -21,6 +21,8 @@ pub struct Bundle {
     pub version: u64,
     /// The operator's static facts about where the filter stands.
     pub trust: Trust,
+    /// Where tokens are looked for.
+    pub tokens: TokenSources,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.
@@ -51,6 +53,8 @@ pub struct Region {
     pub issuer: String,
     /// Of which `aud` must hold one, where this Region is the local one.
     pub audiences: Vec<String>,
+    /// The SPIFFE trust domains whose workloads are at home here; no other Region has them.
+    pub trust_domains: Vec<String>,
     /// The keys, each bound to the algorithms that it may verify.
     pub keys: KeyRing,
     /// Where the token holds region, permissions and roles.
@@ -76,6 +80,8 @@ pub struct Acceptance {
     pub permissions: Vec<Wildcard>,
     /// The roles that are kept.
     pub roles: Vec<Wildcard>,
+    /// The workloads of the home region's trust domains that count here.
+    pub workloads: Vec<SpiffePattern>,
 }
 
 /// A word, or the beginning of one: `read:profile`, `read:*`.
@@ -196,6 +202,8 @@ pub struct From {
 pub enum IdentityNeed {
     /// A valid token (the default for allow and defer; a deny that says so holds for those with a token).
     Required,
+    /// A workload that counts here, by the certificate of its connection; no token is needed.
+    Workload,
     /// Public: for allow and defer, whoever asks.
     None,
     /// A deny that says nothing: it holds for everybody.

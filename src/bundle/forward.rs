@@ -90,6 +90,24 @@ pub(super) fn folded(name: &str) -> String {
 
 /// A lower-case token (RFC 9110 §5.6.2) that is nobody else's header.
 fn check_header(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
+    check_name(name, path, sink)?;
+    let folded = folded(name);
+    if is_reserved(&folded) {
+        return Err(sink.error(
+            path,
+            format!("no claim may fill `{folded}`: take a header of your own, like `x-user`"),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a header, [`folded`], is framing, a credential, or somebody else's to write.
+pub(super) fn is_reserved(folded: &str) -> bool {
+    RESERVED.contains(&folded) || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+}
+
+/// A lower-case token (RFC 9110 §5.6.2).
+pub(super) fn check_name(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
     if name.is_empty() || name.len() > limits::NAME || !name.bytes().all(is_token) {
         return Err(sink.error(path, "not a header name: lower-case letters, digits and `-`"));
     }
@@ -97,15 +115,6 @@ fn check_header(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
         let problem = Problem::new("header names are lower case here")
             .suggest(secret(name).is_none().then(|| name.to_ascii_lowercase()));
         return Err(sink.error(path, problem));
-    }
-    let folded = folded(name);
-    let reserved =
-        RESERVED.contains(&folded.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
-    if reserved {
-        return Err(sink.error(
-            path,
-            format!("no claim may fill `{folded}`: take a header of your own, like `x-user`"),
-        ));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, Pushed, RegionClaim};
+use crate::identity::{ClaimPath, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -29,6 +29,8 @@ pub struct Generation {
     pub regions: Vec<Region>,
     /// The operator's part.
     pub trust: Trust,
+    /// Where tokens are looked for.
+    pub tokens: TokenSources,
     /// SHA-256 of all that decides whether a token verifies: of every Region its name, issuer, claim mapping, and keys with their algorithms.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
@@ -55,6 +57,7 @@ impl Generation {
             name,
             version,
             trust,
+            tokens,
             regions,
             policies,
             revocations,
@@ -68,6 +71,7 @@ impl Generation {
             digest,
             local,
             trust,
+            tokens,
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),

@@ -35,7 +35,7 @@ pub const RULES: usize = 20_000;
 pub const EXPANSIONS: usize = 200_000;
 /// Places in the index, summed over all rules: for each path its segments and methods, in the trie of each host that gets one. One takes up to 50 bytes, and twice that while a table grows.
 pub const INDEX: usize = 4_000_000;
-/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `selector.hosts` of one policy, `trust.hosts`.
+/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `workloads` of one entry of `accepts`, `selector.hosts` of one policy, `trust.hosts`.
 pub const RULE_ITEMS: usize = 256;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
@@ -45,6 +45,9 @@ pub const RESTRICTIONS: usize = 16;
 pub const FORWARD_CLAIMS: usize = 32;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
+
+/// `tokens.sources`.
+pub const TOKEN_SOURCES: usize = 8;
 
 /// Keys of one Region.
 pub const KEYS: usize = 64;
@@ -56,6 +59,8 @@ pub const KEY_TEXT: usize = 16 << 10;
 pub const ALGORITHMS: usize = 16;
 /// `audiences` of one Region.
 pub const AUDIENCES: usize = 32;
+/// `trustDomains` of one Region.
+pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
 /// `networks` of one Region.

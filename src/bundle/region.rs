@@ -11,12 +11,14 @@ use super::reader::{At, Shape};
 use super::root::Known;
 use super::{claims, keys, rule};
 use crate::context::{BusinessHours, Calendar, Zone};
+use crate::identity::{SpiffePattern, trust_domain_name};
 use crate::request::Authority;
 
 const SPEC: Shape = Shape {
     fields: &[
         "issuer",
         "audiences",
+        "trustDomains",
         "keys",
         "claims",
         "accepts",
@@ -26,11 +28,11 @@ const SPEC: Shape = Shape {
         "businessHours",
         "maxTokenLifetime",
     ],
-    later: &["identity", "endpoint", "trustDomains", "revocations"],
+    later: &["identity", "endpoint", "revocations"],
 };
 
 const ACCEPTANCE: Shape = Shape {
-    fields: &["home", "permissions", "roles"],
+    fields: &["home", "permissions", "roles", "workloads"],
     later: &[],
 };
 
@@ -60,6 +62,9 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let audiences = fields.required("audiences", sink, |at, sink| {
         at.list(limits::AUDIENCES, sink, |at, sink| at.text(sink).map(str::to_owned))
     });
+    let trust_domains = fields.optional("trustDomains", sink, |at, sink| {
+        at.list(limits::TRUST_DOMAINS, sink, trust_domain)
+    });
     let keys = fields.required("keys", sink, |at, sink| keys::read(at, sink));
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
@@ -84,6 +89,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         name: name.to_owned(),
         issuer: issuer?.to_owned(),
         audiences: audiences?,
+        trust_domains: trust_domains?.unwrap_or_default(),
         keys: keys?,
         claims: claims?.unwrap_or_default(),
         accepts: accepts?.unwrap_or_default(),
@@ -126,11 +132,22 @@ fn acceptance(own: &str, at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Rea
     let words = |at: &At<'_>, sink: &mut Sink| at.list(limits::WORDS, sink, wildcard);
     let permissions = fields.optional("permissions", sink, words);
     let roles = fields.optional("roles", sink, words);
+    let workloads = fields.optional("workloads", sink, |at, sink| {
+        at.list(limits::RULE_ITEMS, sink, |at, sink| {
+            at.parsed(SpiffePattern::parse, sink)
+        })
+    });
     Ok(Acceptance {
         home: home?,
         permissions: permissions?.unwrap_or_default(),
         roles: roles?.unwrap_or_default(),
+        workloads: workloads?.unwrap_or_default(),
     })
+}
+
+/// A trust domain by its name alone, as it stands behind `spiffe://` (SPIFFE ID §2.1).
+fn trust_domain(at: &At<'_>, sink: &mut Sink) -> Read<String> {
+    at.parsed(|text| trust_domain_name(text).map(str::to_owned), sink)
 }
 
 fn wildcard(at: &At<'_>, sink: &mut Sink) -> Read<Wildcard> {

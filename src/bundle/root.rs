@@ -8,12 +8,13 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{policy, region, revocations, trust};
+use super::{policy, region, revocations, tokens, trust};
 use crate::context::Networks;
+use crate::identity::TokenSources;
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
-    fields: &["region", "metadata", "trust", "documents"],
+    fields: &["region", "metadata", "trust", "tokens", "documents"],
     later: &["layers", "candidate", "override"],
 };
 
@@ -96,15 +97,19 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let fields = at.fields(&BUNDLE, sink)?;
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
+    let tokens = fields.optional("tokens", sink, |at, sink| tokens::read(at, sink));
     // Templates are judged as far as they can be, whatever is wrong with `trust`; what `trust` may have meant is not held against them.
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
     let peer_verification = trust.is_err() || told.is_some_and(|trust| trust.peer_verification);
     let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
-    let networks = cross::check(&documents, sink);
+    let no_tokens = TokenSources::default();
+    let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref).unwrap_or(&no_tokens);
+    let networks = cross::check(&documents, told_tokens, sink);
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
+    let tokens = tokens?.unwrap_or_default();
     complete?;
     revocations::check(&documents, sink);
     cross::warn_of_the_useless(&documents, sink);
@@ -113,6 +118,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
         name,
         version,
         trust,
+        tokens,
         regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
         policies: documents.policies.into_iter().map(|placed| placed.document).collect(),
         revocations: documents

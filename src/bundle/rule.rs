@@ -93,7 +93,7 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
         at.word_or_later(&[("enforce", ())], &["shadow"], sink)
     });
     let effect = effect(&fields, sink);
-    let identity = identity(&fields, effect.as_ref().ok(), sink);
+    let identity = identity(&fields, effect.as_ref().ok(), known, sink);
     mode?;
     Ok(Rule {
         name: name?.to_owned(),
@@ -150,11 +150,16 @@ fn workloads(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Spiffe
     let workloads = at.list(limits::RULE_ITEMS, sink, |at, sink| {
         at.parsed(SpiffePattern::parse, sink)
     })?;
-    if !known.peer_verification {
-        let message = "no peer has an identity here: let the listener demand and validate client certificates, and say so with `trust: {peerVerification: required}`";
-        return Err(sink.error(&at.path, message));
-    }
+    peers_are_verified(at, known, sink)?;
     Ok(workloads)
+}
+
+fn peers_are_verified(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<()> {
+    if known.peer_verification {
+        return Ok(());
+    }
+    let message = "no peer has an identity here: let the listener demand and validate client certificates, and say so with `trust: {peerVerification: required}`";
+    Err(sink.error(&at.path, message))
 }
 
 pub(super) fn network(at: &At<'_>, sink: &mut Sink) -> Read<IpNet> {
@@ -260,21 +265,33 @@ fn response(at: &At<'_>, sink: &mut Sink) -> Read<Refusal> {
     Ok(Refusal { status, hide })
 }
 
-fn identity(fields: &Fields<'_>, effect: Option<&Effect>, sink: &mut Sink) -> Read<IdentityNeed> {
-    let words = [("required", IdentityNeed::Required), ("none", IdentityNeed::None)];
+fn identity(fields: &Fields<'_>, effect: Option<&Effect>, known: &Known<'_>, sink: &mut Sink) -> Read<IdentityNeed> {
+    let words = [
+        ("required", IdentityNeed::Required),
+        ("workload", IdentityNeed::Workload),
+        ("none", IdentityNeed::None),
+    ];
     let need = fields.optional("identity", sink, |at, sink| at.word(&words, sink))?;
-    if let Some(at) = fields.field("identity").filter(|_| need == Some(IdentityNeed::None)) {
-        if let Some(Effect::Deny(_)) = effect {
-            let message = "a deny that says nothing of identity holds for everybody: leave `identity` out";
-            return Err(sink.error(&at.path, message));
-        }
+    if let Some(at) = fields.field("identity") {
         let demands: Vec<&str> = ["permissions", "roles"]
             .into_iter()
             .filter(|name| fields.field(name).is_some())
             .collect();
-        if !demands.is_empty() {
+        let whom = match need {
+            Some(IdentityNeed::None) => "`identity: none` is for everybody",
+            Some(IdentityNeed::Workload) => "`identity: workload` is for services without a token",
+            _ => "",
+        };
+        if need == Some(IdentityNeed::Workload) {
+            peers_are_verified(&at, known, sink)?;
+        }
+        if let (Some(IdentityNeed::None), Some(Effect::Deny(_))) = (need, effect) {
+            let message = "a deny that says nothing of identity holds for everybody: leave `identity` out";
+            return Err(sink.error(&at.path, message));
+        }
+        if !whom.is_empty() && !demands.is_empty() {
             let message = format!(
-                "`identity: none` is for everybody, and nobody without a token has {}: leave one of them out",
+                "{whom}, and nobody without a token has {}: leave one of them out",
                 one_of(&demands)
             );
             return Err(sink.error(&at.path, message));

@@ -38,6 +38,7 @@ fn region(name: &str, seed: u8) -> Json {
         "spec": {
             "issuer": "identity.global.com",
             "audiences": [format!("api.{name}.com")],
+            "trustDomains": [format!("{name}.example")],
             "keys": {"algorithms": ["ES256", "EdDSA", "RS256", "PS256"], "jwks": {"keys": [key("one", seed)]}},
             "claims": {"region": "region", "permissions": "permissions", "roles": "roles"},
             "center": {"cluster": format!("center-{name}"), "protocol": "authzen", "timeout": "250ms"},
@@ -60,7 +61,9 @@ fn bundle_of(documents: Vec<Json>) -> Json {
 /// Two Regions and a policy: `documents[0]` is us-east-1, `[1]` eu-west-1, `[2]` the policy with an allow, a deny and a defer rule.
 fn sample() -> Json {
     let mut east = region("us-east-1", 1);
-    east["spec"]["accepts"] = json!([{"home": "eu-west-1", "permissions": ["read:*"], "roles": ["viewer"]}]);
+    east["spec"]["accepts"] = json!([{
+        "home": "eu-west-1", "permissions": ["read:*"], "roles": ["viewer"], "workloads": ["spiffe://eu-west-1.example/ns/pay/*"],
+    }]);
     let rules = json!([
         {
             "name": "read-own-profile",

@@ -25,7 +25,7 @@ pub struct Question {
 /// `subject`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SubjectPart {
-    /// `identity` by a token; on a public rule `workload` by a certificate alone, or `anonymous`.
+    /// `identity` by a token; `workload` by the certificate of a workload that counts here; on a public rule `anonymous` else.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// `sub`, or the workload's SPIFFE id.

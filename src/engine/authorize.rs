@@ -15,7 +15,9 @@ use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
-use crate::identity::{Authenticated, Credential, FailureBudget, Scheme, SpiffeId, Token, TrustView, credential};
+use crate::identity::{
+    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
+};
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
@@ -131,12 +133,33 @@ impl Case<'_> {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Default)]
+pub(super) struct Peer {
+    workload: Option<SpiffeId>,
+    /// The workload's home region, where it counts here.
+    service: Option<RegionId>,
+}
+
+impl Peer {
+    /// The workload that the certificate names.
+    pub(super) fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+
+    /// The home region of a workload that counts here.
+    pub(super) fn service(&self) -> Option<RegionId> {
+        self.service
+    }
+}
+
 /// A request that has a single meaning.
 pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
     credential: Credential<'a>,
+    presented: Presented<'a>,
 }
 
 impl Bench<'_, '_> {
@@ -144,9 +167,19 @@ impl Bench<'_, '_> {
     pub(super) fn judge(&mut self, id: ScopeId, input: Input<'_>, fx: &mut Effects) -> Judged {
         let generation = Rc::clone(&self.scope.generation);
         let mut removals = Vec::new();
-        let head = RequestHead::read(&input.headers, &generation.strip, &mut removals);
+        let mut presented = Presented::new(&generation.tokens);
+        let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
         for name in removals {
             fx.push(Effect::RemoveHeader(name.to_vec()));
+        }
+        // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
+        let without_token = head.ok().and_then(|head| presented.take_query(head.path));
+        let head = head.map(|head| RequestHead {
+            path: without_token.as_deref().unwrap_or(head.path),
+            ..head
+        });
+        if let Some(path) = &without_token {
+            fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
             generation: Rc::clone(&generation),
@@ -168,7 +201,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, &generation))
+            .and_then(|head| understand(head, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -196,11 +229,15 @@ impl Bench<'_, '_> {
         if policies.needs_source(candidates) {
             case.source = Some(self.source(&generation));
         }
-        let workload = policies.needs_workload(candidates).then(|| self.workload(&generation));
+        let mut peer = policies
+            .needs_workload(candidates)
+            .then(|| self.peer(&generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
-            workload: workload.as_ref().and_then(Option::as_ref),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service: peer.as_ref().and_then(Peer::service),
+            token_refused: false,
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -208,27 +245,37 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, missing) = match self.identify(request.credential, &generation, local) {
-            Ok(who) => (who, Reason::IdentityMissing),
-            Err(reason) => (None, reason),
+        let (who, refused) = match self.identify(request, &generation, local) {
+            Ok(who) => (who, None),
+            Err(reason) => (None, Some(reason)),
         };
+        if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
+            peer = Some(self.peer(&generation, local));
+        }
+        let service = peer.as_ref().and_then(Peer::service);
+        case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
-        case.home = who.as_ref().map(|who| who.identity.home);
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
-            ..anonymous
+            source: case.source.unwrap_or_default(),
+            workload: peer.as_ref().and_then(Peer::workload),
+            service,
+            token_refused: refused.is_some(),
+            local,
+            at: self.now.wall,
+            regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
         self.enact(
             id,
             ruling,
-            missing,
+            refused,
             Ruled {
                 request,
                 candidates,
                 case,
                 who: who.as_deref(),
-                workload,
+                peer,
             },
         )
     }
@@ -236,11 +283,11 @@ impl Bench<'_, '_> {
     /// Who asks; `None` for an anonymous request.
     fn identify(
         &mut self,
-        credential: Credential<'_>,
+        request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
     ) -> Result<Option<Rc<Authenticated>>, Reason> {
-        let token = match credential {
+        let token = match request.credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme),
             Credential::Malformed(_) => return Err(Reason::TokenMalformed),
@@ -249,12 +296,18 @@ impl Bench<'_, '_> {
         let Token {
             text,
             scheme: Scheme::Bearer,
-            ..
+            place,
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
             return Err(Reason::IdentityScheme);
         };
+        if !request
+            .presented
+            .may_authorise(place, &request.head, &request.authority)
+        {
+            return Err(Reason::CrossSite);
+        }
         let view = TrustView {
             regions: &generation.regions,
             local,
@@ -291,16 +344,21 @@ impl Bench<'_, '_> {
         }
     }
 
-    /// The workload at the other end; none where nobody has validated its certificate.
-    fn workload(&mut self, generation: &Generation) -> Option<SpiffeId> {
-        if !generation.trust.peer_verification {
-            return None;
-        }
-        self.scope.workloads.find(&self.attrs.peer_certificate()?)
+    /// Who is at the other end; nobody where nobody has validated the certificate.
+    fn peer(&mut self, generation: &Generation, local: RegionId) -> Peer {
+        let workload = generation
+            .trust
+            .peer_verification
+            .then(|| self.attrs.peer_certificate());
+        let workload = workload.flatten().and_then(|leaf| self.scope.workloads.find(&leaf));
+        let service = workload
+            .as_ref()
+            .and_then(|workload| counting_home(workload, local, &generation.regions));
+        Peer { workload, service }
     }
 
     /// Turns a ruling into a decision, or into a question.
-    fn enact(&mut self, id: ScopeId, ruling: Ruling, missing: Reason, mut ruled: Ruled<'_, '_>) -> Judged {
+    fn enact(&mut self, id: ScopeId, ruling: Ruling, refused: Option<Reason>, mut ruled: Ruled<'_, '_>) -> Judged {
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
@@ -311,9 +369,12 @@ impl Bench<'_, '_> {
                 };
                 ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
             }
-            Ruling::NeedsIdentity { by } => ruled
-                .case
-                .deny(missing, policies.label(by), DecidedBy::Inline, None, None),
+            Ruling::NeedsIdentity { by, reason } => {
+                let reason = refused.unwrap_or(reason);
+                ruled
+                    .case
+                    .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
+            }
             Ruling::Allow { reason, by } => {
                 let decided_by = if matches!(by, By::Policy(_)) {
                     DecidedBy::Default
@@ -327,15 +388,17 @@ impl Bench<'_, '_> {
             Ruling::Defer { by, options, .. } => {
                 let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
                 ruled.case.source = Some(source);
-                let workload = ruled
-                    .workload
-                    .take()
-                    .unwrap_or_else(|| self.workload(&ruled.case.generation));
+                let peer = match (ruled.peer.take(), ruled.case.local) {
+                    (Some(peer), _) => peer,
+                    (None, Some(local)) => self.peer(&Rc::clone(&ruled.case.generation), local),
+                    (None, None) => Peer::default(),
+                };
+                ruled.case.home = ruled.case.home.or(peer.service);
                 let forwarded = ruled.forwarded();
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
-                    workload: workload.as_ref(),
+                    peer: &peer,
                     case: ruled.case,
                     by,
                     at: self.now.wall,
@@ -368,7 +431,7 @@ struct Ruled<'a, 'r> {
     case: &'a mut Case<'r>,
     who: Option<&'a Authenticated>,
     /// `None`: nothing asked for it.
-    workload: Option<Option<SpiffeId>>,
+    peer: Option<Peer>,
 }
 
 impl Ruled<'_, '_> {
@@ -386,8 +449,9 @@ impl Ruled<'_, '_> {
         let forwarding = self.case.generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let ours = self.request.credential.place().is_some();
-        forwarded.strip_authorization |= ours && self.who.is_none();
+        let strip = forwarding.strip_token || self.who.is_none();
+        let place = self.request.credential.place().filter(|_| strip);
+        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.path = self
             .request
             .path
@@ -399,14 +463,13 @@ impl Ruled<'_, '_> {
 }
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Understood<'a>, Reason> {
+fn understand<'a>(
+    head: RequestHead<'a>,
+    presented: Presented<'a>,
+    generation: &Generation,
+) -> Result<Understood<'a>, Reason> {
     let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let values: &[&[u8]] = &[head.authorization.unwrap_or_default()];
-    let credential = match head.authorization_count {
-        0 => Credential::None,
-        1 => credential(values)?,
-        _ => return Err(Reason::TokenAmbiguous),
-    };
+    let credential = presented.credential(&head)?;
     let tunnel = head.is_connect() || head.upgrade;
     let path = if head.is_connect() { &b"/"[..] } else { head.path };
     let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
@@ -423,6 +486,7 @@ fn understand<'a>(head: RequestHead<'a>, generation: &Generation) -> Result<Unde
         authority,
         path,
         credential,
+        presented,
     })
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::authorize::{Case, Understood};
+use super::authorize::{Case, Peer, Understood};
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::REASON;
@@ -16,7 +16,7 @@ use crate::center::{
     self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
-use crate::identity::{Authenticated, SpiffeId};
+use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
 use crate::request::{Captures, PathTemplate};
@@ -32,7 +32,7 @@ const QUESTION_MAX: usize = 128 * 1024;
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
-    pub(super) workload: Option<&'a SpiffeId>,
+    pub(super) peer: &'a Peer,
     pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
     pub(super) at: WallTime,
@@ -300,7 +300,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .source
                     .and_then(|source| source.region)
                     .map(|region| case.name_of(region).to_owned()),
-                workload: asking.workload.map(ToString::to_string),
+                workload: asking.peer.workload().map(ToString::to_string),
             },
             request_id: case.request_id.as_deref().map(str::to_owned),
             policy: rule
@@ -313,22 +313,27 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
     }
 }
 
-/// Who asks: by token, by certificate alone, or nobody.
+/// Who asks: by token, by certificate alone where its workload counts here, or nobody.
 fn subject(asking: &Asking<'_, '_>, options: &Defer) -> SubjectPart {
     let bare = |kind, id: &str| SubjectPart {
         kind,
         id: id.to_owned(),
         properties: Map::new(),
     };
-    let mut subject = match (asking.who, asking.workload) {
-        (Some(who), _) => identity(who, options),
-        (None, Some(workload)) => bare("workload", workload.as_str()),
-        (None, None) => bare("anonymous", "anonymous"),
+    let workload = asking.peer.workload();
+    let mut subject = match (asking.who, workload, asking.peer.service()) {
+        (Some(who), ..) => identity(who, options),
+        (None, Some(workload), Some(home)) => {
+            let mut subject = bare("workload", workload.as_str());
+            let home = asking.case.name_of(home).into();
+            subject.properties.insert("home".to_owned(), home);
+            subject
+        }
+        (None, ..) => bare("anonymous", "anonymous"),
     };
-    if let Some(workload) = asking.workload {
-        subject
-            .properties
-            .insert("workload".to_owned(), workload.as_str().into());
+    if let Some(workload) = workload {
+        let id = workload.as_str().into();
+        subject.properties.insert("workload".to_owned(), id);
     }
     subject
 }

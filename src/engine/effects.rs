@@ -60,6 +60,8 @@ pub enum Level {
 pub enum Effect {
     /// Remove this header from the request that is beginning: only the filter may write it.
     RemoveHeader(Vec<u8>),
+    /// Replace `:path` of the request that is beginning, whatever becomes of it, and leave its route as it is: its query held a token.
+    ReplacePath(Vec<u8>),
     /// Make a call, and report at once by [`refuse`](super::Engine::refuse) if the host does not take it.
     Call(Call),
     /// Forget a call: its reply is no longer of interest.

@@ -49,10 +49,7 @@ impl Claims<'_> {
 
 /// What a request carries on. An anonymous one carries nothing of the kind.
 pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>) -> Forwarded {
-    let mut forwarded = Forwarded {
-        strip_authorization: forwarding.strip_token && claims.is_some(),
-        ..Forwarded::default()
-    };
+    let mut forwarded = Forwarded::default();
     let (Some(claims), true) = (claims, forwarding.identity) else {
         return forwarded;
     };

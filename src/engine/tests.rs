@@ -32,6 +32,10 @@ mod revocations;
 #[cfg(feature = "ring")]
 mod sender;
 #[cfg(feature = "ring")]
+mod service;
+#[cfg(feature = "ring")]
+mod sources;
+#[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]
 mod workload;

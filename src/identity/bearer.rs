@@ -8,7 +8,7 @@ pub enum Credential<'r> {
     /// Nothing.
     None,
     /// The scheme of a token, but not followed by a space: as good as a token that is not valid ([`Reason::TokenMalformed`]).
-    Malformed(Place),
+    Malformed(Place<'r>),
     /// What may be a token.
     Token(Token<'r>),
     /// A scheme that is not ours.
@@ -18,12 +18,12 @@ pub enum Credential<'r> {
 /// What may be a token: whether these bytes are one at all is for whoever verifies them to find out, so that a token that was verified before is not read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'r> {
-    /// What stands behind the scheme and a space; there is no comma in it.
+    /// What stands there, behind the scheme and a space where the place has a scheme; there is no comma in it.
     pub text: &'r [u8],
     /// What the client says that it is.
     pub scheme: Scheme,
     /// Where it stood.
-    pub place: Place,
+    pub place: Place<'r>,
 }
 
 /// How a token is presented.
@@ -37,15 +37,21 @@ pub enum Scheme {
 
 /// Where a token stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Place<'r> {
     /// The Authorization header.
     Authorization,
+    /// Another header: its name as received.
+    Header(&'r [u8]),
+    /// A cookie.
+    Cookie,
+    /// A parameter of the query.
+    Query,
 }
 
 impl<'r> Credential<'r> {
     /// Where the token stood, valid or not; `None` without one.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
+    pub fn place(&self) -> Option<Place<'r>> {
         match self {
             Self::Token(token) => Some(token.place),
             Self::Malformed(place) => Some(*place),
@@ -76,10 +82,21 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
         [value] => value,
         _ => return Err(Reason::TokenAmbiguous),
     };
-    let place = Place::Authorization;
+    in_header(value, Place::Authorization, Scheme::named)
+}
+
+/// Reads the value of a header that begins with a scheme; `named` are those that carry a token.
+///
+/// # Errors
+/// [`Reason::TokenAmbiguous`] where there is more than one credential.
+pub(super) fn in_header<'r>(
+    value: &'r [u8],
+    place: Place<'r>,
+    named: impl FnOnce(&[u8]) -> Option<Scheme>,
+) -> Result<Credential<'r>, Reason> {
     let start = value.trim_ascii_start();
-    let (name, rest) = start.split_at(start.iter().take_while(|byte| is_tchar(**byte)).count());
-    let Some(scheme) = Scheme::named(name) else {
+    let (name, rest) = split_scheme(start);
+    let Some(scheme) = named(name) else {
         return if holds_several(value) {
             Err(Reason::TokenAmbiguous)
         } else if name.is_empty() && names_ours(rest) {
@@ -96,6 +113,28 @@ pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
         [b' ', text @ ..] if start.len() == value.len() => Ok(Credential::Token(Token { text, scheme, place })),
         _ => Ok(Credential::Malformed(place)),
     }
+}
+
+/// Reads the value of a header that is a token and nothing else.
+///
+/// # Errors
+/// [`Reason::TokenAmbiguous`] where there is more than one credential.
+pub(super) fn bare<'r>(text: &'r [u8], place: Place<'r>) -> Result<Credential<'r>, Reason> {
+    let (name, rest) = split_scheme(text);
+    if text.contains(&b',') {
+        Err(Reason::TokenAmbiguous)
+    } else if Scheme::named(name).is_some() {
+        Ok(Credential::Malformed(place))
+    } else if !name.is_empty() && rest.starts_with(b" ") {
+        Ok(Credential::OtherScheme)
+    } else {
+        let scheme = Scheme::Bearer;
+        Ok(Credential::Token(Token { text, scheme, place }))
+    }
+}
+
+fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
+    value.split_at(value.iter().take_while(|byte| is_tchar(**byte)).count())
 }
 
 fn names_ours(value: &[u8]) -> bool {

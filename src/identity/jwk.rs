@@ -94,16 +94,21 @@ pub struct KeyProblem {
 impl fmt::Display for KeyProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kid {
-            Some(kid) => write!(
-                formatter,
-                "key {} (`{}`): {}",
-                self.index,
-                kid.escape_debug(),
-                self.message
-            ),
+            Some(kid) => write!(formatter, "key {} (`{}`): {}", self.index, shown(kid), self.message),
             None => write!(formatter, "key {}: {}", self.index, self.message),
         }
     }
+}
+
+/// The beginning of a text that an issuer wrote, printable: what is wrong with a key goes into logs, however long its members are.
+pub(super) fn shown(text: &str) -> String {
+    const KEPT: usize = 48;
+    let mut characters = text.chars();
+    let mut shown: String = characters.by_ref().take(KEPT).flat_map(char::escape_debug).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -154,5 +159,10 @@ mod tests {
             message: "no".to_owned(),
         };
         assert_eq!(problem.to_string(), "key 2 (`a\\nb`): no");
+        let long = KeyProblem {
+            kid: Some("k".repeat(100_000)),
+            ..problem
+        };
+        assert_eq!(long.to_string(), format!("key 2 (`{}…`): no", "k".repeat(48)));
     }
 }

@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::base64url;
 use super::der;
-use super::jwk::{Jwk, KeyProblem};
+use super::jwk::{Jwk, KeyProblem, shown};
 use super::jws::MAX_KID_BYTES;
 use super::keys::{Algorithm, KeyType, PublicKey};
+use super::roca;
 use crate::reason::Reason;
 
 /// Keys in one set, at most.
@@ -23,6 +24,8 @@ pub struct KeyRing {
 
 #[derive(Debug)]
 struct BoundKey {
+    /// Its place in the set, from 0.
+    index: usize,
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
     key: Arc<PublicKey>,
@@ -153,7 +156,7 @@ impl BuiltKeys {
         }
         for (index, form) in forms.enumerate().take(MAX_KEYS) {
             let (kid, outcome) = match form {
-                Ok(jwk) => (jwk.kid.clone(), bind(&jwk, allowed)),
+                Ok(jwk) => (jwk.kid.clone(), bind(index, &jwk, allowed)),
                 Err(message) => (None, Err(Outcome::Wrong(message))),
             };
             match outcome {
@@ -173,7 +176,6 @@ impl BuiltKeys {
             .iter()
             .map(|bound| (bound.kid.clone(), bound.key.key_type().kty()))
             .collect();
-        let mut index = 0_usize;
         self.ring.keys.retain(|bound| {
             let own = (bound.kid.clone(), bound.key.key_type().kty());
             let unique = own.0.is_none() || names.iter().filter(|name| **name == own).count() == 1;
@@ -183,18 +185,17 @@ impl BuiltKeys {
                     own.1
                 );
                 self.errors.push(KeyProblem {
-                    index,
+                    index: bound.index,
                     kid: own.0,
                     message,
                 });
             }
-            index = index.saturating_add(1);
             unique
         });
     }
 }
 
-fn bind(jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundKey, Outcome> {
+fn bind(index: usize, jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundKey, Outcome> {
     if let Some(secret) = jwk.secret {
         return Err(Outcome::Wrong(format!(
             "`{secret}` is a member of a private or secret key: give the public key only"
@@ -206,7 +207,7 @@ fn bind(jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundKey, Outcome> {
     if let Some(other) = jwk.usage.as_ref().filter(|usage| *usage != "sig") {
         return Err(Outcome::Aside(format!(
             "left aside: `use` is `{}`, not `sig`",
-            other.escape_debug()
+            shown(other)
         )));
     }
     if jwk
@@ -221,6 +222,7 @@ fn bind(jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundKey, Outcome> {
     let key = public_key(jwk)?;
     let algorithms = algorithms(jwk, key.key_type(), allowed)?;
     Ok(BoundKey {
+        index,
         kid: jwk.kid.clone(),
         algorithms,
         key: Arc::new(key),
@@ -238,7 +240,7 @@ fn algorithms(jwk: &Jwk, key_type: KeyType, allowed: Option<&[Algorithm]>) -> Re
                 )));
             }
             None => {
-                let name = name.escape_debug();
+                let name = shown(name);
                 return Err(Outcome::Aside(format!(
                     "left aside: `alg` `{name}` is not a signature algorithm that is supported here"
                 )));
@@ -265,12 +267,12 @@ fn public_key(jwk: &Jwk) -> Result<PublicKey, Outcome> {
         (Some("OKP"), Some("Ed25519")) => Ok(PublicKey::ed25519(coordinate("x", jwk.x.as_deref(), 32)?)),
         (Some("EC" | "OKP"), Some(curve)) => Err(Outcome::Aside(format!(
             "left aside: curve `{}` is not supported",
-            curve.escape_debug()
+            shown(curve)
         ))),
         (Some("EC" | "OKP"), None) => Err(Outcome::Wrong("`crv` is missing".to_owned())),
         (Some(other), _) => Err(Outcome::Aside(format!(
             "left aside: `kty` `{}` is not `RSA`, `EC` or `OKP`",
-            other.escape_debug()
+            shown(other)
         ))),
         (None, _) => Err(Outcome::Wrong("`kty` is missing".to_owned())),
     }
@@ -288,6 +290,12 @@ fn rsa(jwk: &Jwk) -> Result<PublicKey, Outcome> {
     }
     if !is_odd(modulus) {
         return Err(Outcome::Wrong("`n` is even, so it is no RSA modulus".to_owned()));
+    }
+    if roca::is_weak(modulus) {
+        return Err(Outcome::Wrong(
+            "an RSA key that anybody can factor (CVE-2017-15361): make another, and trust nothing that this one signed"
+                .to_owned(),
+        ));
     }
     if !is_odd(exponent) || exponent == [1] || exponent.len() > 4 {
         return Err(Outcome::Wrong(

@@ -340,3 +340,22 @@ fn no_key_is_shown() {
     let built = build(&[rsa("a")]);
     assert!(!format!("{:?}", built.ring).contains(RFC7638_N.split_at(8).0));
 }
+
+#[test]
+fn what_is_said_of_a_key_stays_short() {
+    let long = "x".repeat(100_000);
+    for name in ["kid", "use", "alg", "crv", "kty"] {
+        let built = build(&[with(ec("a", "P-256", 32), name, json!(long))]);
+        let said = built.errors.iter().chain(&built.warnings).map(ToString::to_string);
+        let said: Vec<String> = said.collect();
+        assert!(matches!(&said[..], [one] if one.len() < 200), "{name}: {}", said.len());
+    }
+}
+
+#[test]
+fn twins_are_named_by_their_places_in_the_set() {
+    let aside = with(rsa("enc"), "use", json!("enc"));
+    let built = build(&[aside, json!(1), ed("a"), rsa("b"), ed("a")]);
+    let places: Vec<usize> = built.errors.iter().map(|problem| problem.index).collect();
+    assert_eq!((places, built.ring.len()), (vec![1, 2, 4], 1));
+}

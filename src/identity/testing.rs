@@ -166,6 +166,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         audiences: vec![format!("api.{name}.com")],
         keys: built.ring,
         claims: ClaimMapping::default(),
+        trust_domains: Vec::new(),
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),
@@ -181,6 +182,7 @@ pub(super) fn accepts(home: &str, permissions: &[&str], roles: &[&str]) -> Accep
         home: home.to_owned(),
         permissions: list(permissions),
         roles: list(roles),
+        workloads: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ mod certificate;
 mod pem;
 mod spiffe;
 
-pub use spiffe::{SpiffeId, SpiffePattern, SpiffePatternError};
+pub use spiffe::{SpiffeId, SpiffePattern, SpiffePatternError, trust_domain_name};
 
 use crate::bounded::Bounded;
 

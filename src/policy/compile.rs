@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Demand};
 use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
@@ -26,6 +26,8 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
+    /// Whether any Region has trust domains, so that a workload may have a home.
+    pub(super) has_trust_domains: bool,
 }
 
 /// A policy, without its rules.
@@ -118,6 +120,7 @@ impl PolicySet {
             policies,
             rules,
             index: index.build(),
+            has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }
 
@@ -213,11 +216,12 @@ impl Rule {
     fn compile(document: document::Rule, policy: PolicyRef, policy_name: &str, regions: &RegionNames<'_>) -> Self {
         let is_deny = matches!(document.effect, Effect::Deny(_));
         let is_public = !is_deny && document.identity == IdentityNeed::None;
-        // Who is not let in by a public rule needs a token; who is refused needs one only where the rule says so.
-        let token = if is_deny {
-            document.identity == IdentityNeed::Required
-        } else {
-            !is_public
+        // Who is not let in by a public rule is somebody; who is refused is, only where the rule says so.
+        let identity = match document.identity {
+            IdentityNeed::Required => Demand::Token,
+            IdentityNeed::Workload => Demand::Workload,
+            IdentityNeed::Anybody if !is_deny => Demand::Token,
+            IdentityNeed::None | IdentityNeed::Anybody => Demand::Nothing,
         };
         let mut paths = document.paths;
         if let Some(paths) = &mut paths {
@@ -236,7 +240,7 @@ impl Rule {
             paths,
             is_public,
             conditions: Conditions {
-                token,
+                identity,
                 home_regions: document.from.home_regions.map(|names| regions.find(&names)),
                 source_regions: document.from.source_regions.map(|names| regions.find(&names)),
                 networks: document.from.networks,

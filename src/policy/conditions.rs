@@ -25,11 +25,22 @@ impl From<bool> for Truth {
     }
 }
 
+/// What identity a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// Whoever asks.
+    Nothing,
+    /// A valid token.
+    Token,
+    /// A workload that counts here.
+    Workload,
+}
+
 /// The conditions of one rule; a `None` restricts nothing.
 #[derive(Debug)]
 pub(super) struct Conditions {
-    /// Whether the rule is about requests with a valid token only.
-    pub(super) token: bool,
+    /// Whom the rule is about.
+    pub(super) identity: Demand,
     pub(super) home_regions: Option<Vec<RegionId>>,
     pub(super) source_regions: Option<Vec<RegionId>>,
     pub(super) networks: Option<Vec<IpNet>>,
@@ -40,7 +51,7 @@ pub(super) struct Conditions {
 
 /// The value of each condition for one request.
 pub(super) struct Findings {
-    pub(super) token: Truth,
+    pub(super) identity: Truth,
     pub(super) home: Truth,
     pub(super) source: Truth,
     pub(super) workload: Truth,
@@ -51,7 +62,7 @@ pub(super) struct Findings {
 impl Findings {
     /// All conditions together.
     pub(super) fn all(&self) -> Truth {
-        self.token
+        self.identity
             .min(self.home)
             .min(self.source)
             .min(self.workload)
@@ -61,13 +72,17 @@ impl Findings {
 }
 
 impl Conditions {
-    /// Weighs each of them. An anonymous request has the local region as its home, and no permissions and roles.
+    /// Weighs each of them. A request without a token has no permissions and roles.
     pub(super) fn weigh(&self, facts: &Facts<'_>) -> Findings {
         let (permissions, roles) = facts.subject.map_or((&[][..], &[][..]), |subject| {
             (subject.permissions.as_slice(), subject.roles.as_slice())
         });
         Findings {
-            token: Truth::from(!self.token || facts.subject.is_some()),
+            identity: Truth::from(match self.identity {
+                Demand::Nothing => true,
+                Demand::Token => facts.subject.is_some(),
+                Demand::Workload => facts.service.is_some(),
+            }),
             home: any_of(self.home_regions.as_deref(), Some(facts.home()), |region, home| {
                 *region == home
             }),
@@ -85,7 +100,10 @@ impl Conditions {
     /// Whether they hold for everybody, as far as identity goes.
     pub(super) fn ignore_identity(&self) -> bool {
         let unrestricted = |words: &document::Words| words.any_of.is_none() && words.all_of.is_none();
-        !self.token && self.home_regions.is_none() && unrestricted(&self.permissions) && unrestricted(&self.roles)
+        self.identity == Demand::Nothing
+            && self.home_regions.is_none()
+            && unrestricted(&self.permissions)
+            && unrestricted(&self.roles)
     }
 
     /// Whether any of them looks at the source.
@@ -93,9 +111,14 @@ impl Conditions {
         self.source_regions.is_some() || self.networks.is_some()
     }
 
+    /// Whether any of them looks at the home region.
+    pub(super) fn look_at_home(&self) -> bool {
+        self.home_regions.is_some()
+    }
+
     /// Whether any of them looks at the workload.
     pub(super) fn look_at_workload(&self) -> bool {
-        self.workloads.is_some()
+        self.workloads.is_some() || self.identity == Demand::Workload
     }
 
     fn weigh_source(&self, facts: &Facts<'_>) -> Truth {

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
-use super::conditions::{Truth, holds, words};
+use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
 use crate::bundle::document::{Defer, Effect, Refusal};
 use crate::bundle::{RegionId, document};
@@ -22,6 +22,10 @@ pub struct Facts<'f> {
     pub source: Source,
     /// The workload at the other end of the connection; `None`: it cannot be told.
     pub workload: Option<&'f SpiffeId>,
+    /// That workload's home region, where it counts here ([`counting_home`](crate::identity::counting_home)).
+    pub service: Option<RegionId>,
+    /// There is a token, and it is not valid here. `subject` is `None` then.
+    pub token_refused: bool,
     /// Where this proxy stands.
     pub local: RegionId,
     /// When it came.
@@ -31,9 +35,15 @@ pub struct Facts<'f> {
 }
 
 impl Facts<'_> {
-    /// The home region: an anonymous request has the local one.
+    /// The home region: the token's, or without one that of a workload that counts here; a request of nobody has the local one.
     pub(super) fn home(&self) -> RegionId {
-        self.subject.map_or(self.local, |subject| subject.home)
+        let of_token = self.subject.map(|subject| subject.home);
+        of_token.or(self.service).unwrap_or(self.local)
+    }
+
+    /// Whether a workload that counts here asks, with a valid token or without one. Whoever shows a token that is not valid here asks as nobody.
+    fn is_service(&self) -> bool {
+        self.service.is_some() && !self.token_refused
     }
 }
 
@@ -71,8 +81,10 @@ pub enum Outcome {
     },
     /// It is anonymous, and nothing public lets it in: 401, whether or not a token would.
     NeedsIdentity {
-        /// The first rule for this route that demands a token.
+        /// The first rule for this route that demands a token, or else a workload.
         by: By,
+        /// What is missing, where there is no token.
+        reason: Reason,
     },
     /// It goes on.
     Allow {
@@ -108,6 +120,17 @@ impl PolicySet {
     pub fn needs_workload(&self, candidates: &Candidates) -> bool {
         self.found(candidates)
             .any(|(_, rule)| rule.conditions.look_at_workload())
+    }
+
+    /// Whether the outcome for a request without a valid token may depend on its home region, and that on the workload: else it need not be read.
+    #[must_use]
+    pub fn needs_home(&self, candidates: &Candidates) -> bool {
+        let looks = |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours);
+        self.has_trust_domains
+            && (self.found(candidates).any(|(_, rule)| rule.conditions.look_at_home())
+                || self
+                    .governing(candidates)
+                    .any(|(_, policy)| policy.requirements.iter().any(looks)))
     }
 
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
@@ -150,17 +173,32 @@ impl PolicySet {
         })
     }
 
-    /// An anonymous request that nothing public lets in is told so before anything else about the route.
+    /// A request without a valid token that nothing lets in is told so before anything else about the route: one of nobody always, one of a workload that
+    /// counts here unless the route is for workloads, and a token could have made no difference.
     fn missing_identity(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
-        let lets_in = |rule: &Rule| rule.is_public && rule.takes_effect(facts);
-        if facts.subject.is_some() || self.found(candidates).any(|(_, rule)| lets_in(rule)) {
+        let could_let_in = || self.found(candidates).filter(|(_, rule)| rule.could_let_in());
+        let lets_in = |rule: &Rule| rule.conditions.identity != Demand::Token && rule.takes_effect(facts);
+        if facts.subject.is_some() || could_let_in().any(|(_, rule)| lets_in(rule)) {
             return None;
         }
-        let demanding = self
-            .found(candidates)
-            .find(|(_, rule)| !rule.is_deny() && !rule.is_public);
-        let by = demanding.map_or(By::Nothing, |(reference, _)| By::Rule(reference));
-        Some(Outcome::NeedsIdentity { by })
+        let demanding = |demand| could_let_in().find(move |(_, rule)| rule.conditions.identity == demand);
+        let for_tokens = demanding(Demand::Token);
+        let default = || self.governing(candidates).any(|(_, policy)| policy.default_allow);
+        let for_workloads = demanding(Demand::Workload);
+        if facts.is_service() && for_workloads.is_some() && for_tokens.is_none() && !default() {
+            return None;
+        }
+        let for_workloads = for_workloads.filter(|_| !facts.is_service());
+        let reason = match (for_tokens, for_workloads, facts.workload) {
+            (None, Some(_), _) if facts.service.is_some() => Reason::IdentityMissing,
+            (None, Some(_), None) => Reason::WorkloadMissing,
+            (None, Some(_), Some(_)) => Reason::WorkloadNotAccepted,
+            _ => Reason::IdentityMissing,
+        };
+        let by = for_tokens
+            .or(for_workloads)
+            .map_or(By::Nothing, |(reference, _)| By::Rule(reference));
+        Some(Outcome::NeedsIdentity { by, reason })
     }
 
     /// Every requirement of every policy that governs the request has to be met, whichever rule lets it in.
@@ -222,7 +260,7 @@ impl PolicySet {
     /// Why nothing let it in: of the rules that could have, the one that it came furthest with.
     fn nearest_miss(&self, candidates: &Candidates, facts: &Facts<'_>) -> Outcome {
         let mut nearest: Option<(Stage, Reason, RuleRef)> = None;
-        for (reference, rule) in self.found(candidates).filter(|(_, rule)| !rule.is_deny()) {
+        for (reference, rule) in self.found(candidates).filter(|(_, rule)| rule.could_let_in()) {
             let (stage, reason) = rule.miss(facts);
             if nearest.is_none_or(|(reached, ..)| stage > reached) {
                 nearest = Some((stage, reason, reference));
@@ -238,6 +276,7 @@ impl PolicySet {
 /// How far a request came with a rule, in the order in which a person would look.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    Identity,
     Home,
     Source,
     Workload,
@@ -246,12 +285,17 @@ enum Stage {
 }
 
 impl Rule {
-    fn is_deny(&self) -> bool {
-        matches!(self.effect, Effect::Deny(_))
+    /// Whether a request that it matches may go on because of it.
+    fn could_let_in(&self) -> bool {
+        matches!(self.effect, Effect::Allow | Effect::Defer(_))
     }
 
     /// Unknown is no match for an allow, and a match for what refuses or asks.
     fn takes_effect(&self, facts: &Facts<'_>) -> bool {
+        // A deny holds for a workload whatever token it shows; a rule that would let it in does not overlook one that is not valid.
+        if self.conditions.identity == Demand::Workload && self.could_let_in() && !facts.is_service() {
+            return false;
+        }
         match self.conditions.weigh(facts).all() {
             Truth::NoMatch => false,
             Truth::Unknown => self.effect != Effect::Allow,
@@ -262,7 +306,9 @@ impl Rule {
     /// The first condition that is not met, of a rule that did not let a request in.
     fn miss(&self, facts: &Facts<'_>) -> (Stage, Reason) {
         let findings = self.conditions.weigh(facts);
-        if findings.home != Truth::Match {
+        if findings.identity != Truth::Match {
+            (Stage::Identity, Reason::WorkloadNotMatched)
+        } else if findings.home != Truth::Match {
             (Stage::Home, Reason::HomeNotMatched)
         } else if findings.source != Truth::Match {
             (Stage::Source, Reason::SourceNotMatched)

@@ -7,10 +7,11 @@ use ipnet::IpNet;
 use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+    Acceptance, Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
 use crate::context::{BusinessHours, Calendar, Zone, parse_network};
-use crate::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject};
+use crate::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
+use crate::reason::Reason;
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
 use crate::time::WallTime;
 
@@ -22,7 +23,7 @@ const REGIONS: [(&str, Option<&str>); 3] = [
     ("xx", None),
 ];
 
-/// The Regions of the tables; `us` is the local one.
+/// The Regions of the tables, each with a trust domain of its name; `us` is the local one, and accepts `spiffe://eu/pay/*` and nothing of `xx`.
 pub(super) fn regions() -> Vec<Region> {
     let hours = BusinessHours::parse(&["mon", "tue", "wed", "thu", "fri"], "09:00", "17:30").unwrap();
     let region = |(name, zone): (&str, Option<&str>)| Region {
@@ -31,13 +32,25 @@ pub(super) fn regions() -> Vec<Region> {
         audiences: Vec::new(),
         keys: KeyRing::default(),
         claims: ClaimMapping::default(),
-        accepts: Vec::new(),
+        trust_domains: vec![name.to_owned()],
+        accepts: if name == "us" { accepts() } else { Vec::new() },
         center: None,
         networks: Vec::new(),
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
         max_token_lifetime: None,
     };
     REGIONS.into_iter().map(region).collect()
+}
+
+fn accepts() -> Vec<Acceptance> {
+    let pay = SpiffePattern::parse("spiffe://eu/pay/*").unwrap();
+    let entry = |home: &str, workloads| Acceptance {
+        home: home.to_owned(),
+        permissions: Vec::new(),
+        roles: Vec::new(),
+        workloads,
+    };
+    vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
 /// `NAME default geo=us,eu hours sel=HOST,… strip x-user=sub`, and its rules.
@@ -69,7 +82,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer public token host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+/// `NAME allow|deny|defer public token service host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
@@ -84,7 +97,7 @@ pub(super) fn rule(text: &str) -> Rule {
         effect: Effect::Allow,
     };
     let mut options = Defer::default();
-    let mut needs_token = false;
+    let mut needs = None;
     for (key, value) in fields {
         match key {
             "allow" => rule.effect = Effect::Allow,
@@ -97,7 +110,8 @@ pub(super) fn rule(text: &str) -> Rule {
             }
             "defer" => rule.effect = Effect::Defer(Defer::default()),
             "public" => rule.identity = IdentityNeed::None,
-            "token" => needs_token = true,
+            "service" => needs = Some(IdentityNeed::Workload),
+            "token" => needs = Some(IdentityNeed::Required),
             "host" => rule.hosts = Some(hosts(value)),
             "method" => rule.methods = Some(list(value)),
             "path" => rule.paths = Some(value.split(',').map(template).collect()),
@@ -119,8 +133,8 @@ pub(super) fn rule(text: &str) -> Rule {
             other => panic!("{other}"),
         }
     }
-    if needs_token {
-        rule.identity = IdentityNeed::Required;
+    if let Some(need) = needs {
+        rule.identity = need;
     }
     if let Effect::Defer(defer) = &mut rule.effect {
         *defer = options;
@@ -128,10 +142,10 @@ pub(super) fn rule(text: &str) -> Rule {
     rule
 }
 
-/// `-` for an anonymous request, or `HOME PERMISSION… role:R… elsewhere:P… refused:P…`.
+/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P…`.
 pub(super) fn subject(text: &str) -> Option<Subject> {
     let mut words = text.split(' ');
-    let home = words.next().filter(|home| *home != "-")?;
+    let home = words.next().filter(|home| !matches!(*home, "-" | "!"))?;
     let mut subject = Subject {
         home: region(home).unwrap(),
         permissions: Vec::new(),
@@ -186,7 +200,10 @@ pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) ->
     match outcome(set, request, who, whence) {
         Outcome::Allow { reason, by } => format!("allow {} {}", reason.code(), set.label(by)),
         Outcome::Deny { reason, by, .. } => format!("deny {} {}", reason.code(), set.label(by)),
-        Outcome::NeedsIdentity { by } => format!("401 {}", set.label(by)),
+        Outcome::NeedsIdentity { by, reason } => match reason {
+            Reason::IdentityMissing => format!("401 {}", set.label(by)),
+            other => format!("401 {} {}", other.code(), set.label(by)),
+        },
         Outcome::Defer { by, .. } => format!("defer {}", set.label(By::Rule(by))),
     }
 }
@@ -196,11 +213,15 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
     let regions = regions();
     let subject = subject(who);
     let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
+    let local = region("us").unwrap();
+    let service = workload.as_ref().and_then(|id| counting_home(id, local, &regions));
     let facts = Facts {
         subject: subject.as_ref(),
         source: source(whence),
         workload: workload.as_ref(),
-        local: region("us").unwrap(),
+        service,
+        token_refused: who == "!",
+        local,
         at: NOON,
         regions: &regions,
     };

@@ -40,11 +40,27 @@ impl<'a> RequestHead<'a> {
     /// # Errors
     /// A part missing, repeated or malformed.
     pub fn read(headers: &Headers<'a>, strip: &StripSet, removals: &mut Vec<&'a [u8]>) -> Result<Self, HeadError> {
+        Self::read_with(headers, strip, removals, None)
+    }
+
+    /// As [`read`](Self::read), and shows each header to `also` on the way.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_with(
+        headers: &Headers<'a>,
+        strip: &StripSet,
+        removals: &mut Vec<&'a [u8]>,
+        mut also: Option<&mut dyn Collect<'a>>,
+    ) -> Result<Self, HeadError> {
         let mut parts = Parts::default();
         let mut refused = None;
         for (name, value) in headers {
             if strip.contains(name) {
                 removals.push(name);
+            }
+            if let Some(also) = &mut also {
+                also.header(name, value);
             }
             if let Err(error) = parts.take(name, value) {
                 refused = refused.or(Some(error));
@@ -63,6 +79,12 @@ impl<'a> RequestHead<'a> {
     pub fn is_connect(&self) -> bool {
         self.method == "CONNECT"
     }
+}
+
+/// Whoever wants to see each header in the one pass over them.
+pub trait Collect<'a> {
+    /// One line, as received; pseudo-headers too.
+    fn header(&mut self, name: &'a [u8], value: &'a [u8]);
 }
 
 /// What the content type says about the protocol of request and answer.

@@ -65,6 +65,11 @@ pub(crate) struct Driven {
 impl Driven {
     /// The region us-east-1 with a center, and one policy with these rules.
     pub(crate) fn new(rules: &Json) -> Self {
+        Self::with_policy(&json!({"rules": rules}))
+    }
+
+    /// The same with any policy.
+    pub(crate) fn with_policy(spec: &Json) -> Self {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode([1; 32])});
         let region = json!({
             "issuer": "identity.global.com", "audiences": ["api.us-east-1.com"], "keys": {"jwks": {"keys": [jwk]}},
@@ -74,7 +79,7 @@ impl Driven {
             "region": "us-east-1", "metadata": {"name": "shop", "version": 41}, "trust": {"hosts": ["api.us-east-1.com"]},
             "documents": [
                 {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"}, "spec": region},
-                {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {"rules": rules}},
+                {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": spec},
             ],
         });
         let generation = compile(bundle.to_string().as_bytes(), Encoding::Detect).expect("a bundle");

@@ -39,6 +39,8 @@ mod properties {
             subject: plan.subject.as_ref(),
             source: plan.source,
             workload: plan.workload.as_ref(),
+            service: plan.service(&regions),
+            token_refused: plan.token_refused && plan.subject.is_none(),
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -68,7 +70,7 @@ mod properties {
                 by: label(by),
                 refusal,
             },
-            Outcome::NeedsIdentity { by } => Verdict::NeedsIdentity { by: label(by) },
+            Outcome::NeedsIdentity { by, reason } => Verdict::NeedsIdentity { by: label(by), reason },
             Outcome::Allow { reason, by } => Verdict::Allow { reason, by: label(by) },
             Outcome::Defer { by, options, public } => Verdict::Defer {
                 by: label(By::Rule(by)),
@@ -94,7 +96,7 @@ mod properties {
             });
             reached.extend(verdict.map(|verdict| match verdict {
                 Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
-                Verdict::NeedsIdentity { .. } => "identity",
+                Verdict::NeedsIdentity { reason, .. } => reason.code(),
                 Verdict::Defer { .. } => "defer",
             }));
         }
@@ -104,7 +106,9 @@ mod properties {
             "context.source_region",
             "context.source_unknown",
             "defer",
-            "identity",
+            "identity.missing",
+            "identity.workload_missing",
+            "identity.workload_not_accepted",
             "permission.missing",
             "permission.not_accepted",
             "permission.other_region",
@@ -182,8 +186,8 @@ mod properties {
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
-                if !set.needs_workload(&candidates) {
-                    let unknown = Facts { workload: None, ..asked.facts };
+                if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_home(&candidates)) {
+                    let unknown = Facts { workload: None, service: None, ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }
             });

@@ -22,6 +22,7 @@ pub(crate) enum Verdict {
     },
     NeedsIdentity {
         by: String,
+        reason: Reason,
     },
     Allow {
         reason: Reason,
@@ -61,6 +62,19 @@ impl Judged<'_> {
     fn is_public(&self) -> bool {
         !self.is_deny() && self.rule.identity == IdentityNeed::None
     }
+
+    fn is_for_workloads(&self) -> bool {
+        !self.is_deny() && self.rule.identity == IdentityNeed::Workload
+    }
+
+    fn is_for_tokens(&self) -> bool {
+        !self.is_deny() && self.rule.identity == IdentityNeed::Required
+    }
+
+    /// Whether it lets the request go on, as far as this rule goes.
+    fn takes_effect(&self) -> bool {
+        self.holds == Some(true) || self.holds.is_none() && self.rule.effect != Effect::Allow
+    }
 }
 
 /// What policy says to this request.
@@ -89,14 +103,31 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     }
     // "401 for a token that is not there where nothing public lets the request in".
     let anonymous = asked.facts.subject.is_none();
-    let public_lets_in = judged.iter().any(|judged| {
-        judged.is_public()
-            && (judged.holds == Some(true) || judged.holds.is_none() && judged.rule.effect != Effect::Allow)
-    });
-    if anonymous && !public_lets_in {
-        let demanding = judged.iter().find(|judged| !judged.is_deny() && !judged.is_public());
-        let by = demanding.map_or("-/-".to_owned(), Judged::label);
-        return Verdict::NeedsIdentity { by };
+    let lets_in_without_token = judged
+        .iter()
+        .any(|judged| (judged.is_public() || judged.is_for_workloads()) && judged.takes_effect());
+    if anonymous && !lets_in_without_token {
+        let for_tokens = judged.iter().find(|judged| judged.is_for_tokens());
+        let for_workloads = judged.iter().find(|judged| judged.is_for_workloads());
+        let default = governing.iter().any(|policy| policy.default_allow);
+        let facts = &asked.facts;
+        // "One of a workload that counts here is somebody": 403, where a token could have made no difference.
+        let is_service = facts.service.is_some() && !facts.token_refused;
+        if !(is_service && for_workloads.is_some() && for_tokens.is_none() && !default) {
+            let (by, reason) = match (for_tokens, for_workloads) {
+                (Some(rule), _) => (rule.label(), Reason::IdentityMissing),
+                (None, Some(rule)) if !is_service => {
+                    let reason = match (facts.service, facts.workload) {
+                        (Some(_), _) => Reason::IdentityMissing,
+                        (None, Some(_)) => Reason::WorkloadNotAccepted,
+                        (None, None) => Reason::WorkloadMissing,
+                    };
+                    (rule.label(), reason)
+                }
+                _ => ("-/-".to_owned(), Reason::IdentityMissing),
+            };
+            return Verdict::NeedsIdentity { by, reason };
+        }
     }
     // "A deny wins."
     if let Some(deny) = denies.first() {
@@ -233,9 +264,10 @@ fn is_about(rule: &Rule, asked: &Asked<'_>) -> bool {
 }
 
 fn home(asked: &Asked<'_>) -> usize {
-    match asked.facts.subject {
-        Some(subject) => subject.home.index(),
-        None => asked.facts.local.index(),
+    match (asked.facts.subject, asked.facts.service) {
+        (Some(subject), _) => subject.home.index(),
+        (None, Some(home)) => home.index(),
+        (None, None) => asked.facts.local.index(),
     }
 }
 
@@ -244,12 +276,8 @@ fn name_of<'a>(asked: &Asked<'a>, region: usize) -> &'a str {
 }
 
 fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
-    let demands_token = match rule.effect {
-        Effect::Deny(_) => rule.identity == IdentityNeed::Required,
-        _ => rule.identity != IdentityNeed::None,
-    };
     all(&[
-        Some(!demands_token || asked.facts.subject.is_some()),
+        Some(is_about_who_asks(rule, asked)),
         Some(home_holds(rule, asked)),
         source_holds(rule, asked),
         workload_holds(rule, asked),
@@ -259,6 +287,16 @@ fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         )),
         Some(has_words(&rule.roles, &granted(asked, |subject| &subject.roles))),
     ])
+}
+
+fn is_about_who_asks(rule: &Rule, asked: &Asked<'_>) -> bool {
+    let is_deny = matches!(rule.effect, Effect::Deny(_));
+    match rule.identity {
+        IdentityNeed::Required => asked.facts.subject.is_some(),
+        // A deny holds for a workload whatever token it shows; nothing lets in who shows one that is not valid.
+        IdentityNeed::Workload => asked.facts.service.is_some() && (is_deny || !asked.facts.token_refused),
+        IdentityNeed::None | IdentityNeed::Anybody => true,
+    }
 }
 
 fn all(values: &[Option<bool>]) -> Option<bool> {
@@ -328,7 +366,7 @@ fn has_words(words: &Words, granted: &[String]) -> bool {
 
 /// Nothing in it hangs on who asks.
 fn matches_whoever_asks(rule: &Rule) -> bool {
-    rule.identity != IdentityNeed::Required
+    !matches!(rule.identity, IdentityNeed::Required | IdentityNeed::Workload)
         && rule.from.home_regions.is_none()
         && rule.permissions == Words::default()
         && rule.roles == Words::default()
@@ -372,26 +410,29 @@ fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reason> {
 
 /// The first condition that is not met, and how far down the list it stands.
 fn miss(rule: &Rule, asked: &Asked<'_>) -> (u8, Reason) {
+    if !is_about_who_asks(rule, asked) {
+        return (0, Reason::WorkloadNotMatched);
+    }
     if !home_holds(rule, asked) {
-        return (0, Reason::HomeNotMatched);
+        return (1, Reason::HomeNotMatched);
     }
     if source_holds(rule, asked) != Some(true) {
-        return (1, Reason::SourceNotMatched);
+        return (2, Reason::SourceNotMatched);
     }
     if workload_holds(rule, asked) != Some(true) {
-        return (2, Reason::WorkloadNotMatched);
+        return (3, Reason::WorkloadNotMatched);
     }
     let permissions = granted(asked, |subject| &subject.permissions);
     if !has_words(&rule.permissions, &permissions) {
         let elsewhere = granted(asked, |subject| &subject.elsewhere);
         let refused = granted(asked, |subject| &subject.refused);
         return if has_words(&rule.permissions, &[permissions.clone(), elsewhere].concat()) {
-            (3, Reason::PermissionOtherRegion)
+            (4, Reason::PermissionOtherRegion)
         } else if has_words(&rule.permissions, &[permissions, refused].concat()) {
-            (3, Reason::PermissionNotAccepted)
+            (4, Reason::PermissionNotAccepted)
         } else {
-            (3, Reason::PermissionMissing)
+            (4, Reason::PermissionMissing)
         };
     }
-    (4, Reason::RoleMissing)
+    (5, Reason::RoleMissing)
 }

@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
-    Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+    Acceptance, Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
 };
 use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
-use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject};
+use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::Source;
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
 use regionguard::time::WallTime;
@@ -117,8 +117,16 @@ pub(crate) struct RequestPlan {
     pub(crate) subject: Option<Subject>,
     pub(crate) source: Source,
     pub(crate) workload: Option<SpiffeId>,
+    pub(crate) token_refused: bool,
     pub(crate) local: RegionId,
     pub(crate) at: WallTime,
+}
+
+impl RequestPlan {
+    /// The home region of the workload, where it counts.
+    pub(crate) fn service(&self, regions: &[Region]) -> Option<RegionId> {
+        counting_home(self.workload.as_ref()?, self.local, regions)
+    }
 }
 
 /// Policies, each with the name that it is to have.
@@ -149,21 +157,24 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         asked,
         option::weighted(0.7, subject()),
         source(),
-        workload(),
+        (workload(), any::<bool>()),
         region(),
         at,
     )
-        .prop_map(|(asked, subject, source, workload, local, at)| RequestPlan {
-            authority: asked.0,
-            scheme: asked.1,
-            method: asked.2,
-            path: asked.3,
-            subject,
-            source,
-            workload,
-            local,
-            at,
-        })
+        .prop_map(
+            |(asked, subject, source, (workload, token_refused), local, at)| RequestPlan {
+                authority: asked.0,
+                scheme: asked.1,
+                method: asked.2,
+                path: asked.3,
+                subject,
+                source,
+                workload,
+                token_refused,
+                local,
+                at,
+            },
+        )
 }
 
 /// The Regions, of which two have calendars.
@@ -267,6 +278,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
         &[
             IdentityNeed::Required,
             IdentityNeed::Required,
+            IdentityNeed::Workload,
             IdentityNeed::None,
             IdentityNeed::Anybody,
         ][..],
@@ -279,9 +291,9 @@ fn rule() -> impl Strategy<Value = RulePlan> {
             } else {
                 identity
             };
-            // A public rule with permissions or roles is an error of the bundle.
+            // A rule for those without a token that demands permissions or roles is an error of the bundle.
             let (permissions, roles) = match identity {
-                IdentityNeed::None => Default::default(),
+                IdentityNeed::None | IdentityNeed::Workload => Default::default(),
                 _ => (permissions, roles),
             };
             RulePlan {
@@ -398,6 +410,15 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
     }
 }
 
+fn accepts() -> Vec<Acceptance> {
+    vec![Acceptance {
+        home: REGIONS[0].to_owned(),
+        permissions: Vec::new(),
+        roles: Vec::new(),
+        workloads: vec![SpiffePattern::parse("spiffe://a/x/*").unwrap()],
+    }]
+}
+
 fn region_document(name: &str, zone: Option<&str>) -> Region {
     let hours = BusinessHours::parse(&["mon", "tue", "wed", "thu", "fri"], "09:00", "17:30").unwrap();
     Region {
@@ -406,7 +427,13 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         audiences: Vec::new(),
         keys: KeyRing::default(),
         claims: ClaimMapping::default(),
-        accepts: Vec::new(),
+        // `a` is at home in the first Region, which the last accepts some of; `b` in no Region.
+        trust_domains: if name == REGIONS[0] {
+            vec!["a".to_owned()]
+        } else {
+            Vec::new()
+        },
+        accepts: if name == REGIONS[2] { accepts() } else { Vec::new() },
         center: None,
         networks: Vec::new(),
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),

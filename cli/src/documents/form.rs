@@ -8,7 +8,7 @@ use crate::problem::{Place, Problem, Severity};
 /// What was found in the files.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Objects without `kind`: `region`, `metadata`, `trust`, `documents`.
+    /// Objects without `kind`: `region`, `metadata`, `trust`, `tokens`, `documents`.
     pub(super) heads: Vec<Node>,
     /// Objects with `kind` that stand by themselves.
     pub(super) documents: Vec<Node>,
@@ -214,7 +214,7 @@ impl Reading<'_> {
     }
 
     fn head(&mut self, root: Node, around: Around) {
-        const FIELDS: [&str; 4] = ["region", "metadata", "trust", "documents"];
+        const FIELDS: [&str; 5] = ["region", "metadata", "trust", "tokens", "documents"];
         if ["static_resources", "dynamic_resources"]
             .iter()
             .any(|name| root.member(name).is_some())
@@ -232,7 +232,7 @@ impl Reading<'_> {
             .any(|member| FIELDS.contains(&member.name.as_str()))
         {
             let message = "neither a document, which has a `kind`, nor the head of a bundle, which has `metadata`";
-            let help = "the fields of a head are `region`, `metadata`, `trust` and `documents`";
+            let help = "the fields of a head are `region`, `metadata`, `trust`, `tokens` and `documents`";
             self.error("no-document", &root, message.to_owned(), Some(help));
         } else {
             self.large_version(&root, around);

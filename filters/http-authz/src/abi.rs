@@ -189,7 +189,8 @@ pub(crate) fn remove_request_header(name: &[u8]) -> HostResult<()> {
     check(unsafe { host::proxy_remove_header_map_value(HeaderMap::Request as u32, name.as_ptr(), name.len()) })
 }
 
-pub(crate) fn set_request_header(name: &str, value: &str) -> HostResult<()> {
+pub(crate) fn set_request_header(name: &str, value: impl AsRef<[u8]>) -> HostResult<()> {
+    let value = value.as_ref();
     // SAFETY: name and value live for the call.
     check(unsafe {
         host::proxy_replace_header_map_value(

@@ -1,6 +1,6 @@
 //! Carrying out what the kernel wants done to a request.
 
-use regionguard::decision::{Action, Answer, Decision, Forwarded};
+use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
 
 use crate::abi::{self, HostResult};
 use crate::pairs;
@@ -34,8 +34,16 @@ pub(crate) fn carry_out(decision: Decision) -> Carried {
 }
 
 fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
-    if forwarded.strip_authorization {
-        abi::remove_request_header(b"authorization")?;
+    match &forwarded.strip {
+        None => {}
+        Some(Strip::Header(name)) => abi::remove_request_header(name)?,
+        Some(Strip::Cookies(rest)) => {
+            // Whatever lines there are become one, or none.
+            abi::remove_request_header(b"cookie")?;
+            if !rest.is_empty() {
+                abi::set_request_header("cookie", rest)?;
+            }
+        }
     }
     for (name, value) in &forwarded.headers {
         abi::set_request_header(name, value)?;

@@ -60,7 +60,7 @@ struct Paused {
 
 /// What became of a request in its headers callback, beside its own outcome.
 struct Begun {
-    /// Every header that only this filter may write was removed.
+    /// Every header that only this filter may write was removed, and a token from the query.
     clean: bool,
     /// It waited, and is decided already: the host made no call.
     decision: Option<Decision>,
@@ -281,6 +281,7 @@ impl State {
         while let Some(effect) = due.pop_front() {
             match effect {
                 Effect::RemoveHeader(name) => begun.clean &= abi::remove_request_header(&name).is_ok(),
+                Effect::ReplacePath(path) => begun.clean &= abi::set_request_header(":path", path).is_ok(),
                 Effect::Call(call) => due.extend(self.make(root, call).list),
                 Effect::Cancel(call) => self.calls.retain(|_, known| *known != call),
                 Effect::Done(request, decision) if Some(request) == beginning => {

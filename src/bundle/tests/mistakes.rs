@@ -102,6 +102,112 @@ fn of_the_bundle() {
 }
 
 #[test]
+fn of_tokens() {
+    let place = "tokens.sources[0]";
+    refuses("tokens", json!({}), "", "an empty object");
+    refuses("tokens.sources", json!([]), "", "an empty list");
+    refuses("tokens.source", json!([{"cookie": "a"}]), "", "did you mean `sources`?");
+    refuses(
+        "tokens",
+        json!({"sources": vec![json!({"cookie": "a"}); 9]}),
+        "tokens.sources",
+        "too many: 9, 8 at most",
+    );
+    for (source, field, says) in [
+        (
+            json!({"header": "X-Token"}),
+            ".header",
+            "header names are lower case here; did you mean `x-token`?",
+        ),
+        (json!({"header": ":path"}), ".header", "not a header name"),
+        (
+            json!({"header": "cookie"}),
+            ".header",
+            "tokens in cookies are `{cookie: NAME}`",
+        ),
+        (json!({"header": "host"}), ".header", "`host` means something else"),
+        (json!({"header": "dpop"}), ".header", "`dpop` means something else"),
+        (
+            json!({"header": "proxy_authorization"}),
+            ".header",
+            "`proxy-authorization` means something else",
+        ),
+        (
+            json!({"header": "x-regionguard-token"}),
+            ".header",
+            "`x-regionguard-token` means something else",
+        ),
+        (
+            json!({"header": "x-forwarded-access-token"}),
+            ".header",
+            "means something else",
+        ),
+        (
+            json!({"header": "authorization", "prefix": "Token "}),
+            "",
+            "has its schemes, `Bearer` and `DPoP`",
+        ),
+        (
+            json!({"header": "x-token", "prefix": "Token"}),
+            ".prefix",
+            "must be empty, or a word and one space",
+        ),
+        (
+            json!({"header": "x-token", "prefix": " "}),
+            ".prefix",
+            "must be empty, or a word and one space",
+        ),
+        (
+            json!({"header": "x-token", "prefix": null}),
+            ".prefix",
+            "must be a string, not null",
+        ),
+        (
+            json!({"cookie": "a", "prefix": ""}),
+            "",
+            "a `prefix` belongs to a `header`",
+        ),
+        (json!({"cookie": "a b"}), ".cookie", "not a cookie's name"),
+        (json!({"cookie": ""}), ".cookie", "is empty"),
+        (json!({"query": "a&b"}), ".query", "not a parameter's name"),
+        (json!({"query": "a%5F"}), ".query", "not a parameter's name"),
+        (
+            json!({"query": "a", "cookie": "a"}),
+            "",
+            "must have exactly one of `header`, `cookie` and `query`",
+        ),
+        (json!({}), "", "an empty object"),
+        (
+            json!({"body": "a"}),
+            ".body",
+            "no such field: `header`, `prefix`, `cookie` or `query`",
+        ),
+    ] {
+        refuses("tokens", json!({"sources": [source]}), &format!("{place}{field}"), says);
+    }
+    for (first, second) in [
+        (json!({"header": "authorization"}), json!({"header": "authorization"})),
+        (json!({"header": "x-token"}), json!({"header": "x_token", "prefix": ""})),
+        (json!({"cookie": "session"}), json!({"cookie": "Session"})),
+        (json!({"query": "access_token"}), json!({"query": "access.token"})),
+    ] {
+        let sources = json!({"sources": [first, second]});
+        refuses(
+            "tokens",
+            sources,
+            "tokens.sources[1]",
+            "is the same place as tokens.sources[0]",
+        );
+    }
+    refuses(
+        "tokens",
+        json!({"sources": [{"header": "x_user"}]}),
+        "documents[2].spec.forward.claims.x-user",
+        "`tokens.sources` takes tokens from `x-user`: no claim may fill it as well",
+    );
+}
+
+#[test]
 fn of_trust() {
     refuses("trust", json!({}), "", "an empty object: only absence");
     refuses("trust.hosts", json!([]), "", "an empty list");

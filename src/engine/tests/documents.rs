@@ -22,6 +22,7 @@ pub(super) fn region_with_key(name: &str, seed: u8) -> Json {
         "keys": {"jwks": {"keys": [Signer::new(name, seed).jwk()]}},
         "networks": [network],
         "center": {"cluster": format!("center-{name}"), "timeout": "250ms"},
+        "trustDomains": [format!("{name}.example")],
         "maxTokenLifetime": "24h",
     }})
 }
@@ -29,7 +30,10 @@ pub(super) fn region_with_key(name: &str, seed: u8) -> Json {
 /// The local region of most tests: it accepts some of what tokens of eu-west-1 say, and has business hours.
 pub(super) fn home_region() -> Json {
     let mut region = region("us-east-1");
-    region["spec"]["accepts"] = json!([{"home": "eu-west-1", "permissions": ["read:*"], "roles": ["viewer"]}]);
+    region["spec"]["accepts"] = json!([{
+        "home": "eu-west-1", "permissions": ["read:*"], "roles": ["viewer"], "workloads": ["spiffe://eu-west-1.example/pay/*"],
+    }]);
+    region["spec"]["trustDomains"] = json!(["prod"]);
     region["spec"]["timezone"] = json!("Europe/London");
     region["spec"]["businessHours"] =
         json!({"days": ["mon", "tue", "wed", "thu", "fri"], "from": "07:00", "to": "18:00"});

@@ -107,7 +107,7 @@ fn the_upstream_gets_subject_region_and_claims() {
     for decision in [inline, public, asked, kept] {
         let forwarded = forwarded(&decision);
         assert_eq!(json!(forwarded.headers), expected, "{}", decision.line);
-        assert!(forwarded.strip_authorization && forwarded.path.is_none());
+        assert!(forwarded.strip.is_some() && forwarded.path.is_none());
     }
     let mut expected = expected;
     expected
@@ -163,7 +163,7 @@ fn nothing_is_forwarded_that_no_policy_names() {
         let decision = world.decide(&request);
         let forwarded = forwarded(&decision);
         assert_eq!(
-            (&forwarded.path, forwarded.strip_authorization, forwarded.headers.len()),
+            (&forwarded.path, forwarded.strip.is_some(), forwarded.headers.len()),
             (&None, false, 0)
         );
     }
@@ -183,7 +183,7 @@ fn nobody_is_forwarded_as_nobody() {
         assert_eq!(removed(&world).len(), 8);
     }
     let basic = world.decide(&get("/public/a").header("authorization", "Basic YTpi"));
-    assert!(!forwarded(&basic).strip_authorization, "`token: strip` is about ours");
+    assert!(!forwarded(&basic).strip.is_some(), "`token: strip` is about ours");
 }
 
 #[test]
@@ -280,5 +280,5 @@ fn a_subject_is_told_with_its_region() {
             ["x-regionguard-region", "eu-west-1"]
         ])
     );
-    assert!(!forwarded.strip_authorization);
+    assert!(!forwarded.strip.is_some());
 }

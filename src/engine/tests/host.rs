@@ -197,6 +197,8 @@ pub(super) struct World {
     pub(super) logs: Vec<(Level, String)>,
     /// The headers that the last request lost.
     pub(super) removed: Vec<Vec<u8>>,
+    /// The `:path` that the last request got before it was decided.
+    pub(super) path: Option<Vec<u8>>,
 }
 
 impl World {
@@ -224,6 +226,7 @@ impl World {
             done: Vec::new(),
             logs: Vec::new(),
             removed: Vec::new(),
+            path: None,
         }
     }
 
@@ -272,6 +275,7 @@ impl World {
         };
         let scope = self.scope;
         self.removed.clear();
+        self.path = None;
         let outcome = self.with(|engine, kit, now, fx| engine.begin(scope, Input { headers }, &stream, kit, now, fx));
         self.peer_reads.set(self.peer_reads.get() + reads.get());
         self.certificate_reads
@@ -383,6 +387,7 @@ impl World {
                     self.done.push((request, decision));
                 }
                 Effect::RemoveHeader(name) => self.removed.push(name),
+                Effect::ReplacePath(path) => self.path = Some(path),
                 Effect::Log(level, line) => {
                     assert!(
                         line.bytes().all(|byte| matches!(byte, 0x20..=0x7E)),

@@ -9,8 +9,10 @@ use serde_json::{Value as Json, json};
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
+use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::decision::Decision;
+use crate::identity::peer_certificate;
 use crate::reason::{Reason, Verdict};
 
 /// The place field of a request that was decided before anybody asked where it comes from and who sent it.
@@ -26,6 +28,7 @@ pub(super) fn everything() -> Json {
         {"name": "europeans", "paths": ["/v1/europe"], "from": {"homeRegions": ["eu-west-1"]}, "effect": "allow"},
         {"name": "near", "paths": ["/v1/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"},
         {"name": "web", "paths": ["/v1/web"], "from": {"workloads": ["spiffe://prod/ns/web/*"]}, "effect": "allow"},
+        {"name": "services", "paths": ["/v1/services"], "identity": "workload", "effect": "allow"},
         {"name": "public", "paths": ["/public/**"], "identity": "none", "effect": "allow"},
         {"name": "blocked", "paths": ["/blocked/**"], "effect": "deny"},
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
@@ -45,6 +48,7 @@ pub(super) fn everything() -> Json {
         policy("any", any),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["tokens"] = sources();
     bundle
 }
 
@@ -262,8 +266,26 @@ fn unidentified(table: &mut Table) {
         get("/v1/profiles/7"),
     );
     table.row(Reason::IdentityMissing, "-/-;inline", NOWHERE, get("/nowhere"));
+    table.row(
+        Reason::WorkloadMissing,
+        "shop/services;inline",
+        NOWHERE,
+        get("/v1/services"),
+    );
+    let mut foreign = table.world();
+    foreign.certificate = Some(peer_certificate(&["spiffe://eu-west-1.example/web"]));
+    table.row_in(
+        foreign,
+        Reason::WorkloadNotAccepted,
+        "shop/services;inline",
+        NOWHERE,
+        get("/v1/services"),
+    );
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let cookie = format!("session={}", token("us-east-1"));
+    let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
+    table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
     let mut bundle = everything();
     let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
         "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});

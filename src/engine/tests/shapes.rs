@@ -66,7 +66,7 @@ impl Host {
                 Effect::Call(call) => self.calls.push((call.id, call.owner, call.outgoing.cluster)),
                 Effect::Cancel(call) => self.cancelled.push(call),
                 Effect::Done(request, decision) => self.done.push((request, decision.reason)),
-                Effect::RemoveHeader(_) | Effect::Answered(_) | Effect::Log(..) => {}
+                Effect::RemoveHeader(_) | Effect::ReplacePath(_) | Effect::Answered(_) | Effect::Log(..) => {}
             }
         }
         self.wake_at = fx.wake_at;

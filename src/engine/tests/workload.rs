@@ -152,7 +152,7 @@ fn asked(world: &mut World, request: &Request) -> Json {
 fn a_center_is_told_the_workload() {
     let mut world = world(&[WEB]);
     let by_certificate = asked(&mut world, &get("/ask"));
-    let workload = json!({"type": "workload", "id": WEB, "properties": {"workload": WEB}});
+    let workload = json!({"type": "workload", "id": WEB, "properties": {"workload": WEB, "home": "us-east-1"}});
     assert_eq!(by_certificate["subject"], workload);
     let source = json!({"address": "127.0.1.9", "region": "us-east-1", "workload": WEB});
     assert_eq!(by_certificate["context"]["source"], source);
@@ -168,6 +168,27 @@ fn a_center_is_told_the_workload() {
     // A token that is not valid is no identity; the certificate still is one.
     let forged = Signer::new("us-east-1", 2).token(&claims("us-east-1"));
     assert_eq!(asked(&mut world, &get("/ask").bearer(&forged))["subject"], workload);
+}
+
+/// Whose trust domain no Region lists, or whom the local one does not accept, is nobody; a center may know its name all the same.
+#[test]
+fn a_workload_that_does_not_count_is_anonymous_to_a_center() {
+    for uri in [
+        "spiffe://prod.evil/ns/web/sa/web",
+        "spiffe://eu-west-1.example/web",
+        "spiffe://ap-southeast-1.example/pay/a",
+    ] {
+        let question = asked(&mut world(&[uri]), &get("/ask"));
+        let subject = json!({"type": "anonymous", "id": "anonymous", "properties": {"workload": uri}});
+        assert_eq!(question["subject"], subject, "{uri}");
+        assert_eq!(question["context"]["source"]["workload"], uri);
+    }
+    let accepted = "spiffe://eu-west-1.example/pay/a";
+    let subject = &asked(&mut world(&[accepted]), &get("/ask"))["subject"];
+    assert_eq!(
+        (&subject["type"], &subject["id"], &subject["properties"]["home"]),
+        (&json!("workload"), &json!(accepted), &json!("eu-west-1"))
+    );
 }
 
 /// An answer about one workload is none about another, or about nobody.

@@ -30,6 +30,12 @@ impl SpiffeId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of its trust domain.
+    #[must_use]
+    pub fn trust_domain(&self) -> &str {
+        domain_of(&self.0)
+    }
 }
 
 impl fmt::Display for SpiffeId {
@@ -88,12 +94,33 @@ impl SpiffePattern {
         }
     }
 
+    /// The name of the trust domain that all of them are of.
+    #[must_use]
+    pub fn trust_domain(&self) -> &str {
+        domain_of(&self.text)
+    }
+
     fn new(text: &str, wildcard: bool) -> Self {
         Self {
             text: text.into(),
             wildcard,
         }
     }
+}
+
+/// `text`, where it is the name of a trust domain: what stands between `spiffe://` and the path (SPIFFE ID §2.1).
+///
+/// # Errors
+/// Anything else, with what would be right.
+pub fn trust_domain_name(text: &str) -> Result<&str, SpiffePatternError> {
+    let error = |what| SpiffePatternError {
+        text: text.to_owned(),
+        what,
+    };
+    if text.contains("://") {
+        return Err(error(NAME_ALONE));
+    }
+    check_trust_domain(text).map(|()| text).map_err(|_| error(NOT_A_NAME))
 }
 
 /// What is wrong with a pattern, and what would be right.
@@ -120,6 +147,9 @@ const TRUST_DOMAIN: &str =
 const NO_PATH: &str =
     "names a trust domain and no workload in it: write its path, or `/*` at the end for every workload";
 const SEGMENT: &str = "not a SPIFFE id: the path has segments of letters, digits, `.`, `-` and `_`, of which none is empty, `.` or `..`, and no `/` at the end, query or fragment";
+const NAME_ALONE: &str = "the name of a trust domain stands alone, as `prod.example`, without `spiffe://` and a path";
+const NOT_A_NAME: &str =
+    "not a trust domain: it has 1 to 255 lower-case letters, digits, `.`, `-` and `_`, and no path, user or port";
 const TOO_LONG: &str = "not a SPIFFE id: longer than 2048 bytes";
 
 /// What is wrong with an id.
@@ -132,16 +162,27 @@ fn check(text: &str) -> Result<(), &'static str> {
         Some((trust_domain, path)) => (trust_domain, Some(path)),
         None => (rest, None),
     };
-    let sized = (1..=TRUST_DOMAIN_MAX).contains(&trust_domain.len());
-    if !sized || !trust_domain.bytes().all(is_of_trust_domain) {
-        return Err(TRUST_DOMAIN);
-    }
+    check_trust_domain(trust_domain)?;
     let path = path.ok_or(NO_PATH)?;
     if path.split('/').all(is_segment) {
         Ok(())
     } else {
         Err(SEGMENT)
     }
+}
+
+fn check_trust_domain(name: &str) -> Result<(), &'static str> {
+    let sized = (1..=TRUST_DOMAIN_MAX).contains(&name.len());
+    match sized && name.bytes().all(is_of_trust_domain) {
+        true => Ok(()),
+        false => Err(TRUST_DOMAIN),
+    }
+}
+
+/// The trust domain of what begins as an id.
+fn domain_of(id: &str) -> &str {
+    let rest = id.strip_prefix(SCHEME).unwrap_or_default();
+    rest.split('/').next().unwrap_or_default()
 }
 
 fn is_of_trust_domain(byte: u8) -> bool {

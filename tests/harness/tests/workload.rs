@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 const WEB: &str = "spiffe://prod/ns/web/sa/web";
 
 fn shop(issuers: &Issuers, peer_verification: Option<&str>, rules: &Value) -> Value {
-    let mut bundle = bundle(41, &issuers.regions(), &[policy("shop", json!({"rules": rules}))]);
+    let mut regions = issuers.regions();
+    regions[0]["spec"]["trustDomains"] = json!(["prod"]);
+    let mut bundle = bundle(41, &regions, &[policy("shop", json!({"rules": rules}))]);
     if let Some(word) = peer_verification {
         bundle["trust"]["peerVerification"] = json!(word);
     }
@@ -133,7 +135,7 @@ async fn a_center_is_told_the_workload() {
     let asked = question(&mutual.site);
     assert_eq!(
         asked["subject"],
-        json!({"type": "workload", "id": WEB, "properties": {"workload": WEB}})
+        json!({"type": "workload", "id": WEB, "properties": {"home": "us-east-1", "workload": WEB}})
     );
     assert_eq!(asked["context"]["source"]["workload"], WEB);
     let alice = get("/ask").bearer(&token(&issuers.us, "alice", &[]));

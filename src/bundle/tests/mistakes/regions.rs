@@ -330,3 +330,40 @@ fn of_a_center() {
         "the local Region `us-east-1` has no `center`",
     );
 }
+
+#[test]
+fn of_trust_domains() {
+    let domains = "documents[0].spec.trustDomains";
+    refuses(domains, json!([]), "", "an empty list");
+    refuses(domains, json!(vec!["a"; 33]), "", "too many: 33, 32 at most");
+    for (name, fragment) in [
+        ("spiffe://prod", "stands alone, as `prod.example`"),
+        ("Prod", "not a trust domain: it has 1 to 255 lower-case letters"),
+        ("prod/ns", "no path, user or port"),
+        ("prod:8443", "no path, user or port"),
+        ("*.prod", "not a trust domain"),
+    ] {
+        refuses(&format!("{domains}[0]"), json!(name), "", fragment);
+    }
+    refuses(
+        &format!("{domains}[1]"),
+        json!("us-east-1.example"),
+        "",
+        "`us-east-1.example` is a trust domain of `us-east-1` already",
+    );
+    refuses(
+        "documents[1].spec.trustDomains[0]",
+        json!("us-east-1.example"),
+        "documents[0].spec.trustDomains[0]",
+        "is a trust domain of `eu-west-1` already: a workload is at home in one Region",
+    );
+    let accepted = "documents[0].spec.accepts[0].workloads";
+    refuses(accepted, json!([]), "", "an empty list");
+    refuses(&format!("{accepted}[0]"), json!("*"), "", "whole segments");
+    refuses(
+        &format!("{accepted}[1]"),
+        json!("spiffe://us-east-1.example/ns/pay/*"),
+        "",
+        "`us-east-1.example` is no trust domain of the Region `eu-west-1`",
+    );
+}

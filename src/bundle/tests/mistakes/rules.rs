@@ -154,7 +154,7 @@ fn of_identity_on_a_rule() {
         &of_rule("identity"),
         json!("optional"),
         "",
-        "must be `required` or `none`",
+        "must be `required`, `workload` or `none`",
     );
     refuses(
         &of_rule("identity"),
@@ -169,6 +169,48 @@ fn of_identity_on_a_rule() {
         "leave `identity` out",
     );
     refuses("documents[2].spec.rules[0].identity", json!(null), "", "not null");
+}
+
+#[test]
+fn of_a_rule_for_workloads() {
+    let identity = of_rule("identity");
+    refuses(
+        &identity,
+        json!("workload"),
+        "",
+        "for services without a token, and nobody without a token has `permissions` or `roles`",
+    );
+    let mut bundle = sample();
+    for field in ["permissions", "roles"] {
+        remove(&mut bundle, &of_rule(field));
+    }
+    set(&mut bundle, &identity, json!("workload"));
+    compiled(&bundle);
+    for index in [1, 2] {
+        let mut other = bundle.clone();
+        set(
+            &mut other,
+            &format!("documents[2].spec.rules[{index}].identity"),
+            json!("workload"),
+        );
+        compiled(&other);
+    }
+    let mut unverified = bundle.clone();
+    set(&mut unverified, "trust.peerVerification", json!("none"));
+    expect(&unverified, &identity, "no peer has an identity here");
+    // Somebody's workloads have to count.
+    remove(&mut bundle, "documents[0].spec.trustDomains");
+    compiled(&bundle);
+    remove(&mut bundle, "documents[0].spec.accepts[0].workloads");
+    expect(
+        &bundle,
+        &identity,
+        "no workload counts where `us-east-1` is the local Region",
+    );
+    remove(&mut bundle, "region");
+    compiled(&bundle);
+    remove(&mut bundle, "documents[1].spec.trustDomains");
+    expect(&bundle, &identity, "no Region has `trustDomains`");
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! What a fuzzer throws at the kernel, and what must hold whatever it throws: each function takes any bytes and panics where something does not hold.
+//!
+//! `make fuzz` runs them under LLVM's fuzzer, and `cargo test` replays the corpus. The right answers come from readings of their own (`oracle`), slow and naive,
+//! which share nothing with the kernel's but the JSON reader.
+
+#[expect(dead_code, reason = "tests take more of it")]
+#[path = "../../tests/driven/mod.rs"]
+mod driven;
+mod jwks;
+mod oracle;
+mod token;
+
+pub use jwks::jwks;
+pub use token::token;

@@ -1,0 +1,116 @@
+//! Requests of services: a workload's certificate in place of a token.
+
+use serde_json::{Value as Json, json};
+
+use super::documents::rules;
+use super::host::{Reply, World, answer, forwarded, get, header};
+use super::tokens::{Signer, claims, token};
+use crate::identity::peer_certificate;
+use crate::reason::Reason;
+
+const OURS: &str = "spiffe://prod/ns/web/sa/web";
+const ACCEPTED: &str = "spiffe://eu-west-1.example/pay/a";
+
+fn shop() -> Json {
+    let mut bundle = rules(json!([
+        {"name": "report", "paths": ["/report"], "identity": "workload", "effect": "allow"},
+        {"name": "ask", "paths": ["/ask"], "identity": "workload", "effect": "defer"},
+        {"name": "near", "paths": ["/near"], "identity": "none", "from": {"homeRegions": ["us-east-1"]}, "effect": "allow"},
+        {"name": "open", "paths": ["/open"], "identity": "none", "effect": "allow"},
+        {"name": "read", "paths": ["/read"], "effect": "allow"},
+    ]));
+    bundle["trust"]["peerVerification"] = json!("required");
+    bundle
+}
+
+fn world(uri: Option<&str>) -> World {
+    let mut world = World::new(&shop());
+    world.certificate = uri.map(|uri| peer_certificate(&[uri]));
+    world
+}
+
+#[test]
+fn the_line_says_where_a_workload_is_at_home() {
+    for (uri, line) in [
+        (OURS, "allow;rule.allowed;shop/report;inline;us-east-1>->us-east-1"),
+        (ACCEPTED, "allow;rule.allowed;shop/report;inline;eu-west-1>->us-east-1"),
+    ] {
+        let mut world = world(Some(uri));
+        let decision = world.decide(&get("/report"));
+        let told = decision.line.replace(&format!("{};", world.label), "");
+        assert_eq!(told, line);
+        // Its name is not forwarded: what a token says of its subject, only a token does.
+        assert_eq!(forwarded(&decision).headers, []);
+    }
+}
+
+/// Nobody learns by asking which paths are for workloads: everything but the log is the same.
+#[test]
+fn an_anonymous_caller_learns_nothing() {
+    for uri in [
+        None,
+        Some("spiffe://prod.evil/web"),
+        Some("spiffe://eu-west-1.example/web"),
+    ] {
+        let mut world = world(uri);
+        let nowhere = world.decide(&get("/nowhere"));
+        for path in ["/report", "/ask", "/read"] {
+            let decision = world.decide(&get(path));
+            let (one, other) = (answer(&decision), answer(&nowhere));
+            assert_eq!(
+                (one.status, &one.headers, &one.body),
+                (401, &other.headers, &other.body),
+                "{path}"
+            );
+        }
+        assert_eq!(
+            header(answer(&nowhere), "www-authenticate"),
+            Some("Bearer realm=\"us-east-1\"")
+        );
+    }
+}
+
+#[test]
+fn a_token_that_is_not_valid_beside_it_is_401() {
+    let mut world = world(Some(OURS));
+    assert_eq!(
+        world.reason(&get("/report").bearer(&token("us-east-1"))),
+        Reason::RuleAllowed
+    );
+    let forged = Signer::new("us-east-1", 2).token(&claims("us-east-1"));
+    for path in ["/report", "/ask"] {
+        let decision = world.decide(&get(path).bearer(&forged));
+        assert_eq!(decision.reason, Reason::TokenSignature, "{path}");
+        let challenge = header(answer(&decision), "www-authenticate");
+        assert_eq!(challenge, Some("Bearer realm=\"us-east-1\", error=\"invalid_token\""));
+    }
+    assert_eq!(world.reason(&get("/open").bearer(&forged)), Reason::RulePublic);
+}
+
+#[test]
+fn a_center_decides_about_a_workload() {
+    let mut world = world(Some(ACCEPTED));
+    let decision = world.answered(&get("/ask"), &Reply::decision(true));
+    assert_eq!(decision.reason, Reason::CenterAllowed);
+    assert!(
+        decision.line.contains(";eu-west-1>us-east-1>us-east-1"),
+        "{}",
+        decision.line
+    );
+    assert_eq!(world.question()["subject"]["type"], "workload");
+}
+
+/// The certificate is read where the rule is for workloads, and, where Regions have trust domains, where the home region counts and no token tells it.
+#[test]
+fn the_certificate_is_read_where_it_is_needed() {
+    let mut world = world(Some(OURS));
+    let ours = token("us-east-1");
+    for request in [get("/open"), get("/read"), get("/nowhere"), get("/near").bearer(&ours)] {
+        world.decide(&request);
+    }
+    assert_eq!(world.certificate_reads.get(), 0);
+    for (reads, path) in (1..).zip(["/report", "/near"]) {
+        world.decide(&get(path));
+        assert_eq!(world.certificate_reads.get(), reads, "{path}");
+    }
+}
