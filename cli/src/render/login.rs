@@ -107,7 +107,6 @@ impl LoginOptions {
             .set("if resources", !self.login_resource.is_empty())
             .set("resources", words(&self.login_resource))
             .set("if logout", logout.is_some())
-            .set("if no logout", logout.is_none())
             .set("logout_url", logout.map_or("", |url| url.text.as_str()))
             .set("authorities", self.login_authorities.as_str());
         Ok(())

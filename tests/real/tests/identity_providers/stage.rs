@@ -1,5 +1,8 @@
 //! Both providers, and for each region a proxy that guards its API by the one bundle of both.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use regionguard_harness::access_log::Decision;
 use regionguard_harness::client::{Client, Request, Response};
 use regionguard_harness::config::{Base, Config};
@@ -17,6 +20,10 @@ pub(crate) const US: &str = "us-east-1";
 pub(crate) const EU: &str = "eu-west-1";
 /// A client of the OpenID provider that speaks for itself.
 pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
+/// The gateway at which browsers log in, as a client of the OpenID provider; what its tokens are for, and how long they live.
+pub(crate) const BROWSER: (&str, &str) = ("browser", "only-for-one-run");
+pub(crate) const BROWSER_RESOURCE: &str = "https://browsers.api.us-east-1.com";
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(4);
 /// What a person of Keycloak's realm asks for tokens with, through its client `shop`.
 pub(crate) const PASSWORD: &str = "only for one run";
 
@@ -28,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) openid: OidcProvider,
     pub(crate) keycloak: Keycloak,
     run: RunDir,
+    dirs: usize,
 }
 
 /// A proxy of one region, and what stands behind it.
@@ -66,7 +74,26 @@ impl Stage {
             openid,
             keycloak,
             run,
+            dirs: 0,
         })
+    }
+
+    /// The bundle of a region's proxy.
+    pub(crate) async fn bundle(&self, region: &str) -> Result<Value> {
+        Ok(bundle(region, 1, &documents(&self.openid, &self.keycloak).await?))
+    }
+
+    /// Tells a proxy where the providers are.
+    pub(crate) fn with_providers(&self, config: Config) -> Config {
+        with_providers(config, &self.openid, &self.keycloak)
+    }
+
+    /// A folder for what one test writes.
+    pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf> {
+        self.dirs += 1;
+        let dir = self.run.path().join(format!("{name}-{}", self.dirs));
+        std::fs::create_dir(&dir)?;
+        Ok(dir)
     }
 
     /// Leaves the folder of the run where it is.
@@ -86,11 +113,9 @@ impl Site {
         let folder = PolicyFolder::create(run.path().join(region), tools::wasm_module()?)?;
         folder.write(&bundle(region, 1, documents))?;
         let (upstream, authority) = (Upstream::start().await?, Authority::new()?);
-        let config = Config::shipped(Base::Sidecar)?
+        let config = with_providers(Config::shipped(Base::Sidecar)?, openid, keycloak)
             .policy(&folder)
             .cluster("upstream", upstream.address())
-            .cluster("identity-us-east-1", openid.address())
-            .cluster("identity-eu-west-1", keycloak.address())
             .tls(&authority, ClientCertificates::Optional)?;
         let envoy = Envoy::start(region, config, run.path()).await?;
         let refused = envoy
@@ -162,6 +187,12 @@ impl Seen {
     }
 }
 
+fn with_providers(config: Config, openid: &OidcProvider, keycloak: &Keycloak) -> Config {
+    config
+        .cluster("identity-us-east-1", openid.address())
+        .cluster("identity-eu-west-1", keycloak.address())
+}
+
 fn settings() -> Settings {
     let service = |id: &str| {
         json!({
@@ -169,13 +200,23 @@ fn settings() -> Settings {
             "redirect_uris": [], "response_types": [],
         })
     };
-    Settings {
-        clients: json!([service(BATCH.0)]),
-        resources: json!({"https://api.us-east-1.com": {
-            "audience": "api.us-east-1.com", "scope": "read:profile write:profile", "accessTokenTTL": 120,
+    let browser = json!({
+        "client_id": BROWSER.0, "client_secret": BROWSER.1, "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": ["https://api.us-east-1.com/oauth2/callback"],
+        "post_logout_redirect_uris": ["https://api.us-east-1.com/"],
+    });
+    let resource = |life: Duration| {
+        json!({
+            "audience": "api.us-east-1.com", "scope": "read:profile write:profile", "accessTokenTTL": life.as_secs(),
             "jwt": {"sign": {"alg": "ES256"}},
-        }}),
-        claims: json!({"batch": {"region": US, "roles": ["viewer"]}}),
+        })
+    };
+    Settings {
+        clients: json!([service(BATCH.0), browser]),
+        resources: json!({
+            "https://api.us-east-1.com": resource(Duration::from_secs(120)), BROWSER_RESOURCE: resource(TOKEN_LIFE),
+        }),
+        claims: json!({"batch": {"region": US, "roles": ["viewer"]}, "alice": {"region": US}}),
     }
 }
 
@@ -207,7 +248,7 @@ async fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Result<Value> 
         {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {
             "forward": {"claims": {"x-user": "sub", "x-token-id": "jti"}},
             "rules": [
-                {"name": "read-profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"],
+                {"name": "read-profile", "methods": ["GET", "POST"], "paths": ["/v1/profiles/{id}"],
                  "permissions": {"anyOf": ["read:profile"]}, "effect": "allow"},
                 {"name": "view", "methods": ["GET"], "paths": ["/v1/reports/{id}"], "roles": {"anyOf": ["viewer"]}, "effect": "allow"},
                 {"name": "edit", "methods": ["GET"], "paths": ["/v1/drafts/{id}"], "roles": {"anyOf": ["editor"]}, "effect": "allow"},
