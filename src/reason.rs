@@ -93,6 +93,7 @@ reasons! {
     RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
+    KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";
     TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
     TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
@@ -104,6 +105,7 @@ reasons! {
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
     TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
+    ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";
     VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
 
     // What the policy says.

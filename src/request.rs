@@ -8,6 +8,7 @@
 
 mod authority;
 mod error;
+mod forwarded;
 mod head;
 mod headers;
 mod host_pattern;
@@ -17,6 +18,7 @@ mod template;
 
 pub use authority::{Authority, Scheme, has_trailing_dot};
 pub use error::{AuthorityError, HeadError, HeadersError, PathError};
+pub use forwarded::{forwarded_address, forwarded_certificate, parse_digest};
 pub use head::{Collect, ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};
 pub use host_pattern::{HostMatch, HostPattern, HostPatternError};

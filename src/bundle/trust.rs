@@ -2,13 +2,14 @@
 
 use super::diagnostic::{Read, Sink};
 use super::document::Trust;
+use super::edges;
 use super::limits;
 use super::reader::{At, Shape};
 use crate::request::{HostPattern, PathOptions};
 
 const TRUST: Shape = Shape {
-    fields: &["hosts", "paths", "peerVerification", "direction"],
-    later: &["edges"],
+    fields: &["hosts", "paths", "peerVerification", "direction", "edges"],
+    later: &[],
 };
 
 const PATHS: Shape = Shape {
@@ -40,11 +41,15 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Trust> {
     let any_direction = fields.optional("direction", sink, |at, sink| {
         at.word(&[("inbound", false), ("any", true)], sink)
     });
+    // What `peerVerification` may have meant is not held against the edges.
+    let verified = *peer_verification.as_ref().unwrap_or(&Some(true)) == Some(true);
+    let edges = fields.optional("edges", sink, |at, sink| edges::read(at, verified, sink));
     Ok(Trust {
         hosts: hosts?,
         paths: paths?.unwrap_or_default(),
         peer_verification: peer_verification?.unwrap_or_default(),
         any_direction: any_direction?.unwrap_or_default(),
+        edges: edges?.unwrap_or_default(),
     })
 }
 

@@ -1,27 +1,29 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::Input;
+use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
+use super::sender;
+use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
-use crate::context::parse_address;
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Refused, Scheme, SpiffeId, Token, TrustView,
+    counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
-    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, PathError, RequestHead, canonicalise,
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
 use crate::time::Now;
@@ -32,6 +34,8 @@ pub(super) enum Judged {
     Decided(Decision),
     /// For the center to decide.
     Ask(Box<Deferred>),
+    /// For later: something is to be fetched first.
+    Wait(Box<Waits>),
 }
 
 /// What a judgement takes.
@@ -42,6 +46,7 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
+    pub(super) patience: Patience,
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
@@ -158,6 +163,7 @@ pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
+    headers: Headers<'a>,
     credential: Credential<'a>,
     presented: Presented<'a>,
 }
@@ -169,8 +175,10 @@ impl Bench<'_, '_> {
         let mut removals = Vec::new();
         let mut presented = Presented::new(&generation.tokens);
         let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
-        for name in removals {
-            fx.push(Effect::RemoveHeader(name.to_vec()));
+        // A request that has waited lost them when it came.
+        if self.patience.is_first() {
+            fx.list
+                .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
         }
         // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
         let without_token = head.ok().and_then(|head| presented.take_query(head.path));
@@ -178,7 +186,9 @@ impl Bench<'_, '_> {
             path: without_token.as_deref().unwrap_or(head.path),
             ..head
         });
-        if let Some(path) = &without_token {
+        if let Some(path) = &without_token
+            && self.patience.is_first()
+        {
             fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
@@ -201,7 +211,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, presented, &generation))
+            .and_then(|head| understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -227,11 +237,11 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         if policies.needs_source(candidates) {
-            case.source = Some(self.source(&generation));
+            case.source = Some(self.source(request.headers, &generation));
         }
         let mut peer = policies
             .needs_workload(candidates)
-            .then(|| self.peer(&generation, local));
+            .then(|| self.peer(request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
@@ -247,10 +257,10 @@ impl Bench<'_, '_> {
         }
         let (who, refused) = match self.identify(request, &generation, local) {
             Ok(who) => (who, None),
-            Err(reason) => (None, Some(reason)),
+            Err(refused) => (None, Some(refused)),
         };
         if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
-            peer = Some(self.peer(&generation, local));
+            peer = Some(self.peer(request.headers, &generation, local));
         }
         let service = peer.as_ref().and_then(Peer::service);
         case.home = who.as_ref().map(|who| who.identity.home).or(service);
@@ -266,10 +276,17 @@ impl Bench<'_, '_> {
             regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
+        // What is public lets the request in whoever sends it; all else may depend on who does.
+        if let Some(awaits) = refused.and_then(|refused| refused.awaits)
+            && !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope(awaits, case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         self.enact(
             id,
             ruling,
-            refused,
+            refused.map(|refused| refused.reason),
             Ruled {
                 request,
                 candidates,
@@ -286,11 +303,11 @@ impl Bench<'_, '_> {
         request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
-    ) -> Result<Option<Rc<Authenticated>>, Reason> {
+    ) -> Result<Option<Rc<Authenticated>>, Refused> {
         let token = match request.credential {
             Credential::None => return Ok(None),
-            Credential::OtherScheme => return Err(Reason::IdentityScheme),
-            Credential::Malformed(_) => return Err(Reason::TokenMalformed),
+            Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
+            Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
             Credential::Token(token) => token,
         };
         let Token {
@@ -300,61 +317,96 @@ impl Bench<'_, '_> {
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
-            return Err(Reason::IdentityScheme);
+            return Err(Reason::IdentityScheme.into());
         };
         if !request
             .presented
             .may_authorise(place, &request.head, &request.authority)
         {
-            return Err(Reason::CrossSite);
+            return Err(Reason::CrossSite.into());
         }
+        let Scope {
+            authenticator,
+            workloads,
+            keys,
+            ..
+        } = &mut *self.scope;
         let view = TrustView {
+            keys,
             regions: &generation.regions,
             local,
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let attrs = self.attrs;
-        let peer = || direct_peer(attrs);
-        let authenticator = &mut self.scope.authenticator;
-        let (found, known) = authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &peer);
-        self.tally.count(if known {
-            Counter::TokenCacheHit
-        } else {
-            Counter::TokenCacheMiss
-        });
+        let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
+        let address = || connection.address();
+        let (found, known) =
+            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
+        if self.patience.is_first() {
+            self.tally.count(if known {
+                Counter::TokenCacheHit
+            } else {
+                Counter::TokenCacheMiss
+            });
+        }
         let who = found?;
         if !generation.revocations.is_empty()
             && generation
                 .revocations
                 .revokes(&who.identity, self.now.wall.numeric_date())
         {
-            return Err(Reason::TokenRevoked);
+            return Err(Reason::TokenRevoked.into());
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        self.check_sender(&who.identity, generation)?;
+        sender::check(&who.identity, &connection)?;
         Ok(Some(who))
     }
 
-    fn source(&self, generation: &Generation) -> Source {
-        let address = direct_peer(self.attrs);
+    /// What to wait for, where that may help in time.
+    fn hope(&self, awaits: Awaits, case: &Case<'_>) -> Option<Waits> {
+        let (Awaits::Keys(home) | Awaits::Key(home)) = awaits;
+        let region = case.generation.region(home)?;
+        let resource = self.scope.fetcher.keys_of(&region.name)?;
+        let now = self.now.monotonic();
+        let until = match self.patience {
+            Patience::First => now.after(resource.wait_for()),
+            Patience::Until(until) => until,
+        };
+        let early = matches!(awaits, Awaits::Key(_));
+        let may_help = if early {
+            resource.may_be_early(now)
+        } else {
+            resource.is_tried_before(until)
+        };
+        (may_help && now < until).then(|| Waits {
+            resource: resource.id(),
+            early,
+            until,
+            overloaded: case.refuse(Reason::Overloaded),
+        })
+    }
+
+    fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
+        let address = self.connection(headers, generation).address();
         Source {
             address,
             region: address.and_then(|address| generation.networks.find(address)),
         }
     }
 
-    /// Who is at the other end; nobody where nobody has validated the certificate.
-    fn peer(&mut self, generation: &Generation, local: RegionId) -> Peer {
-        let workload = generation
-            .trust
-            .peer_verification
-            .then(|| self.attrs.peer_certificate());
-        let workload = workload.flatten().and_then(|leaf| self.scope.workloads.find(&leaf));
+    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it.
+    fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
+        let connection = self.connection(headers, generation);
+        let workload = connection.workload();
         let service = workload
             .as_ref()
-            .and_then(|workload| counting_home(workload, local, &generation.regions));
+            .and_then(|workload| counting_home(workload, local, &generation.regions))
+            .filter(|_| !connection.is_edge());
         Peer { workload, service }
+    }
+
+    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+        Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 
     /// Turns a ruling into a decision, or into a question.
@@ -381,20 +433,31 @@ impl Bench<'_, '_> {
                 } else {
                     DecidedBy::Inline
                 };
-                ruled
-                    .case
-                    .allow(reason, policies.label(by), decided_by, ruled.forwarded())
+                let label = policies.label(by);
+                match ruled.forwarded() {
+                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
+                }
             }
             Ruling::Defer { by, options, .. } => {
-                let source = ruled.case.source.unwrap_or_else(|| self.source(&ruled.case.generation));
+                let source = ruled
+                    .case
+                    .source
+                    .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
                 ruled.case.source = Some(source);
                 let peer = match (ruled.peer.take(), ruled.case.local) {
                     (Some(peer), _) => peer,
-                    (None, Some(local)) => self.peer(&Rc::clone(&ruled.case.generation), local),
+                    (None, Some(local)) => self.peer(ruled.request.headers, &Rc::clone(&ruled.case.generation), local),
                     (None, None) => Peer::default(),
                 };
                 ruled.case.home = ruled.case.home.or(peer.service);
-                let forwarded = ruled.forwarded();
+                let forwarded = match ruled.forwarded() {
+                    Ok(forwarded) => forwarded,
+                    Err(reason) => {
+                        let label = ruled.case.generation.policies.label(By::Rule(by));
+                        return Judged::Decided(ruled.case.deny(reason, label, DecidedBy::Inline, None, None));
+                    }
+                };
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
@@ -436,18 +499,11 @@ struct Ruled<'a, 'r> {
 
 impl Ruled<'_, '_> {
     /// What the upstream gets.
-    fn forwarded(&self) -> Forwarded {
-        let regions = &self.case.generation.regions;
-        let claims = self.who.and_then(|who| {
-            Some(Claims {
-                identity: &who.identity,
-                subject: &who.subject,
-                mapping: &regions.get(who.identity.home.index())?.claims,
-                foreign: Some(who.identity.home) != self.case.local,
-            })
-        });
-        let forwarding = self.case.generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref());
+    fn forwarded(&self) -> Result<Forwarded, Reason> {
+        let generation = &self.case.generation;
+        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
+        let forwarding = generation.policies.forwarding(self.candidates);
+        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
@@ -458,13 +514,14 @@ impl Ruled<'_, '_> {
             .changed()
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
-        forwarded
+        Ok(forwarded)
     }
 }
 
 /// The one meaning of a request, if it has one and is meant for this proxy.
 fn understand<'a>(
     head: RequestHead<'a>,
+    headers: Headers<'a>,
     presented: Presented<'a>,
     generation: &Generation,
 ) -> Result<Understood<'a>, Reason> {
@@ -485,11 +542,8 @@ fn understand<'a>(
         head,
         authority,
         path,
+        headers,
         credential,
         presented,
     })
-}
-
-fn direct_peer(attrs: &dyn Attrs) -> Option<IpAddr> {
-    parse_address(&attrs.direct_peer()?)
 }

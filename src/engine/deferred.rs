@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 use super::authorize::{Case, Peer, Understood};
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
-use super::forward::REASON;
+use super::forward::{Claims, REASON};
 use super::scope::ScopeId;
+use crate::Response;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer};
 use crate::center::{
-    self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
+    self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
@@ -126,6 +127,7 @@ impl Deferred {
             headers,
             body,
             timeout: self.center.timeout,
+            response_max: RESPONSE_MAX,
         };
         let asked_at = cx.now.monotonic();
         cx.wake_at(asked_at.after(self.center.timeout.saturating_add(GRACE)));
@@ -207,7 +209,7 @@ impl Flow for Awaited {
                 deferred.wrong("the host refuses the call: is there such a cluster?", cx)
             }
             // The host should have answered by now. What it says later is of no interest.
-            Wakeup::Timer | Wakeup::Body { .. } => {
+            Wakeup::Timer | Wakeup::Told | Wakeup::Body { .. } => {
                 cx.cancel(call);
                 cx.memory.tally.count(Counter::CalloutAway);
                 deferred.away()
@@ -322,7 +324,7 @@ fn subject(asking: &Asking<'_, '_>, options: &Defer) -> SubjectPart {
     };
     let workload = asking.peer.workload();
     let mut subject = match (asking.who, workload, asking.peer.service()) {
-        (Some(who), ..) => identity(who, options),
+        (Some(who), ..) => identity(who, asking.case, options),
         (None, Some(workload), Some(home)) => {
             let mut subject = bare("workload", workload.as_str());
             let home = asking.case.name_of(home).into();
@@ -338,8 +340,9 @@ fn subject(asking: &Asking<'_, '_>, options: &Defer) -> SubjectPart {
     subject
 }
 
-fn identity(who: &Authenticated, options: &Defer) -> SubjectPart {
+fn identity(who: &Authenticated, case: &Case<'_>, options: &Defer) -> SubjectPart {
     let identity = &who.identity;
+    let claims = Claims::new(who, case.local, &case.generation);
     let mut properties = Map::new();
     properties.insert("home".to_owned(), identity.home_name.clone().into());
     properties.insert("iss".to_owned(), identity.issuer.clone().into());
@@ -349,8 +352,8 @@ fn identity(who: &Authenticated, options: &Defer) -> SubjectPart {
         .into_iter()
         .chain(options.claims.iter().map(String::as_str));
     for claim in named {
-        if let Some(value) = identity.claims.get(claim) {
-            properties.insert(claim.to_owned(), value.clone());
+        if let Some(value) = claims.as_ref().and_then(|claims| claims.value(claim)) {
+            properties.insert(claim.to_owned(), value.into_owned());
         }
     }
     SubjectPart {

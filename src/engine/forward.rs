@@ -5,9 +5,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::bundle::{Generation, RegionId};
 use crate::decision::Forwarded;
-use crate::identity::{ClaimMapping, Identity, Subject};
+use crate::identity::{Authenticated, ClaimMapping, Identity, Subject};
 use crate::policy::Forwarding;
+use crate::reason::Reason;
 
 /// Who is meant.
 const SUBJECT: &str = "x-regionguard-subject";
@@ -16,55 +18,98 @@ const REGION: &str = "x-regionguard-region";
 /// Why a request was let in that was not decided as usual.
 pub(super) const REASON: &str = "x-regionguard-reason";
 
-/// Where the values come from.
+/// The longest value of one header, and of all headers that claims fill together, in bytes as they are sent: what stands behind this proxy takes headers of some
+/// 8 and 60 KiB, and a claim may be written three times as long as its token has it.
+const VALUE_MAX: usize = 8 * 1024;
+const VALUES_MAX: usize = 32 * 1024;
+
+/// What a verified token says to others: the upstream, the center.
 pub(super) struct Claims<'a> {
-    pub(super) identity: &'a Identity,
+    identity: &'a Identity,
     /// What of the identity counts here.
-    pub(super) subject: &'a Subject,
+    subject: &'a Subject,
     /// Where tokens of its home region hold permissions and roles.
-    pub(super) mapping: &'a ClaimMapping,
-    /// Whether its home region is another one than the local.
-    pub(super) foreign: bool,
+    home: &'a ClaimMapping,
+    /// Where those of the local region do, if that is another one.
+    local: Option<&'a ClaimMapping>,
 }
 
-impl Claims<'_> {
-    /// The value of a claim for the upstream. Permissions and roles are those that count here: what the local region does not accept of another one's token must
-    /// not come back in a header that the upstream believes.
-    fn value(&self, claim: &str) -> Option<Cow<'_, Value>> {
-        let signed = self.identity.claims.get(claim)?;
-        let mapped = [
-            (&self.mapping.permissions, &self.subject.permissions),
-            (&self.mapping.roles, &self.subject.roles),
-        ];
-        if let Some((_, counting)) = mapped.iter().find(|(path, _)| path.as_str() == claim) {
-            return Some(Cow::Owned(Value::from(counting.as_slice())));
-        }
-        let holds = |path: &str| path.strip_prefix(claim).is_some_and(|rest| rest.starts_with('.'));
-        if self.foreign && mapped.iter().any(|(path, _)| holds(path.as_str())) {
-            return None;
-        }
-        Some(Cow::Borrowed(signed))
+impl<'a> Claims<'a> {
+    /// What `who` says in the region `local`; `None` only where the two are not of this generation.
+    pub(super) fn new(who: &'a Authenticated, local: Option<RegionId>, generation: &'a Generation) -> Option<Self> {
+        let mapping = |id: RegionId| generation.region(id).map(|region| &region.claims);
+        let home = who.identity.home;
+        Some(Self {
+            identity: &who.identity,
+            subject: &who.subject,
+            home: mapping(home)?,
+            local: local.filter(|local| *local != home).and_then(mapping),
+        })
     }
+
+    /// The value of a claim for others: of a top-level name, or else of names with dots between them. Permissions and roles are those that count here. What the local
+    /// region does not accept of another one's token must not come back in a header that the upstream believes: so nothing else is told of what holds, or stands in,
+    /// a claim that either region takes for permissions or roles.
+    pub(super) fn value(&self, claim: &str) -> Option<Cow<'a, Value>> {
+        let counting = [
+            (&self.home.permissions, &self.subject.permissions),
+            (&self.home.roles, &self.subject.roles),
+        ];
+        if let Some((_, words)) = counting.iter().find(|(path, _)| path.as_str() == claim) {
+            let is_there = self.identity.claims.find(claim).is_some() || !words.is_empty();
+            return is_there.then(|| Cow::Owned(Value::from(words.as_slice())));
+        }
+        if let Some(local) = self.local {
+            let mapped = [
+                &self.home.permissions,
+                &self.home.roles,
+                &local.permissions,
+                &local.roles,
+            ];
+            if mapped.iter().any(|path| overlap(path.as_str(), claim)) {
+                return None;
+            }
+        }
+        self.identity.claims.find(claim).map(Cow::Borrowed)
+    }
+}
+
+/// Whether two paths are the same, or one leads to what the other holds.
+fn overlap(left: &str, right: &str) -> bool {
+    let holds = |outer: &str, inner: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    holds(left, right) || holds(right, left)
 }
 
 /// What a request carries on. An anonymous one carries nothing of the kind.
-pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>) -> Forwarded {
+///
+/// # Errors
+/// [`Reason::ClaimTooLarge`]: an upstream must not take what was left out for what is not there.
+pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>) -> Result<Forwarded, Reason> {
     let mut forwarded = Forwarded::default();
     let (Some(claims), true) = (claims, forwarding.identity) else {
-        return forwarded;
+        return Ok(forwarded);
     };
-    forwarded
-        .headers
-        .push((SUBJECT.to_owned(), value_text(&claims.identity.subject)));
-    forwarded
-        .headers
-        .push((REGION.to_owned(), claims.identity.home_name.clone()));
+    let mut left = VALUES_MAX;
+    let mut push = |header: &str, value: String| {
+        left = left.checked_sub(value.len()).ok_or(Reason::ClaimTooLarge)?;
+        if value.len() > VALUE_MAX {
+            return Err(Reason::ClaimTooLarge);
+        }
+        forwarded.headers.push((header.to_owned(), value));
+        Ok(())
+    };
+    push(SUBJECT, value_text(&claims.identity.subject))?;
+    push(REGION, claims.identity.home_name.clone())?;
     for (header, claim) in &forwarding.claims {
         if let Some(value) = claims.value(claim).as_deref().and_then(header_value) {
-            forwarded.headers.push(((*header).to_owned(), value));
+            push(header, value)?;
         }
     }
-    forwarded
+    Ok(forwarded)
 }
 
 /// A text as it is, lists and objects as JSON; `null` is not there.
@@ -94,7 +139,7 @@ fn value_text(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Claims, header_value};
+    use super::{Claims, header_value, overlap};
     use crate::bundle::RegionId;
     use crate::identity::{ClaimMapping, ClaimPath, Identity, Subject, Times};
 
@@ -106,7 +151,10 @@ mod tests {
     fn permissions_and_roles_are_those_that_count_here() {
         let signed = json!({
             "sub": "alice", "permissions": {"global": ["read:all", "write:all"]},
-            "realm_access": {"roles": ["admin", "viewer"]}, "team": {"lead": true},
+            "realm_access": {"roles": ["admin", "viewer"]}, "team": {"lead": true, "name": "red"},
+            "custom:region": "eu", "https://shop.example/tier": "gold", "https://shop": "odd",
+            "a.b": "whole", "a": {"b": "hidden", "c": "nested"},
+            "scope": "write:all", "https://shop.example/roles": ["root"],
         });
         let identity = Identity {
             home: RegionId(0),
@@ -137,23 +185,61 @@ mod tests {
             roles: ClaimPath::new("realm_access.roles").expect("a path"),
             ..ClaimMapping::default()
         };
+        let other = ClaimMapping {
+            permissions: ClaimPath::new("scope").expect("a path"),
+            roles: ClaimPath::new("https://shop.example/roles").expect("a path"),
+            ..ClaimMapping::default()
+        };
         let value = |foreign: bool, claim: &str| {
             let claims = Claims {
                 identity: &identity,
                 subject: &subject,
-                mapping: &mapping,
-                foreign,
+                home: &mapping,
+                local: foreign.then_some(&other),
             };
             claims.value(claim).as_deref().and_then(header_value)
         };
-        for foreign in [true, false] {
-            assert_eq!(value(foreign, "permissions").as_deref(), Some("[\"read:all\"]"));
-            assert_eq!(value(foreign, "sub").as_deref(), Some("alice"));
-            assert_eq!(value(foreign, "team").as_deref(), Some("{\"lead\":true}"));
-            assert_eq!(value(foreign, "roles"), None);
+        for (claim, at_home, abroad) in [
+            ("permissions", Some("[\"read:all\"]"), Some("[\"read:all\"]")),
+            ("realm_access.roles", Some("[\"viewer\"]"), Some("[\"viewer\"]")),
+            ("sub", Some("alice"), Some("alice")),
+            (
+                "team",
+                Some("{\"lead\":true,\"name\":\"red\"}"),
+                Some("{\"lead\":true,\"name\":\"red\"}"),
+            ),
+            ("team.name", Some("red"), Some("red")),
+            ("team.name.x", None, None),
+            ("team.", None, None),
+            ("custom:region", Some("eu"), Some("eu")),
+            ("https://shop.example/tier", Some("gold"), Some("gold")),
+            ("a.b", Some("whole"), Some("whole")),
+            ("a.c", Some("nested"), Some("nested")),
+            ("roles", None, None),
+            // What holds or stands in permissions and roles, and what the local region takes for them.
+            ("realm_access", Some("{\"roles\":[\"admin\",\"viewer\"]}"), None),
+            ("permissions.global", Some("[\"read:all\",\"write:all\"]"), None),
+            ("scope", Some("write:all"), None),
+            ("https://shop.example/roles", Some("[\"root\"]"), None),
+            ("https://shop", Some("odd"), None),
+        ] {
+            assert_eq!(value(false, claim).as_deref(), at_home, "{claim} at home");
+            assert_eq!(value(true, claim).as_deref(), abroad, "{claim} abroad");
         }
-        assert_eq!(value(true, "realm_access"), None);
-        assert!(value(false, "realm_access").is_some());
+    }
+
+    #[test]
+    fn overlapping_paths() {
+        for (left, right, expected) in [
+            ("a", "a", true),
+            ("a", "a.b", true),
+            ("a.b.c", "a", true),
+            ("a", "ab", false),
+            ("a.b", "a.c", false),
+            ("a.b", "b", false),
+        ] {
+            assert_eq!(overlap(left, right), expected, "{left} {right}");
+        }
     }
 
     #[test]

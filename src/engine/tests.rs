@@ -14,12 +14,17 @@ mod decision_cache;
 #[cfg(feature = "ring")]
 mod documents;
 #[cfg(feature = "ring")]
+mod edges;
+#[cfg(feature = "ring")]
 mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
 #[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod keys;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]

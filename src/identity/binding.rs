@@ -65,25 +65,6 @@ impl Binding {
     }
 }
 
-/// 32 bytes as 64 hexadecimal digits, in whichever case: how hosts print the SHA-256 of a certificate.
-#[must_use]
-pub fn thumbprint_from_hex(text: &[u8]) -> Option<Thumbprint> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        *byte = digit(high)? << 4 | digit(low)?;
-    }
-    Some(bytes)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    let value = char::from(byte).to_digit(16)?;
-    u8::try_from(value).ok()
-}
-
 fn thumbprint(value: &Json<'_>) -> Option<Thumbprint> {
     base64url::decode(value.as_str()?)?.try_into().ok()
 }
@@ -94,7 +75,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use sha2::{Digest as _, Sha256};
 
-    use super::{Binding, thumbprint_from_hex};
+    use super::Binding;
     use crate::identity::strict_json::object;
     use crate::reason::Reason;
 
@@ -176,23 +157,5 @@ mod tests {
         assert_eq!(bound.check_certificate(|| Some([7; 32])), Ok(()));
         assert_eq!(bound.check_certificate(|| Some([8; 32])), Err(Reason::CertificateOther));
         assert_eq!(bound.check_certificate(|| None), Err(Reason::CertificateMissing));
-    }
-
-    #[test]
-    fn hexadecimal_digests() {
-        let text = "00ff".repeat(16);
-        let bytes: [u8; 32] = core::array::from_fn(|place| if place % 2 == 0 { 0 } else { 0xff });
-        assert_eq!(thumbprint_from_hex(text.as_bytes()), Some(bytes));
-        assert_eq!(thumbprint_from_hex(text.to_uppercase().as_bytes()), Some(bytes));
-        for wrong in [
-            "",
-            "0",
-            &text[1..],
-            &format!("{text}00"),
-            &"0g".repeat(32),
-            &"+1".repeat(32),
-        ] {
-            assert_eq!(thumbprint_from_hex(wrong.as_bytes()), None, "{wrong}");
-        }
     }
 }

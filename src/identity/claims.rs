@@ -134,7 +134,7 @@ fn audiences<'c>(value: Option<&'c Json<'_>>) -> Result<Vec<&'c str>, Reason> {
 }
 
 /// `-0` and `-0.0` are numbers without a meaning as a date.
-fn numeric_date(value: Option<&Json<'_>>) -> Result<Option<f64>, Reason> {
+pub(super) fn numeric_date(value: Option<&Json<'_>>) -> Result<Option<f64>, Reason> {
     match value {
         None => Ok(None),
         Some(Json::Number(seconds)) if (0.0..=MAX_NUMERIC_DATE).contains(seconds) && seconds.is_sign_positive() => {

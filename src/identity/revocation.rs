@@ -2,9 +2,15 @@
 //!
 //! Revocation is no part of what the cache of verified tokens remembers: each request is compared anew, whether its token was known or not.
 
+mod list;
 mod pushed;
+mod set;
+mod status_list;
 
+pub use list::{LIST_PARTS, ListError, ListReader, Part, RevocationList};
 pub use pushed::Pushed;
+pub use set::{FingerprintKey, Full, Kind, RevokedSet, SetBuilder};
+pub use status_list::{STATUS_LIST_BYTES, StatusList, StatusListClaims, StatusListError, StatusReference};
 
 use super::subject::Identity;
 

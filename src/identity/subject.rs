@@ -69,6 +69,17 @@ impl Claims {
         self.members.get_or_init(read).get(name)
     }
 
+    /// What stands at `path`: the claim of this whole name, or else names with dots between them, as [`ClaimPath`](super::ClaimPath) reads it.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Value> {
+        if let Some(whole) = self.get(path) {
+            return Some(whole);
+        }
+        let (first, rest) = path.split_once('.')?;
+        rest.split('.')
+            .try_fold(self.get(first)?, |value, name| value.as_object()?.get(name))
+    }
+
     /// What the home region grants by them.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 
+mod edges;
 mod policies;
 mod regions;
 mod revocations;
@@ -239,7 +240,6 @@ fn of_trust() {
         "",
         "must be `inbound` or `any`; found `outbound`",
     );
-    refuses("trust.edges", json!([]), "", "`edges` is not supported yet");
 }
 
 #[test]

@@ -263,6 +263,78 @@ fn what_the_operator_relaxes_goes_on_as_it_is_judged() {
     }
 }
 
+/// What is too long to be sent is not left out: the upstream would take it for something that nobody said.
+#[test]
+fn headers_are_bounded_one_by_one_and_together() {
+    let many: Vec<(String, &str)> = (0..8)
+        .map(|number| (format!("x-text-{number}"), "profile.text"))
+        .collect();
+    let many: serde_json::Map<String, Json> = many.into_iter().map(|(header, claim)| (header, claim.into())).collect();
+    let mut world = World::new(&bundle(&[policy(
+        "shop",
+        json!({"rules": [
+        {"name": "ask", "paths": ["/ask"], "effect": "defer"}, {"name": "rest", "effect": "allow"},
+    ], "forward": {"claims": many}}),
+    )]));
+    for (length, expected) in [
+        (100, Reason::RuleAllowed),
+        (4_000, Reason::RuleAllowed),
+        (4_100, Reason::ClaimTooLarge),
+        (8_192, Reason::ClaimTooLarge),
+        (8_193, Reason::ClaimTooLarge),
+    ] {
+        let token = token_with("us-east-1", &json!({"profile": {"text": "a".repeat(length)}}));
+        let decision = world.decide(&get("/").bearer(&token));
+        assert_eq!(decision.reason, expected, "{length}");
+        if expected == Reason::ClaimTooLarge {
+            assert_eq!(world.reason(&get("/ask").bearer(&token)), expected, "nobody is asked");
+        }
+    }
+}
+
+/// Nested claims, and such whose names look like paths; what is not accepted of a foreign token comes by no way around.
+#[test]
+fn nested_claims_go_on_as_json() {
+    let mut world = World::new(&bundle(&[policy(
+        "shop",
+        json!({"default": "allow", "forward": {"claims": {
+            "x-country": "address.country", "x-roles": "realm_access.roles", "x-all": "realm_access", "x-tier": "https://shop.example/tier",
+            "x-region": "custom:region", "x-granted": "permissions", "x-around": "permissions.global", "x-nothing": "address.city",
+        }}}),
+    )]));
+    let more = json!({
+        "realm_access": {"roles": ["root", "a b"]}, "https://shop.example/tier": "gold", "custom:region": ["eu"],
+        "permissions": {"global": ["read:profile", "write:profile"]},
+    });
+    let mut sent = |home: &str| {
+        let decision = world.decide(&get("/").bearer(&token_with(home, &more)));
+        json!(forwarded(&decision).headers[2..])
+    };
+    assert_eq!(
+        sent("us-east-1"),
+        json!([
+            ["x-all", "{\"roles\":[\"root\",\"a%20b\"]}"],
+            ["x-around", "[\"read:profile\",\"write:profile\"]"],
+            ["x-country", "IE"],
+            ["x-granted", "[\"read:profile\",\"write:profile\"]"],
+            ["x-region", "[\"eu\"]"],
+            ["x-roles", "[\"root\",\"a%20b\"]"],
+            ["x-tier", "gold"],
+        ])
+    );
+    assert_eq!(
+        sent("eu-west-1"),
+        json!([
+            ["x-all", "{\"roles\":[\"root\",\"a%20b\"]}"],
+            ["x-country", "IE"],
+            ["x-granted", "[\"read:profile\"]"],
+            ["x-region", "[\"eu\"]"],
+            ["x-roles", "[\"root\",\"a%20b\"]"],
+            ["x-tier", "gold"],
+        ])
+    );
+}
+
 /// A foreign identity is forwarded under its own region, so that nobody takes `alice` of one region for `alice` of another.
 #[test]
 fn a_subject_is_told_with_its_region() {

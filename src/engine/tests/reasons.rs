@@ -40,7 +40,7 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
-    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow"});
+    let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
@@ -283,6 +283,9 @@ fn unidentified(table: &mut Table) {
     );
     let basic = get("/v1/profiles/7").header("authorization", "Basic YTpi");
     table.row(Reason::IdentityScheme, "shop/read-profile;inline", NOWHERE, basic);
+    let long = token_with("us-east-1", &json!({"profile": {"text": "é".repeat(1_400)}}));
+    let any = get("/").host("any.us-east-1.com").bearer(&long);
+    table.row(Reason::ClaimTooLarge, "any/-;inline", AT_HOME, any);
     let cookie = format!("session={}", token("us-east-1"));
     let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
     table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
@@ -308,6 +311,20 @@ fn unidentified(table: &mut Table) {
         "shop/read-profile;inline",
         NOWHERE,
         forged,
+    );
+    let mut remote = everything();
+    remote["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity"}});
+    let mut world = World::new(&remote);
+    let waiting = world.wait(&table.kind(get("/v1/profiles/7").bearer(&token("us-east-1"))));
+    world.pass(core::time::Duration::from_secs(2));
+    world.wake();
+    let decision = world.finished(waiting);
+    table.expect(
+        &mut world,
+        &decision,
+        Reason::KeysUnavailable,
+        "shop/read-profile;inline",
+        NOWHERE,
     );
 }
 
