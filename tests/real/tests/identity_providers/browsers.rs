@@ -166,7 +166,7 @@ impl Gateway {
             std::fs::write(dir.join(file), content)?;
         }
         let folder = PolicyFolder::create(dir.join("policy"), tools::wasm_module()?)?;
-        let mut bundle = stage.bundle(US).await?;
+        let mut bundle = stage.bundle(US);
         bundle["tokens"] = json!({"sources": [{"header": "authorization"}, {"cookie": "__Host-token"}]});
         for document in bundle["documents"].as_array_mut().ok_or("no documents")? {
             if document["kind"] == "ZeroTrustPolicy" {

@@ -2,6 +2,7 @@
 
 mod access;
 mod browsers;
+mod rotation;
 
 mod stage;
 
@@ -54,6 +55,8 @@ fn main() -> ExitCode {
         access::an_encryption_key_in_the_set_spoils_nothing,
         browsers::a_browser_logs_in_and_stays_logged_in,
         browsers::a_login_is_not_forged_or_stolen,
+        rotation::keys_turn_at_both_providers_and_no_request_is_lost,
+        rotation::a_provider_that_is_away_takes_nobodys_access,
     ]
     .map(|(name, check)| {
         let (stage, runtime) = (Arc::clone(&stage), Arc::clone(&runtime));

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 /// The two regions; each is also the name of Keycloak's realm, if it is that.
 pub(crate) const US: &str = "us-east-1";
 pub(crate) const EU: &str = "eu-west-1";
+/// How often proxies ask for the keys: as often as they may be told to.
+pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// A client of the OpenID provider that speaks for itself.
 pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
 /// The gateway at which browsers log in, as a client of the OpenID provider; what its tokens are for, and how long they live.
@@ -63,7 +65,7 @@ impl Stage {
             OidcProvider::start(run.path(), settings()),
         );
         let (keycloak, openid) = (keycloak?, openid?);
-        let documents = documents(&openid, &keycloak).await?;
+        let documents = documents(&openid, &keycloak);
         let (us, eu) = (
             Site::start(&run, US, &openid, &keycloak, &documents).await?,
             Site::start(&run, EU, &openid, &keycloak, &documents).await?,
@@ -79,8 +81,8 @@ impl Stage {
     }
 
     /// The bundle of a region's proxy.
-    pub(crate) async fn bundle(&self, region: &str) -> Result<Value> {
-        Ok(bundle(region, 1, &documents(&self.openid, &self.keycloak).await?))
+    pub(crate) fn bundle(&self, region: &str) -> Value {
+        bundle(region, 1, &documents(&self.openid, &self.keycloak))
     }
 
     /// Tells a proxy where the providers are.
@@ -139,16 +141,38 @@ impl Site {
         Request::new(method, path).host(&format!("api.{}.com", self.region))
     }
 
-    /// A GET with this bearer token.
-    pub(crate) async fn get(&self, path: &str, token: &str) -> Result<Seen> {
-        self.ask(&self.client, &self.request("GET", path).bearer(token)).await
+    /// A client of this proxy.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
     }
 
-    /// Sends a request, and looks at what became of it. One at a time.
-    pub(crate) async fn ask(&self, client: &Client, request: &Request) -> Result<Seen> {
-        let before = self.envoy.access_log().entries().len();
+    /// How often the proxy has asked the providers for something, as its clusters count it.
+    pub(crate) async fn fetches(&self) -> Result<u64> {
+        let stats = self.envoy.stats().await?;
+        let clusters = stats
+            .iter()
+            .filter(|(name, _)| name.starts_with("cluster.identity-") && name.ends_with(".upstream_rq_completed"));
+        Ok(clusters.map(|(_, count)| count).sum())
+    }
+
+    /// A GET with this bearer token.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Result<Seen> {
+        self.ask(&self.client, path, &self.request("GET", path).bearer(token))
+            .await
+    }
+
+    /// Sends a request of `path`, and looks at what became of it. No other is sent to this path at the same time.
+    pub(crate) async fn ask(&self, client: &Client, path: &str, request: &Request) -> Result<Seen> {
+        let log = self.envoy.access_log();
+        let lines = || {
+            log.entries()
+                .into_iter()
+                .filter(move |entry| entry.text("path") == path)
+        };
+        let before = lines().count();
         let answer = client.send(request).await?;
-        let entry = self.envoy.access_log().after(before).await?;
+        log.wait_for(|_| lines().count() > before).await?;
+        let entry = lines().next_back().ok_or("no line")?;
         let decision = entry.decision().ok_or_else(|| format!("no decision: {entry:?}"))?;
         Ok(Seen { answer, decision })
     }
@@ -229,20 +253,24 @@ fn bundle(region: &str, version: u64, documents: &Value) -> Value {
     })
 }
 
-async fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Result<Value> {
+fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Value {
+    let refresh = format!("{}s", REFRESH.as_secs());
     let region = |name: &str, spec: Value| json!({"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name}, "spec": spec});
-    Ok(json!([
+    json!([
         region(US, json!({
             "issuer": openid.issuer(),
             "audiences": ["api.us-east-1.com"],
-            "keys": {"jwks": openid.jwks().await?},
+            "keys": {"discovery": {"cluster": "identity-us-east-1", "refresh": refresh}},
             "claims": {"region": "region", "permissions": "scope", "roles": "roles"},
             "accepts": [{"home": EU, "roles": ["viewer"]}],
         })),
         region(EU, json!({
             "issuer": keycloak.issuer(EU),
             "audiences": ["api.eu-west-1.com"],
-            "keys": {"jwks": keycloak.jwks(EU).await?},
+            "keys": {"remote": {
+                "cluster": "identity-eu-west-1", "authority": keycloak.authority(),
+                "path": format!("/realms/{EU}/protocol/openid-connect/certs"), "refresh": refresh,
+            }},
             "claims": {"region": {"fromIssuer": true}, "permissions": "scope", "roles": "realm_access.roles"},
         })),
         {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {
@@ -254,5 +282,5 @@ async fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Result<Value> 
                 {"name": "edit", "methods": ["GET"], "paths": ["/v1/drafts/{id}"], "roles": {"anyOf": ["editor"]}, "effect": "allow"},
             ],
         }},
-    ]))
+    ])
 }
