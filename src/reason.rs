@@ -108,6 +108,9 @@ reasons! {
     ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";
     VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
 
+    MultiFactorMissing = "identity.mfa_missing", Deny, 401, "insufficient_user_authentication", "a requirement (`method: multi-factor`) is not met: neither the token's `amr` nor its `acr` is one that the policy takes for several factors; the client has to log in with another one (RFC 9470)";
+    StepUpRequired = "identity.step_up", Deny, 401, "insufficient_user_authentication", "a `stepUp` rule matches, and the token's `acr` is none of its own or its `auth_time` is too long ago: the client has to log in again as the challenge says (RFC 9470)";
+
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
     ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source or the workload)";
@@ -119,6 +122,7 @@ reasons! {
     WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
+    CertificateRequired = "identity.certificate_required", Deny, 403, "forbidden", "a requirement (`method: certificate`) is not met: the token is not bound to a certificate (`cnf` with `x5t#S256`), and no service asks by its own";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";
     SourceUnknown = "context.source_unknown", Deny, 403, "forbidden", "a requirement restricts the source region, and the source is unknown";
     OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";

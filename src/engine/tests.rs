@@ -41,6 +41,8 @@ mod service;
 #[cfg(feature = "ring")]
 mod sources;
 #[cfg(feature = "ring")]
+mod step_up;
+#[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]
 mod workload;
