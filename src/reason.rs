@@ -88,7 +88,7 @@ reasons! {
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
     TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
     TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
-    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing or has the wrong form: `exp`, `sub`, `aud`, `permissions`, `roles`, …";
+    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing, has the wrong form (`exp`, `sub`, `aud`, `permissions`, `roles`, …), or is not what `claims.require` of the Region demands";
     IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
     RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";

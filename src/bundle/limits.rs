@@ -63,6 +63,8 @@ pub const KEY_NODES: usize = 128;
 pub const KEY_TEXT: usize = 16 << 10;
 /// `keys.algorithms` of one Region.
 pub const ALGORITHMS: usize = 16;
+/// `claims.require` of one Region.
+pub const REQUIRED_CLAIMS: usize = 16;
 /// `audiences` of one Region.
 pub const AUDIENCES: usize = 32;
 /// `trustDomains` of one Region.
