@@ -1,6 +1,7 @@
 //! What is rendered, where, and for whom: the options of the command, and what follows from them.
 
 use super::Failure;
+use super::login;
 use super::node::Node;
 use super::options::{
     CenterAddress, FilePath, ImageUrl, Label, ListenerPort, Name, Namespace, Principal, Sha256, SpiffeId,
@@ -83,6 +84,8 @@ pub(crate) struct Options {
         default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center"
     )]
     center_identity: SpiffeId,
+    #[command(flatten)]
+    login: login::LoginOptions,
 }
 
 impl Options {
@@ -268,6 +271,11 @@ impl Settings {
     /// Where the server behind `cluster` is, if it was said.
     pub(crate) fn server(&self, cluster: &str) -> Option<&CenterAddress> {
         self.options.server.iter().find(|server| server.cluster == cluster)
+    }
+
+    /// How browsers log in.
+    pub(crate) fn login(&self) -> &login::LoginOptions {
+        &self.options.login
     }
 
     /// Who a center is by its certificate.
