@@ -59,7 +59,12 @@ pub(super) struct Header {
 impl<'t> Jws<'t> {
     /// Reads a token's form: exactly three parts, none empty, each canonical base64url, the header JSON of one meaning.
     pub(super) fn parse(token: &'t [u8]) -> Result<Self, Reason> {
-        if token.len() > MAX_TOKEN_BYTES {
+        Self::parse_as(token, MAX_TOKEN_BYTES, |kind| kind.is_none_or(is_access_token))
+    }
+
+    /// The same for a token of another purpose: of at most `most` bytes, and of a `typ` that is meant.
+    pub(super) fn parse_as(token: &'t [u8], most: usize, is_meant: fn(Option<&str>) -> bool) -> Result<Self, Reason> {
+        if token.len() > most {
             return Err(Reason::TokenTooLarge);
         }
         let text = core::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
@@ -72,7 +77,7 @@ impl<'t> Jws<'t> {
         base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
         let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
         Ok(Self {
-            header: Header::read(&object(&header)?)?,
+            header: Header::read(&object(&header)?, is_meant)?,
             payload: base64url::decode(payload).ok_or(Reason::TokenMalformed)?,
             signing_input,
             signature,
@@ -81,15 +86,17 @@ impl<'t> Jws<'t> {
 }
 
 impl Header {
-    fn read(members: &Object<'_>) -> Result<Self, Reason> {
+    fn read(members: &Object<'_>, is_meant: fn(Option<&str>) -> bool) -> Result<Self, Reason> {
         if members.contains("crit") || members.contains("b64") {
             return Err(Reason::TokenCritical);
         }
-        match members.get("typ") {
-            None => {}
-            Some(Json::Text(kind)) if is_access_token(kind) => {}
-            Some(Json::Text(_)) => return Err(Reason::TokenType),
+        let kind = match members.get("typ") {
+            None => None,
+            Some(Json::Text(kind)) => Some(&**kind),
             Some(_) => return Err(Reason::TokenMalformed),
+        };
+        if !is_meant(kind) {
+            return Err(Reason::TokenType);
         }
         let kid = match members.get("kid") {
             None => None,
@@ -111,14 +118,19 @@ impl Header {
     }
 }
 
-/// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1), with or without `application/` (RFC 7515 §4.1.9). Any other type is a token for another purpose
+/// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1). Any other type is a token for another purpose
 /// (RFC 8725 §3.11): a logout token, a DPoP proof, an event.
 fn is_access_token(kind: &str) -> bool {
+    ["jwt", "at+jwt"].iter().any(|known| is_type(kind, known))
+}
+
+/// Whether `typ` says `known`, with or without `application/` (RFC 7515 §4.1.9).
+pub(super) fn is_type(kind: &str, known: &str) -> bool {
     let kind = match kind.split_at_checked("application/".len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
         _ => kind,
     };
-    ["jwt", "at+jwt"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+    kind.eq_ignore_ascii_case(known)
 }
 
 /// The JSON object that decoded bytes are.
