@@ -217,8 +217,6 @@ fn everything_has_an_end() {
         ListError::Parts
     );
 
-    let many: Vec<Json> = (0..=RevokedSet::MOST)
-        .map(|number| json!({"sid": number.to_string()}))
-        .collect();
-    assert_eq!(refused(&json!({"sessions": many}).to_string()), ListError::Entries);
+    let many: Vec<String> = (0..=RevokedSet::MOST).map(|number| format!(r#"{{"sid":"{number}"}}"#)).collect();
+    assert_eq!(refused(&format!(r#"{{"sessions":[{}]}}"#, many.join(","))), ListError::Entries);
 }

@@ -1,5 +1,6 @@
 //! A Status List Token: a status list that its region signed.
 
+use core::time::Duration;
 use std::rc::Rc;
 
 use super::status_list::{STATUS_LIST_BYTES, StatusList, StatusListClaims};
@@ -74,6 +75,14 @@ impl VerifiedStatusList {
     #[must_use]
     pub fn holds(&self, now: f64) -> bool {
         self.claims.expires.is_none_or(|expires| now < expires + LEEWAY_SECONDS)
+    }
+
+    /// For how long it need not be fetched again, by its own word: `ttl`, and not beyond `exp`.
+    #[must_use]
+    pub fn fresh_for(&self, now: f64) -> Option<Duration> {
+        let left = self.claims.expires.map(|expires| (expires - now).max(0.0));
+        let left = left.map(|left| Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX));
+        [self.claims.ttl, left].into_iter().flatten().min()
     }
 
     /// The list.
