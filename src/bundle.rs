@@ -18,18 +18,21 @@ mod policy;
 mod reader;
 mod region;
 mod region_id;
+mod remote;
 mod revocations;
 mod root;
 mod rule;
 mod suggest;
 mod tokens;
 mod trust;
+mod url;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;
+pub use url::Url;
 pub use value::{Encoding, Value};
 
 use diagnostic::{Read, Sink};

@@ -93,6 +93,7 @@ reasons! {
     RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
+    KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";
     TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
     TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";

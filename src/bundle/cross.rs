@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule};
+use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule};
 use super::forward;
 use super::limits;
 use super::path::Path;
@@ -13,11 +13,13 @@ use super::root::{Documents, Placed};
 use crate::context::Networks;
 use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
+use crate::request::Authority;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
     check_size(&documents.policies, sink);
     check_keys(&documents.regions, sink);
+    check_addresses(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
     check_trust_domains(&documents.regions, sink);
     check_workloads(documents, sink);
@@ -111,7 +113,10 @@ fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
     let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
     for region in regions {
         let name = region.document.name.as_str();
-        for thumbprint in region.document.keys.thumbprints() {
+        let KeySource::Inline(ring) = &region.document.keys.source else {
+            continue;
+        };
+        for thumbprint in ring.thumbprints() {
             let owner = *owners.entry(*thumbprint).or_insert(name);
             if owner != name {
                 let message = format!(
@@ -120,6 +125,29 @@ fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
                 region_error(region, ".spec.keys.jwks", message, sink);
                 break;
             }
+        }
+    }
+}
+
+/// No two Regions fetch their keys at one address, whichever clusters lead there: they would have all keys in common.
+fn check_addresses(regions: &[Placed<Region>], sink: &mut Sink) {
+    let mut owners: BTreeMap<(String, &str), &str> = BTreeMap::new();
+    for region in regions {
+        let (address, field) = match &region.document.keys.source {
+            KeySource::Inline(_) => continue,
+            KeySource::Remote(remote) => (&remote.address, "remote"),
+            KeySource::Discovery(discovery) => (&discovery.document.address, "discovery"),
+        };
+        let authority = Authority::parse(address.authority.as_bytes(), None)
+            .map_or_else(|_| address.authority.clone(), |authority| authority.to_string());
+        let name = region.document.name.as_str();
+        let owner = *owners.entry((authority, &address.path)).or_insert(name);
+        if owner != name {
+            let message = format!(
+                "Regions `{owner}` and `{name}` fetch their keys at one address, `{}{}`: whoever signs for one could sign for the other, so give each its own",
+                address.authority, address.path
+            );
+            region_error(region, &format!(".spec.keys.{field}"), message, sink);
         }
     }
 }

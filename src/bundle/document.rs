@@ -3,11 +3,12 @@
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{Algorithm, ClaimMapping, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -79,8 +80,8 @@ pub struct Region {
     pub audiences: Vec<String>,
     /// The SPIFFE trust domains whose workloads are at home here; no other Region has them.
     pub trust_domains: Vec<String>,
-    /// The keys, each bound to the algorithms that it may verify.
-    pub keys: KeyRing,
+    /// What verifies its tokens.
+    pub keys: Keys,
     /// Where the token holds region, permissions and roles.
     pub claims: ClaimMapping,
     /// Whose tokens count here, beside its own.
@@ -93,6 +94,86 @@ pub struct Region {
     pub calendar: Option<Calendar>,
     /// The longest time from `iat` to `exp`; a token without `iat` is refused then.
     pub max_token_lifetime: Option<Duration>,
+}
+
+/// `keys`: what verifies a Region's tokens.
+#[derive(Debug)]
+pub struct Keys {
+    /// The allow list; `None`: what fits each key.
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// Where the keys are.
+    pub source: KeySource,
+}
+
+/// Where a Region's keys are.
+#[derive(Debug)]
+pub enum KeySource {
+    /// `jwks`: in the bundle, each bound to the algorithms that it may verify.
+    Inline(Arc<KeyRing>),
+    /// `remote`: at a JWKS endpoint.
+    Remote(Remote),
+    /// `discovery`: where the issuer's own configuration says.
+    Discovery(Discovery),
+}
+
+impl core::convert::From<KeyRing> for Keys {
+    fn from(ring: KeyRing) -> Self {
+        Self {
+            algorithms: None,
+            source: KeySource::Inline(Arc::new(ring)),
+        }
+    }
+}
+
+/// How an issuer's configuration (OpenID Connect Discovery 1.0, RFC 8414) leads to its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// The configuration itself.
+    pub document: Remote,
+    /// Where its `jwks_uri` may lead beside the configuration's own authority.
+    pub jwks: Option<Host>,
+}
+
+/// A host that is asked: which of its documents is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+}
+
+/// Something that is fetched on a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where.
+    pub address: Address,
+    /// When.
+    pub schedule: Schedule,
+}
+
+/// Where something is asked over the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+    /// `:path` of the call.
+    pub path: String,
+}
+
+/// When something is fetched, and how long it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The time from a good answer to the next call, at most.
+    pub refresh: Duration,
+    /// How long the last good answer serves while no other comes.
+    pub stale_for: Duration,
+    /// The deadline of one call.
+    pub timeout: Duration,
+    /// How long a request waits for what was not fetched yet.
+    pub wait_for: Duration,
 }
 
 /// An entry of `accepts`.

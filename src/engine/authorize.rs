@@ -11,12 +11,14 @@ use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
 use super::sender;
+use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::Refusal;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Refused, Scheme, SpiffeId, Token, TrustView,
+    counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
@@ -32,6 +34,8 @@ pub(super) enum Judged {
     Decided(Decision),
     /// For the center to decide.
     Ask(Box<Deferred>),
+    /// For later: something is to be fetched first.
+    Wait(Box<Waits>),
 }
 
 /// What a judgement takes.
@@ -42,6 +46,7 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
+    pub(super) patience: Patience,
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
@@ -170,8 +175,10 @@ impl Bench<'_, '_> {
         let mut removals = Vec::new();
         let mut presented = Presented::new(&generation.tokens);
         let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
-        for name in removals {
-            fx.push(Effect::RemoveHeader(name.to_vec()));
+        // A request that has waited lost them when it came.
+        if self.patience.is_first() {
+            fx.list
+                .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
         }
         // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
         let without_token = head.ok().and_then(|head| presented.take_query(head.path));
@@ -179,7 +186,9 @@ impl Bench<'_, '_> {
             path: without_token.as_deref().unwrap_or(head.path),
             ..head
         });
-        if let Some(path) = &without_token {
+        if let Some(path) = &without_token
+            && self.patience.is_first()
+        {
             fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
@@ -248,7 +257,7 @@ impl Bench<'_, '_> {
         }
         let (who, refused) = match self.identify(request, &generation, local) {
             Ok(who) => (who, None),
-            Err(reason) => (None, Some(reason)),
+            Err(refused) => (None, Some(refused)),
         };
         if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
             peer = Some(self.peer(request.headers, &generation, local));
@@ -267,10 +276,17 @@ impl Bench<'_, '_> {
             regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
+        // What is public lets the request in whoever sends it; all else may depend on who does.
+        if let Some(awaits) = refused.and_then(|refused| refused.awaits)
+            && !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope(awaits, case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         self.enact(
             id,
             ruling,
-            refused,
+            refused.map(|refused| refused.reason),
             Ruled {
                 request,
                 candidates,
@@ -287,11 +303,11 @@ impl Bench<'_, '_> {
         request: &Understood<'_>,
         generation: &Generation,
         local: RegionId,
-    ) -> Result<Option<Rc<Authenticated>>, Reason> {
+    ) -> Result<Option<Rc<Authenticated>>, Refused> {
         let token = match request.credential {
             Credential::None => return Ok(None),
-            Credential::OtherScheme => return Err(Reason::IdentityScheme),
-            Credential::Malformed(_) => return Err(Reason::TokenMalformed),
+            Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
+            Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
             Credential::Token(token) => token,
         };
         let Token {
@@ -301,45 +317,73 @@ impl Bench<'_, '_> {
         } = token
         else {
             // A token that its sender says is bound needs a proof, which nothing here can check.
-            return Err(Reason::IdentityScheme);
+            return Err(Reason::IdentityScheme.into());
         };
         if !request
             .presented
             .may_authorise(place, &request.head, &request.authority)
         {
-            return Err(Reason::CrossSite);
+            return Err(Reason::CrossSite.into());
         }
+        let Scope {
+            authenticator,
+            workloads,
+            keys,
+            ..
+        } = &mut *self.scope;
         let view = TrustView {
+            keys,
             regions: &generation.regions,
             local,
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let Scope {
-            authenticator,
-            workloads,
-            ..
-        } = &mut *self.scope;
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
         let (found, known) =
             authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
-        self.tally.count(if known {
-            Counter::TokenCacheHit
-        } else {
-            Counter::TokenCacheMiss
-        });
+        if self.patience.is_first() {
+            self.tally.count(if known {
+                Counter::TokenCacheHit
+            } else {
+                Counter::TokenCacheMiss
+            });
+        }
         let who = found?;
         if !generation.revocations.is_empty()
             && generation
                 .revocations
                 .revokes(&who.identity, self.now.wall.numeric_date())
         {
-            return Err(Reason::TokenRevoked);
+            return Err(Reason::TokenRevoked.into());
         }
         // Last, because it may cost a signature, and because a proof counts once.
         sender::check(&who.identity, &connection)?;
         Ok(Some(who))
+    }
+
+    /// What to wait for, where that may help in time.
+    fn hope(&self, awaits: Awaits, case: &Case<'_>) -> Option<Waits> {
+        let (Awaits::Keys(home) | Awaits::Key(home)) = awaits;
+        let region = case.generation.region(home)?;
+        let resource = self.scope.fetcher.keys_of(&region.name)?;
+        let now = self.now.monotonic();
+        let until = match self.patience {
+            Patience::First => now.after(resource.wait_for()),
+            Patience::Until(until) => until,
+        };
+        let early = matches!(awaits, Awaits::Key(_));
+        let may_help = if early {
+            resource.may_be_early(now)
+        } else {
+            resource.is_tried_before(until)
+        };
+        (may_help && now < until).then(|| Waits {
+            resource: resource.id(),
+            early,
+            until,
+            overloaded: case.refuse(Reason::Overloaded),
+        })
     }
 
     fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {

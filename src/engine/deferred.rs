@@ -10,10 +10,11 @@ use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::{Claims, REASON};
 use super::scope::ScopeId;
+use crate::Response;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer};
 use crate::center::{
-    self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
+    self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
@@ -126,6 +127,7 @@ impl Deferred {
             headers,
             body,
             timeout: self.center.timeout,
+            response_max: RESPONSE_MAX,
         };
         let asked_at = cx.now.monotonic();
         cx.wake_at(asked_at.after(self.center.timeout.saturating_add(GRACE)));
@@ -207,7 +209,7 @@ impl Flow for Awaited {
                 deferred.wrong("the host refuses the call: is there such a cluster?", cx)
             }
             // The host should have answered by now. What it says later is of no interest.
-            Wakeup::Timer | Wakeup::Body { .. } => {
+            Wakeup::Timer | Wakeup::Told | Wakeup::Body { .. } => {
                 cx.cancel(call);
                 cx.memory.tally.count(Counter::CalloutAway);
                 deferred.away()

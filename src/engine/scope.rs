@@ -1,14 +1,20 @@
 //! Which generation serves: the only place that knows order and history.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::effects::{Effect, Effects, Level};
+use super::fetch::{self, Fetcher, What};
+use crate::audit::{Counter, Tally};
+use crate::bundle::document::KeySource;
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
-use crate::identity::{Authenticator, Workloads};
+use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
 use crate::policy::Candidates;
+use crate::time::Monotonic;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(u64);
 
 /// What became of a generation.
@@ -32,6 +38,11 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
+    pub(super) fetcher: Fetcher,
+    /// The keys of all Regions, as they are now.
+    pub(super) keys: KeyTable,
+    /// Those of them that two Regions hold.
+    shared: Vec<SharedKey>,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -73,6 +84,8 @@ impl Scopes {
         }
         self.last = self.last.saturating_add(1);
         let id = ScopeId(self.last);
+        let mut fetcher = Fetcher::new(id, self.seed);
+        fetcher.plan(fetch::wants(&generation));
         self.list.push(Scope {
             id,
             root: root.to_owned(),
@@ -82,9 +95,21 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
+            fetcher,
+            keys: KeyTable::default(),
+            shared: Vec::new(),
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)
+    }
+
+    pub(super) fn ids(&self) -> Vec<ScopeId> {
+        self.list.iter().map(|scope| scope.id).collect()
+    }
+
+    /// When something of any scope's is to be fetched.
+    pub(super) fn next_due(&self) -> Option<Monotonic> {
+        self.list.iter().filter_map(|scope| scope.fetcher.next_due()).min()
     }
 
     pub(super) fn release(&mut self, id: ScopeId) {
@@ -98,6 +123,33 @@ impl Scopes {
 }
 
 impl Scope {
+    /// Takes over what was fetched, or is in the bundle, or is too old by now: what requests are judged by follows from it.
+    pub(super) fn took(&mut self, tally: &mut Tally, fx: &mut Effects) {
+        let fetched = |name: &str| {
+            let resource = self.fetcher.keys_of(name).filter(|resource| resource.is_good())?;
+            let What::Keys(keys) = &resource.what;
+            keys.ring().cloned()
+        };
+        let rings = self.generation.regions.iter().map(|region| match &region.keys.source {
+            KeySource::Inline(ring) => Some(Arc::clone(ring)),
+            KeySource::Remote(_) | KeySource::Discovery(_) => fetched(&region.name),
+        });
+        let (keys, shared) = KeyTable::new(rings);
+        if shared != self.shared {
+            for SharedKey { first, second } in &shared {
+                tally.count(Counter::KeysShared);
+                let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());
+                let line = format!(
+                    "Regions {} and {} have a key in common (RFC 7638 thumbprint): it verifies for neither",
+                    name(*first),
+                    name(*second)
+                );
+                fx.push(Effect::Log(Level::Warn, line));
+            }
+        }
+        (self.keys, self.shared) = (keys, shared);
+    }
+
     fn replace(&mut self, generation: Rc<Generation>, local: Option<RegionId>) -> Activation {
         if generation.version < self.generation.version {
             return Activation::Older;
@@ -105,6 +157,7 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
+        self.fetcher.plan(fetch::wants(&generation));
         self.generation = generation;
         self.local = local;
         Activation::Applied

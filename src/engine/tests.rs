@@ -23,6 +23,9 @@ mod generations;
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod keys;
+#[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
 mod question;

@@ -22,7 +22,7 @@ pub struct KeyRing {
     keys: Vec<BoundKey>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BoundKey {
     /// Its place in the set, from 0.
     index: usize,
@@ -58,6 +58,22 @@ impl KeyRing {
         let mut built = BuiltKeys::default();
         built.add_all(set.iter().map(Jwk::from_json), allowed);
         built
+    }
+
+    /// As [`from_json`](Self::from_json), from keys that were read one by one: an error says what is wrong with the form of one.
+    pub(super) fn from_forms(forms: Vec<Result<Jwk, String>>, allowed: Option<&[Algorithm]>) -> BuiltKeys {
+        let mut built = BuiltKeys::default();
+        built.add_all(forms.into_iter(), allowed);
+        built
+    }
+
+    /// The same ring less the keys of which `is_out` says so, by their thumbprint.
+    #[must_use]
+    pub fn without(&self, is_out: impl Fn(&[u8; 32]) -> bool) -> Self {
+        let kept = self.keys.iter().filter(|bound| !is_out(bound.key.thumbprint()));
+        Self {
+            keys: kept.cloned().collect(),
+        }
     }
 
     /// The number of usable keys.

@@ -30,7 +30,7 @@ pub(super) fn regions() -> Vec<Region> {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
-        keys: KeyRing::default(),
+        keys: KeyRing::default().into(),
         claims: ClaimMapping::default(),
         trust_domains: vec![name.to_owned()],
         accepts: if name == "us" { accepts() } else { Vec::new() },

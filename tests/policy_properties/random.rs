@@ -425,7 +425,7 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
-        keys: KeyRing::default(),
+        keys: KeyRing::default().into(),
         claims: ClaimMapping::default(),
         // `a` is at home in the first Region, which the last accepts some of; `b` in no Region.
         trust_domains: if name == REGIONS[0] {

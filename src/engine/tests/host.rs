@@ -10,9 +10,9 @@ use super::super::{
     Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId,
 };
 use super::tokens::START;
+use crate::Response;
 use crate::audit::Counter;
 use crate::bundle::{Encoding, Generation, compile};
-use crate::center::Response;
 use crate::decision::{Action, Answer, Decision, Forwarded};
 use crate::identity::{RingVerifier, SignatureVerifier};
 use crate::reason::{Reason, Verdict};
@@ -92,6 +92,7 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: Option<&'static str>,
     pub(super) request_id: Option<&'static str>,
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<String>,
 }
 
@@ -102,6 +103,7 @@ impl Reply {
             status: 200,
             content_type: Some("application/json"),
             request_id: Some("r-1"),
+            headers: Vec::new(),
             body: Some(body.to_string()),
         }
     }
@@ -117,6 +119,7 @@ impl Reply {
             status,
             content_type: None,
             request_id: None,
+            headers: Vec::new(),
             body: Some(String::new()),
         }
     }
@@ -320,10 +323,21 @@ impl World {
 
     /// Delivers an answer.
     pub(super) fn reply(&mut self, call: CallId, reply: &Reply) {
+        let named = [("content-type", reply.content_type), ("x-request-id", reply.request_id)];
+        let mut lines: Vec<(&[u8], &[u8])> = named
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_bytes(), (*value)?.as_bytes())))
+            .collect();
+        lines.extend(
+            reply
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        );
+        let block = encode(&lines);
         let response = Response {
             status: reply.status,
-            content_type: reply.content_type.map(str::as_bytes),
-            request_id: reply.request_id.map(str::as_bytes),
+            headers: Headers::parse(&block).expect("a block of headers"),
             body: reply.body.as_deref().map(str::as_bytes),
         };
         self.with(|engine, kit, now, fx| engine.reply(call, response, kit, now, fx));
@@ -340,6 +354,11 @@ impl World {
             engine.refuse(first, kit, now, fx);
             engine.refuse(second, kit, now, fx);
         });
+    }
+
+    /// The stream of a request is gone.
+    pub(super) fn close(&mut self, request: RequestId) {
+        self.with(|engine, _, _, fx| engine.close(request, fx));
     }
 
     pub(super) fn wake(&mut self) {

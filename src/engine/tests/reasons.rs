@@ -312,6 +312,20 @@ fn unidentified(table: &mut Table) {
         NOWHERE,
         forged,
     );
+    let mut remote = everything();
+    remote["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity"}});
+    let mut world = World::new(&remote);
+    let waiting = world.wait(&table.kind(get("/v1/profiles/7").bearer(&token("us-east-1"))));
+    world.pass(core::time::Duration::from_secs(2));
+    world.wake();
+    let decision = world.finished(waiting);
+    table.expect(
+        &mut world,
+        &decision,
+        Reason::KeysUnavailable,
+        "shop/read-profile;inline",
+        NOWHERE,
+    );
 }
 
 fn forbidden(table: &mut Table) {
