@@ -103,6 +103,7 @@ fn every_field_of_the_documents_is_described() {
         "policy",
         "rule",
         "forward",
+        "revocation",
         "revocations",
     ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));

@@ -76,7 +76,9 @@ fn status_lists(at: &At<'_>, sink: &mut Sink) -> Read<StatusLists> {
         }
     });
     // Where the prefix is wrong, that is said already.
-    let usual = prefix.as_ref().map_or_else(|_| String::new(), |(_, url)| url.authority.to_string());
+    let usual = prefix
+        .as_ref()
+        .map_or_else(|_| String::new(), |(_, url)| url.authority.to_string());
     let host = host(at, &fields, Some(&usual), sink);
     let schedule = schedule(&fields, STATUS_SCHEDULE, sink);
     let (prefix, _) = prefix?;

@@ -28,6 +28,9 @@ mod keys;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod pulled;
+#[cfg(feature = "ring")]
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;
@@ -40,6 +43,9 @@ mod sender;
 mod service;
 #[cfg(feature = "ring")]
 mod sources;
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod status_lists;
 #[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]

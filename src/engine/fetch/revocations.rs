@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Ask, Context, Pace, Read, Want, What};
+use super::{Ask, Context, Pace, Read, Tags, Want, What};
 use crate::bundle::document::{Address, Region, Schedule, StatusLists};
 use crate::identity::{FingerprintKey, ListReader, Part, RevocationList, STATUS_TOKEN_BYTES, VerifiedStatusList};
 
@@ -55,7 +55,11 @@ impl RegionList {
             accept: "application/json",
             max: PART_MAX,
             // Whether the list has changed is for its first part to say.
-            conditional: self.begun.is_none(),
+            tags: if self.begun.is_none() {
+                Tags::Whole
+            } else {
+                Tags::Nothing
+            },
         }
     }
 
@@ -136,7 +140,7 @@ impl RegionStatusList {
             path: self.address.path.clone(),
             accept: "application/statuslist+jwt",
             max: STATUS_TOKEN_BYTES,
-            conditional: true,
+            tags: Tags::Document,
         }
     }
 

@@ -217,6 +217,11 @@ fn everything_has_an_end() {
         ListError::Parts
     );
 
-    let many: Vec<String> = (0..=RevokedSet::MOST).map(|number| format!(r#"{{"sid":"{number}"}}"#)).collect();
-    assert_eq!(refused(&format!(r#"{{"sessions":[{}]}}"#, many.join(","))), ListError::Entries);
+    let many: Vec<String> = (0..=RevokedSet::MOST)
+        .map(|number| format!(r#"{{"sid":"{number}"}}"#))
+        .collect();
+    assert_eq!(
+        refused(&format!(r#"{{"sessions":[{}]}}"#, many.join(","))),
+        ListError::Entries
+    );
 }
