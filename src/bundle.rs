@@ -3,6 +3,7 @@
 //! [`compile`] is a pure function of the bytes, and bounded in time and memory by the table in [`limits`]: the host judges each push on one VM and runs it on others, and
 //! whichever of these judged otherwise would be left without a filter.
 
+mod authentication;
 mod claims;
 mod cross;
 pub mod diagnostic;

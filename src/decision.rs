@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::bundle::document::Refusal;
+use crate::bundle::document::{Refusal, StepUp};
 use crate::reason::{Reason, Verdict};
 
 /// How a request was decided, and what the host does about it.
@@ -77,6 +77,8 @@ pub struct Asked {
     pub grpc: bool,
     /// The request came with a token (RFC 6750 §3.1: the challenge names an error only then).
     pub token: bool,
+    /// How the subject has to log in, where its token is not enough (RFC 9470 §3).
+    pub demand: Option<StepUp>,
     /// `x-request-id`, as received.
     pub request_id: Option<String>,
     /// The protection space of the challenge: the local region.
@@ -165,6 +167,7 @@ fn title(public: &str, status: u16) -> &'static str {
         ("bad_request", _) => "The request has no single meaning",
         ("misdirected", _) => "This authority is not served here",
         ("unauthenticated", _) => "A valid token is required",
+        ("insufficient_user_authentication", _) => "A stronger or more recent login is required",
         ("too_many_requests", _) => "Too many requests",
         ("unavailable", _) => "The service cannot decide right now",
         ("misconfigured", _) => "The service is misconfigured",
@@ -174,11 +177,22 @@ fn title(public: &str, status: u16) -> &'static str {
     }
 }
 
-/// RFC 6750 §3: the scheme, the realm, and an error only where a token was given.
+/// RFC 6750 §3 and RFC 9470 §3: the scheme, the realm, and an error, with what would do, only where a token was given.
 fn challenge(asked: &Asked) -> String {
     let mut challenge = format!("Bearer realm=\"{}\"", visible(&asked.realm).replace(['"', '\\'], ""));
-    if asked.token {
-        challenge.push_str(", error=\"invalid_token\"");
+    match &asked.demand {
+        _ if !asked.token => {}
+        None => challenge.push_str(", error=\"invalid_token\""),
+        Some(demand) => {
+            challenge.push_str(", error=\"insufficient_user_authentication\"");
+            if !demand.acr.is_empty() {
+                // Nothing in these values ends a quoted string: what would is refused at load.
+                let _ = write!(challenge, ", acr_values=\"{}\"", demand.acr.join(" "));
+            }
+            if let Some(max_age) = demand.max_age {
+                let _ = write!(challenge, ", max_age=\"{}\"", max_age.as_secs());
+            }
+        }
     }
     challenge
 }
@@ -223,14 +237,17 @@ pub fn shorten(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::{Answer, Asked, shorten, visible};
-    use crate::bundle::document::Refusal;
+    use crate::bundle::document::{Refusal, StepUp};
     use crate::reason::Reason;
 
     fn asked() -> Asked {
         Asked {
             grpc: false,
             token: true,
+            demand: None,
             request_id: Some("r-1\r\nx: y".to_owned()),
             realm: "us-east-1".to_owned(),
         }
@@ -272,6 +289,45 @@ mod tests {
             },
         );
         assert_eq!(header(&without, "www-authenticate"), Some("Bearer realm=\"us-east-1\""));
+    }
+
+    #[test]
+    fn a_step_up_says_how_to_log_in() {
+        let challenge = |token, acr: &[&str], max_age| {
+            let demand = StepUp {
+                acr: acr.iter().map(|value| (*value).to_owned()).collect(),
+                max_age,
+            };
+            let asked = Asked {
+                token,
+                demand: Some(demand),
+                ..asked()
+            };
+            let answer = Answer::new(Reason::StepUpRequired, None, None, &asked);
+            assert_eq!(answer.status, 401);
+            assert!(
+                answer.body.contains("\"code\":\"insufficient_user_authentication\""),
+                "{}",
+                answer.body
+            );
+            header(&answer, "www-authenticate").map(str::to_owned)
+        };
+        let start = "Bearer realm=\"us-east-1\", error=\"insufficient_user_authentication\"";
+        let minutes = Some(Duration::from_millis(900_999));
+        for (acr, max_age, rest) in [
+            (
+                &["urn:a", "urn:b"][..],
+                minutes,
+                ", acr_values=\"urn:a urn:b\", max_age=\"900\"",
+            ),
+            (&["urn:a"], None, ", acr_values=\"urn:a\""),
+            (&[], minutes, ", max_age=\"900\""),
+            (&[], None, ""),
+        ] {
+            assert_eq!(challenge(true, acr, max_age), Some(format!("{start}{rest}")));
+        }
+        let ordinary = Some("Bearer realm=\"us-east-1\"".to_owned());
+        assert_eq!(challenge(false, &["urn:a"], minutes), ordinary, "there was no login");
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn every_field_of_the_documents_is_described() {
         "keys",
         "claims",
         "policy",
+        "authentication",
         "rule",
         "forward",
         "revocation",

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule};
+use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, Trust};
 use super::forward;
 use super::limits;
 use super::path::Path;
@@ -287,7 +287,7 @@ fn check_forwarded(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mu
 }
 
 /// Warns of what loads, and surely is not what was meant. `documents` are all that the bundle has.
-pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
+pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &mut Sink) {
     let Documents {
         region,
         regions,
@@ -301,7 +301,6 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
             "there is no Region: no token can be verified, and every request is denied",
         );
     }
-    let can_allow = |rule: &Rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_));
     if !policies.iter().any(|policy| policy.document.default_allow) && !rules(policies).any(can_allow) {
         let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
         sink.warn(&list, message);
@@ -313,6 +312,11 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
             "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
         sink.warn(&list, message);
     }
+    if !trust.peer_verification && requires(policies, |one| *one == Requirement::Certificate) {
+        let message = "`method: certificate` is never met: no peer has an identity here, unless the listener validates client certificates and `trust: {peerVerification: required}` says so";
+        sink.warn(&list, message);
+    }
+    warn_of_services_that_log_in(policies, sink);
     let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
     let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
     for region in regions {
@@ -331,6 +335,30 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
         }
     }
     sink.enter(None);
+}
+
+/// A service has no login, so a policy that demands one keeps out what its own rules are for.
+fn warn_of_services_that_log_in(policies: &[Placed<Policy>], sink: &mut Sink) {
+    let demands = |one: &Requirement| matches!(one, Requirement::MultiFactor(_));
+    for policy in policies {
+        let mut rules = policy.document.rules.iter().zip(0_usize..);
+        let service = rules.find(|(rule, _)| rule.identity == IdentityNeed::Workload && can_allow(rule));
+        if let Some((_, index)) = service.filter(|_| policy.document.requirements.iter().any(demands)) {
+            sink.enter(Some(format!("ZeroTrustPolicy {}", policy.document.name)));
+            let list = Path::Member(&Path::Root, "documents");
+            let document = Path::Item(&list, policy.index);
+            let spec = Path::Member(&document, "spec");
+            let rules = Path::Member(&spec, "rules");
+            let rule = Path::Item(&rules, index);
+            let message = "lets no workload in without a token: this policy demands `multi-factor`, and a service has no login; give it a policy of its own hosts";
+            sink.warn(&Path::Member(&rule, "identity"), message);
+            sink.enter(None);
+        }
+    }
+}
+
+fn can_allow(rule: &Rule) -> bool {
+    matches!(rule.effect, Effect::Allow | Effect::Defer(_))
 }
 
 fn requires(policies: &[Placed<Policy>], is_meant: impl Fn(&Requirement) -> bool) -> bool {

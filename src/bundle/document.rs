@@ -260,13 +260,26 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// One entry of the short form's `context`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One entry of the short form's `identity.authentication` or `context`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
+    /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
+    Certificate,
+    /// `authentication[].method: multi-factor`.
+    MultiFactor(MultiFactor),
     /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
     SourceRegions(Vec<String>),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+}
+
+/// What says that several factors were used: one of these values of `amr`, or one of these of `acr`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MultiFactor {
+    /// Values of `amr` (RFC 8176 §2).
+    pub amr: Vec<String>,
+    /// Values of `acr`.
+    pub acr: Vec<String>,
 }
 
 /// One rule.
@@ -334,8 +347,19 @@ pub enum Effect {
     Allow,
     /// Refuses it.
     Deny(Refusal),
+    /// Challenges who has not authenticated so.
+    StepUp(StepUp),
     /// Asks the local region's center.
     Defer(Defer),
+}
+
+/// `stepUp`: what a token must say of its subject's authentication.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct StepUp {
+    /// `acr` is one of these; empty: not restricted.
+    pub acr: Vec<String>,
+    /// `auth_time` is no longer ago.
+    pub max_age: Option<Duration>,
 }
 
 /// `response` of a deny.

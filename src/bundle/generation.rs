@@ -135,6 +135,15 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            region.claims.audience.as_ref().map_or(Value::Null, path),
+            Value::List(
+                region
+                    .claims
+                    .require
+                    .iter()
+                    .map(|(claim, value)| Value::List(vec![path(claim), text(value)]))
+                    .collect(),
+            ),
         ])
     });
     digest(&Value::List(each.collect()))

@@ -112,7 +112,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let tokens = tokens?.unwrap_or_default();
     complete?;
     revocations::check(&documents, sink);
-    cross::warn_of_the_useless(&documents, sink);
+    cross::warn_of_the_useless(&documents, &trust, sink);
     let bundle = Bundle {
         region: documents.region,
         name,

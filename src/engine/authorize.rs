@@ -15,7 +15,7 @@ use super::scope::{Scope, ScopeId};
 use super::sender;
 use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
-use crate::bundle::document::Refusal;
+use crate::bundle::document::{Refusal, StepUp};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
@@ -129,17 +129,37 @@ impl Case<'_> {
         refusal: Option<Refusal>,
         detail: Option<&str>,
     ) -> Decision {
+        self.denied(reason, by, decided_by, |asked| {
+            Answer::new(reason, refusal, detail, &asked)
+        })
+    }
+
+    /// A denial that says how to log in.
+    fn challenge(&self, reason: Reason, by: &str, demand: StepUp) -> Decision {
+        self.denied(reason, by, DecidedBy::Inline, |mut asked| {
+            asked.demand = Some(demand);
+            Answer::new(reason, None, None, &asked)
+        })
+    }
+
+    fn denied(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        answer: impl FnOnce(Asked) -> Answer,
+    ) -> Decision {
         let asked = Asked {
             grpc: self.grpc,
             token: self.token,
+            demand: None,
             request_id: self.request_id.as_deref().map(str::to_owned),
             realm: self.local_name().to_owned(),
         };
-        let answer = Answer::new(reason, refusal, detail, &asked);
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
-            action: Action::Answer(answer),
+            action: Action::Answer(answer(asked)),
         }
     }
 }
@@ -256,6 +276,8 @@ impl Bench<'_, '_> {
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
             token_refused: false,
+            claims: None,
+            certificate: false,
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -267,7 +289,7 @@ impl Bench<'_, '_> {
             Ok(who) => (who, None),
             Err(refused) => (None, Some(refused)),
         };
-        if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
+        if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
             peer = Some(self.peer(request.headers, &generation, local));
         }
         let service = peer.as_ref().and_then(Peer::service);
@@ -279,6 +301,11 @@ impl Bench<'_, '_> {
             workload: peer.as_ref().and_then(Peer::workload),
             service,
             token_refused: refused.is_some(),
+            claims: who.as_deref().map(|who| &who.identity.claims),
+            // It was compared when the token was taken for valid.
+            certificate: who
+                .as_deref()
+                .is_some_and(|who| who.identity.binding.certificate.is_some()),
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -446,6 +473,7 @@ impl Bench<'_, '_> {
                     .case
                     .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
             }
+            Ruling::Challenge { reason, by, demand } => ruled.case.challenge(reason, policies.label(by), demand),
             Ruling::Allow { reason, by } => {
                 let decided_by = if matches!(by, By::Policy(_)) {
                     DecidedBy::Default

@@ -28,6 +28,8 @@ mod keys;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
+mod providers;
+#[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod pulled;
 #[cfg(feature = "ring")]
@@ -46,6 +48,8 @@ mod sources;
 #[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod status_lists;
+#[cfg(feature = "ring")]
+mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]

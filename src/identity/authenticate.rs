@@ -307,7 +307,7 @@ impl<'g> Place<'g> {
 
     /// What the claims say, if they count here and now.
     fn standard<'c>(self, claims: &'c Object<'_>, home: &Region, now: &Now<'_>) -> Result<Standard<'c>, Reason> {
-        let standard = Standard::read(claims)?;
+        let standard = Standard::read(claims, &home.claims)?;
         standard.times.check(now.wall.numeric_date(), self.lifetime(home))?;
         self.check_audience(standard.audiences.iter().copied())?;
         Ok(standard)

@@ -62,6 +62,13 @@ impl Claims {
         }
     }
 
+    /// The claims that `text` holds; `None` where it is no JSON object of one meaning.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let weight = Self::weight_of(&strict_json::object(text)?);
+        Some(Self::new(text.to_owned(), weight))
+    }
+
     /// The claim `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

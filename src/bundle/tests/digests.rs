@@ -63,6 +63,8 @@ fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
         ("documents[0].spec.claims.region", json!("home"), true),
         ("documents[0].spec.claims.roles", json!("groups"), true),
         ("documents[0].spec.claims.permissions", json!("scope"), true),
+        ("documents[0].spec.claims.audience", json!("client_id"), true),
+        ("documents[0].spec.claims.require", json!({"token_use": "access"}), true),
         ("documents[0].spec.keys.algorithms", json!(["ES256"]), false),
         ("documents[0].spec.keys.jwks.keys[0]", key("two", 1), true),
         ("documents[0].spec.keys.jwks.keys[0]", key("one", 9), true),

@@ -304,6 +304,35 @@ fn what_probably_was_not_meant_is_a_warning() {
         ),
         (
             |bundle| {
+                set(
+                    bundle,
+                    "documents[2].spec.rules",
+                    json!([{"name": "a", "effect": "allow"}]),
+                );
+                set(
+                    bundle,
+                    "documents[2].spec.identity",
+                    json!({"authentication": [{"method": "certificate"}]}),
+                );
+                remove(bundle, "trust.peerVerification");
+            },
+            "warning: documents: `method: certificate` is never met: no peer has an identity here",
+        ),
+        (
+            |bundle| {
+                let rules =
+                    json!([{"name": "a", "effect": "allow"}, {"name": "b", "identity": "workload", "effect": "allow"}]);
+                set(bundle, "documents[2].spec.rules", rules);
+                set(
+                    bundle,
+                    "documents[2].spec.identity",
+                    json!({"authentication": [{"method": "multi-factor"}]}),
+                );
+            },
+            "warning: ZeroTrustPolicy shop: documents[2].spec.rules[1].identity: lets no workload in without a token",
+        ),
+        (
+            |bundle| {
                 remove(bundle, "region");
                 remove(bundle, "documents[1].spec.center");
             },

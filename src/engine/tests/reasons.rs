@@ -41,12 +41,19 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
+    let login = json!({"selector": {"hosts": ["login.us-east-1.com"]}, "default": "allow",
+        "identity": {"authentication": [{"method": "multi-factor", "acr": ["gold"]}]},
+        "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
+    let certificate = json!({"selector": {"hosts": ["cert.us-east-1.com"]}, "default": "allow",
+        "identity": {"authentication": [{"method": "certificate"}]}});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
         policy("hours", hours),
         policy("any", any),
+        policy("login", login),
+        policy("cert", certificate),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
     bundle["tokens"] = sources();
@@ -405,6 +412,29 @@ fn requirements(table: &mut Table) {
         "geo/-;inline",
         "us-east-1>?>us-east-1",
         geo(),
+    );
+    let login = |path: &str, token: &str| get(path).host("login.us-east-1.com").bearer(token);
+    table.row(
+        Reason::MultiFactorMissing,
+        "login/-;inline",
+        AT_HOME,
+        login("/fresh", &ours),
+    );
+    let gold = token_with(
+        "us-east-1",
+        &json!({"acr": "gold", "auth_time": super::tokens::START - 901}),
+    );
+    table.row(
+        Reason::StepUpRequired,
+        "login/fresh;inline",
+        AT_HOME,
+        login("/fresh", &gold),
+    );
+    table.row(
+        Reason::CertificateRequired,
+        "cert/-;inline",
+        AT_HOME,
+        get("/a").host("cert.us-east-1.com").bearer(&ours),
     );
     let hours = |token: &str| get("/a").host("hours.us-east-1.com").bearer(token);
     let mut night = table.world();

@@ -18,6 +18,7 @@ pub mod neighbour;
 pub mod policy_folder;
 pub mod raw;
 mod run_dir;
+pub mod shelf;
 pub mod signal;
 pub mod tls;
 pub mod tools;

@@ -42,7 +42,7 @@ fn of_a_region() {
         "documents[0].spec.claims.scope",
         json!("x"),
         "",
-        "no such field: `region`, `permissions` or `roles`",
+        "no such field: `region`, `permissions`, `roles`, `audience` or `require`",
     );
     refuses(
         "documents[0].spec.claims.roles",
@@ -283,6 +283,34 @@ fn of_keys() {
         jwks(json!([key("other", 2)])),
         "documents[0].spec.keys.jwks",
         "Regions `eu-west-1` and `us-east-1` have a key in common",
+    );
+}
+
+#[test]
+fn of_required_claims() {
+    let claims = "documents[0].spec.claims";
+    let many: serde_json::Map<String, Json> = (0..17).map(|index| (format!("c{index}"), json!("x"))).collect();
+    for (require, place, fragment) in [
+        (json!({}), "", "an empty object"),
+        (json!({"token_use": true}), ".token_use", "must be a string: quote it"),
+        (json!({"token_use": ""}), ".token_use", "is empty"),
+        (json!({"": "access"}), "", "the name of a claim has 1 to 256 bytes"),
+        (json!(many), "", "too many: 17, 16 at most"),
+        (json!(["token_use"]), "", "must be an object"),
+    ] {
+        let mut bundle = sample();
+        set(&mut bundle, claims, json!({ "require": require }));
+        let errors = refused(&bundle);
+        let found = errors.iter().any(|error| {
+            error.path.starts_with(&format!("{claims}.require{place}")) && error.to_string().contains(fragment)
+        });
+        assert!(found, "{fragment}: {}", lines(&errors));
+    }
+    refuses(
+        claims,
+        json!({"audience": ""}),
+        "documents[0].spec.claims.audience",
+        "is empty",
     );
 }
 
