@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::Calendar;
-use crate::identity::{Algorithm, ClaimMapping, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -25,6 +25,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
+    pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.

@@ -28,6 +28,8 @@ mod keys;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
+mod proofs;
+#[cfg(feature = "ring")]
 mod providers;
 #[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use super::status_list::{STATUS_LIST_BYTES, StatusList, StatusListClaims};
 use crate::identity::claims::LEEWAY_SECONDS;
-use crate::identity::jws::{Jws, is_type};
+use crate::identity::jws::{Compact, Header, object};
 use crate::identity::key_ring::KeyRing;
 use crate::identity::provider::Crypto;
 use crate::identity::subject::SigningKey;
 use crate::identity::verify::SignatureVerifier;
+use crate::reason::Reason;
 
 /// The largest Status List Token, in bytes: the largest list, if it cannot be compressed, is coded in base64url twice.
 pub const STATUS_TOKEN_BYTES: usize = STATUS_LIST_BYTES * 2;
@@ -40,15 +41,20 @@ impl VerifiedStatusList {
         let crypto = Crypto::install().map_err(|foreign| foreign.to_string())?;
         // A line feed at the end is what files have.
         let token = token.trim_ascii_end();
-        let jws = Jws::parse_as(token, STATUS_TOKEN_BYTES, |kind| {
-            kind.is_some_and(|kind| is_type(kind, "statuslist+jwt"))
-        })
-        .map_err(|reason| match reason {
-            crate::reason::Reason::TokenType => "the Status List Token's `typ` is not `statuslist+jwt`".to_owned(),
+        if token.len() > STATUS_TOKEN_BYTES {
+            return Err(format!(
+                "the Status List Token is larger than {STATUS_TOKEN_BYTES} bytes"
+            ));
+        }
+        let jws = Compact::split(token).map_err(refused)?;
+        let header = jws.header().map_err(refused)?;
+        let header = object(&header).and_then(|members| Header::of_type(&members, "statuslist+jwt"));
+        let header = header.map_err(|reason| match reason {
+            Reason::TokenType => "the Status List Token's `typ` is not `statuslist+jwt`".to_owned(),
             other => refused(other),
         })?;
-        let algorithm = jws.header.algorithm().map_err(refused)?;
-        let key = ring.select(jws.header.kid.as_deref(), algorithm).map_err(refused)?;
+        let algorithm = header.algorithm().map_err(refused)?;
+        let key = ring.select(header.kid.as_deref(), algorithm).map_err(refused)?;
         if !crypto.verify(verifier, algorithm, key, jws.signing_input, jws.signature) {
             return Err("the signature of the Status List Token does not verify under the Region's key".to_owned());
         }
@@ -56,7 +62,7 @@ impl VerifiedStatusList {
             kid: ring.name_of(key).map(str::to_owned),
             thumbprint: *key.thumbprint(),
         };
-        let claims = StatusListClaims::parse(&jws.payload)
+        let claims = StatusListClaims::parse(&jws.payload().map_err(refused)?)
             .map_err(|error| format!("the Status List Token is refused: {error}"))?;
         if claims.subject != uri {
             return Err("the `sub` of the Status List Token is not the URI of the list".to_owned());
