@@ -103,6 +103,12 @@ reasons! {
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
+    ProofScheme = "identity.proof_scheme", Deny, 401, "unauthenticated", "a token that is bound to a key comes with the scheme `DPoP`, and no other token does (RFC 9449)";
+    ProofMissing = "identity.proof_missing", Deny, 401, "unauthenticated", "the token is bound to a key, and the request has no `DPoP` header";
+    ProofInvalid = "identity.proof_invalid", Deny, 401, "unauthenticated", "the DPoP proof is not one, or is for another request, token or key: look at `typ`, `alg`, `jwk`, `htm`, `htu`, `ath` and `jti`, at what the proxies in front make of host and path, and that there is exactly one";
+    ProofNonce = "identity.proof_nonce", Deny, 401, "unauthenticated", "the DPoP proof is too old, from the future, or from before this worker began, or a nonce is demanded: the answer has one, with which the client makes a new proof";
+    ProofReplayed = "identity.proof_replayed", Deny, 401, "unauthenticated", "the DPoP proof was used before: a client makes a new one for each request, retries included";
+    ProofBudget = "identity.proof_budget", Deny, 429, "too_many_requests", "too many DPoP proofs of this subject, or of all, have to be remembered in this worker";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
     TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
     ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";

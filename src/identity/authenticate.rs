@@ -391,7 +391,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             (Err(refused), Ok(_)) => return Err(refused),
         };
         let key = key?;
-        let binding = Binding::read(claims.get("cnf"))?;
+        let binding = Binding::read(claims.get("cnf"), token)?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();

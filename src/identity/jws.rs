@@ -67,6 +67,29 @@ impl<'t> Jws<'t> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLarge);
         }
+        let compact = Compact::split(token)?;
+        Ok(Self {
+            header: Header::read(&object(&compact.header()?)?)?,
+            payload: compact.payload()?,
+            signing_input: compact.signing_input,
+            signature: compact.signature,
+        })
+    }
+}
+
+/// The parts of a compact JWS, of which nothing is read.
+pub(super) struct Compact<'t> {
+    header: &'t str,
+    payload: &'t str,
+    /// The first two parts with their dot: what is signed.
+    pub(super) signing_input: &'t str,
+    /// The third part: canonical base64url.
+    pub(super) signature: &'t str,
+}
+
+impl<'t> Compact<'t> {
+    /// Exactly three parts, none empty; the caller bounds their length.
+    pub(super) fn split(token: &'t [u8]) -> Result<Self, Reason> {
         let text = core::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(Reason::TokenMalformed)?;
@@ -75,13 +98,22 @@ impl<'t> Jws<'t> {
             return Err(Reason::TokenMalformed);
         }
         base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
-        let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
         Ok(Self {
-            header: Header::read(&object(&header)?)?,
-            payload: base64url::decode(payload).ok_or(Reason::TokenMalformed)?,
+            header,
+            payload,
             signing_input,
             signature,
         })
+    }
+
+    /// The header, decoded.
+    pub(super) fn header(&self) -> Result<Vec<u8>, Reason> {
+        base64url::decode(self.header).ok_or(Reason::TokenMalformed)
+    }
+
+    /// The payload, decoded.
+    pub(super) fn payload(&self) -> Result<Vec<u8>, Reason> {
+        base64url::decode(self.payload).ok_or(Reason::TokenMalformed)
     }
 }
 
