@@ -10,6 +10,7 @@ mod exchange;
 mod fetch;
 mod forward;
 mod host;
+mod revocation;
 mod scope;
 mod sender;
 #[cfg(test)]
