@@ -22,10 +22,10 @@ use crate::Response;
 use crate::audit::{Counter, Tally};
 use crate::bundle::Generation;
 use crate::decision::{Action, Answer, Asked, Decision};
-use crate::identity::FailureBudget;
+use crate::identity::{FailureBudget, Proofs};
 use crate::reason::Reason;
 use crate::request::Headers;
-use crate::time::Now;
+use crate::time::{Now, WallTime};
 
 pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
 pub use exchange::{Cx, Errand, Flow, Office, Step, Wakeup};
@@ -64,6 +64,7 @@ pub enum Outcome {
 pub struct Memory {
     scopes: Scopes,
     budget: FailureBudget,
+    proofs: Proofs,
     tally: Tally,
     room: WaitingRoom,
 }
@@ -82,11 +83,17 @@ impl Engine {
             memory: Memory {
                 scopes: Scopes::new(seed),
                 budget: FailureBudget::new(seed),
+                proofs: Proofs::new(seed),
                 tally: Tally::default(),
                 room: WaitingRoom::default(),
             },
             exchange: Exchange::default(),
         }
+    }
+
+    /// Says since when this engine sees all requests of its worker. Until it is said, no proof of a sender counts by its own time: an earlier engine may have seen it.
+    pub fn began(&mut self, time: WallTime) {
+        self.memory.proofs.begin(time);
     }
 
     /// Puts a generation in force for the plugin `root`, unless a newer version of the same name serves already. `locality` is the region in which the node says
@@ -146,6 +153,7 @@ impl Engine {
                 let mut bench = authorize::Bench {
                     scope,
                     budget: &mut self.memory.budget,
+                    proofs: &mut self.memory.proofs,
                     tally: &mut self.memory.tally,
                     attrs,
                     kit,

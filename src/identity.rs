@@ -9,6 +9,7 @@ mod binding;
 mod budget;
 mod claims;
 mod der;
+mod dpop;
 mod federation;
 mod jwk;
 mod jwks;
@@ -22,14 +23,19 @@ mod roca;
 mod sources;
 mod strict_json;
 mod subject;
+mod svid;
 mod verify;
 mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
-pub use binding::{Binding, Thumbprint};
+pub use binding::{Binding, BoundKey, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use dpop::{
+    AHEAD_SECONDS, ALGORITHMS as PROOF_ALGORITHMS, DpopOptions, Judge, MAX_JTI_BYTES, MAX_PROOF_BYTES, NONCE_SECONDS,
+    NonceKey, PROOFS_MAX, Presented as PresentedProof, Proofs,
+};
 pub use federation::{counting_home, home_of_trust_domain};
 pub use jwk::{Jwk, KeyProblem};
 pub use jwks::read_jwks;

@@ -86,11 +86,11 @@ reasons! {
     WorkloadNotAccepted = "identity.workload_not_accepted", Deny, 401, "unauthenticated", "the workload is of a trust domain that no Region lists (`trustDomains`), or of another Region's and the local Region does not accept it (`accepts.workloads`)";
     TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
-    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
+    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068), or `JOSE` for a JWT-SVID";
     TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
     TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing, has the wrong form (`exp`, `sub`, `aud`, `permissions`, `roles`, …), or is not what `claims.require` of the Region demands";
     IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
-    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
+    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says, or a JWT-SVID's `iss` or region claim is not of the Region that lists its trust domain";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
     KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";
@@ -103,6 +103,12 @@ reasons! {
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
+    ProofScheme = "identity.proof_scheme", Deny, 401, "unauthenticated", "a token that is bound to a key comes with the scheme `DPoP`, and no other token does (RFC 9449)";
+    ProofMissing = "identity.proof_missing", Deny, 401, "unauthenticated", "the token is bound to a key, and the request has no `DPoP` header";
+    ProofInvalid = "identity.proof_invalid", Deny, 401, "unauthenticated", "the DPoP proof is not one, or is for another request, token or key: look at `typ`, `alg`, `jwk`, `htm`, `htu`, `ath` and `jti`, at what the proxies in front make of host and path, and that there is exactly one";
+    ProofNonce = "identity.proof_nonce", Deny, 401, "unauthenticated", "the DPoP proof is too old, from the future, or from before this worker began, or a nonce is demanded: the answer has one, with which the client makes a new proof";
+    ProofReplayed = "identity.proof_replayed", Deny, 401, "unauthenticated", "the DPoP proof was used before: a client makes a new one for each request, retries included";
+    ProofBudget = "identity.proof_budget", Deny, 429, "too_many_requests", "too many DPoP proofs of this subject, or of all, have to be remembered in this worker";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
     TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
     ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";

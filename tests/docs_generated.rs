@@ -181,11 +181,12 @@ fn pages() -> Vec<PathBuf> {
     ]
     .map(PathBuf::from)
     .into();
-    for entry in fs::read_dir(root().join("docs")).expect("docs/") {
-        let name = entry.expect("an entry").file_name();
-        let path = Path::new("docs").join(name);
-        if path.extension().is_some_and(|extension| extension == "md") {
-            pages.push(path);
+    for folder in ["docs", "docs/idp"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder of pages") {
+            let path = Path::new(folder).join(entry.expect("an entry").file_name());
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
         }
     }
     pages.sort();

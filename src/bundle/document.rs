@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{Algorithm, ClaimMapping, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -24,6 +24,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
+    pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.

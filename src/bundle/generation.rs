@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, Pushed, RegionClaim, TokenSources};
+use crate::identity::{ClaimPath, DpopOptions, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -31,7 +31,9 @@ pub struct Generation {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
-    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer and claim mapping.
+    /// What is demanded of DPoP proofs, where the bundle says it.
+    pub dpop: Option<DpopOptions>,
+    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
     pub networks: Networks<RegionId>,
@@ -58,6 +60,7 @@ impl Generation {
             version,
             trust,
             tokens,
+            dpop,
             regions,
             policies,
             revocations,
@@ -72,6 +75,7 @@ impl Generation {
             local,
             trust,
             tokens,
+            dpop,
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),
@@ -135,6 +139,7 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
             region.claims.audience.as_ref().map_or(Value::Null, path),
             Value::List(
                 region

@@ -17,8 +17,9 @@ const KEYS: Shape = Shape {
     later: &[],
 };
 
+/// A SPIFFE bundle has two members more, which say how to fetch it (SPIFFE Trust Domain and Bundle §4.1): they mean nothing inline.
 const JWKS: Shape = Shape {
-    fields: &["keys"],
+    fields: &["keys", "spiffeSequence", "spiffeRefreshHint"],
     later: &[],
 };
 

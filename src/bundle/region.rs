@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::diagnostic::{Problem, Read, Sink};
-use super::document::{Acceptance, Address, Center, Region, Wildcard};
+use super::document::{Acceptance, Address, Center, KeySource, Region, Wildcard};
 use super::limits;
 use super::path::Path;
 use super::policy::region_name;
@@ -84,12 +84,21 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let max_token_lifetime = fields.optional("maxTokenLifetime", sink, |at, sink| {
         at.duration(LIFETIMES.0, LIFETIMES.1, sink)
     });
+    let (keys, trust_domains) = (keys?, trust_domains?.unwrap_or_default());
+    if let KeySource::Inline(ring) = &keys.source
+        && ring.is_for_svids()
+        && trust_domains.is_empty()
+    {
+        let message =
+            "every key is for JWT-SVIDs alone (`use: jwt-svid`), and no workload is at home here: list `trustDomains`";
+        sink.error(&Path::Member(&spec.path, "keys"), message);
+    }
     Ok(Region {
         name: name.to_owned(),
         issuer: issuer?.to_owned(),
         audiences: audiences?,
-        trust_domains: trust_domains?.unwrap_or_default(),
-        keys: keys?,
+        trust_domains,
+        keys,
         claims: claims?.unwrap_or_default(),
         accepts: accepts?.unwrap_or_default(),
         center: center?,

@@ -10,14 +10,14 @@ use super::effects::{Effect, Effects};
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
 use super::scope::{Scope, ScopeId};
-use super::sender;
+use super::sender::{Means, Sender};
 use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
 use crate::bundle::document::{Refusal, StepUp};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Presented, Refused, Scheme, SpiffeId, Token, TrustView,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
     counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
@@ -42,6 +42,7 @@ pub(super) enum Judged {
 pub(super) struct Bench<'a, 'h> {
     pub(super) scope: &'a mut Scope,
     pub(super) budget: &'a mut FailureBudget,
+    pub(super) proofs: &'a mut Proofs,
     pub(super) tally: &'a mut Tally,
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
@@ -58,6 +59,10 @@ pub(super) struct Case<'r> {
     pub(super) source: Option<Source>,
     pub(super) grpc: bool,
     pub(super) token: bool,
+    /// The token came with the scheme `DPoP`.
+    pub(super) dpop: bool,
+    /// For a client whose proof wants one.
+    pub(super) nonce: Option<Rc<str>>,
     /// Borrowed until the request waits: most never need it.
     pub(super) request_id: Option<Cow<'r, str>>,
 }
@@ -68,6 +73,7 @@ impl Case<'_> {
         Case {
             generation: Rc::clone(&self.generation),
             request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
+            nonce: self.nonce.clone(),
             ..*self
         }
     }
@@ -146,6 +152,9 @@ impl Case<'_> {
         let asked = Asked {
             grpc: self.grpc,
             token: self.token,
+            dpop: self.dpop,
+            offers_dpop: self.generation.dpop.is_some(),
+            nonce: self.nonce.as_deref().map(str::to_owned),
             demand: None,
             request_id: self.request_id.as_deref().map(str::to_owned),
             realm: self.local_name().to_owned(),
@@ -183,9 +192,15 @@ pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
-    headers: Headers<'a>,
+    pub(super) headers: Headers<'a>,
     credential: Credential<'a>,
     presented: Presented<'a>,
+}
+
+impl Understood<'_> {
+    fn uses_dpop(&self) -> bool {
+        matches!(self.credential, Credential::Token(token) if token.scheme == Scheme::Dpop)
+    }
 }
 
 impl Bench<'_, '_> {
@@ -218,6 +233,8 @@ impl Bench<'_, '_> {
             source: None,
             grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
             token: false,
+            dpop: false,
+            nonce: None,
             request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
         };
         if self.attrs.has_line() {
@@ -284,9 +301,19 @@ impl Bench<'_, '_> {
         if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
             peer = Some(self.peer(request.headers, &generation, local));
         }
+        let by_token = who.as_ref().and_then(|who| who.identity.workload.as_ref());
+        if by_token.is_some() && peer.is_none() && policies.needs_certificate(candidates) {
+            peer = Some(self.peer(request.headers, &generation, local));
+        }
         let service = peer.as_ref().and_then(Peer::service);
+        let by_certificate = peer.as_ref().filter(|_| service.is_some()).and_then(Peer::workload);
         case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
+        case.dpop = request.uses_dpop();
+        if refused.is_some_and(|refused| refused.reason == Reason::ProofNonce) {
+            let nonce = self.proofs.nonce(self.now.wall, || self.kit.random());
+            case.nonce = nonce.map(Rc::from);
+        }
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
             source: case.source.unwrap_or_default(),
@@ -294,10 +321,11 @@ impl Bench<'_, '_> {
             service,
             token_refused: refused.is_some(),
             claims: who.as_deref().map(|who| &who.identity.claims),
-            // It was compared when the token was taken for valid.
-            certificate: who
-                .as_deref()
-                .is_some_and(|who| who.identity.binding.certificate.is_some()),
+            // What a token is bound to was compared when it was taken for valid.
+            certificate: by_token.is_some() && by_token == by_certificate
+                || who
+                    .as_deref()
+                    .is_some_and(|who| who.identity.binding.certificate.is_some()),
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -337,15 +365,7 @@ impl Bench<'_, '_> {
             Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
             Credential::Token(token) => token,
         };
-        let Token {
-            text,
-            scheme: Scheme::Bearer,
-            place,
-        } = token
-        else {
-            // A token that its sender says is bound needs a proof, which nothing here can check.
-            return Err(Reason::IdentityScheme.into());
-        };
+        let Token { text, scheme, place } = token;
         if !request
             .presented
             .may_authorise(place, &request.head, &request.authority)
@@ -385,7 +405,19 @@ impl Bench<'_, '_> {
             return Err(Reason::TokenRevoked.into());
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        sender::check(&who.identity, &connection)?;
+        let sender = Sender {
+            request,
+            connection: &connection,
+            scheme,
+            generation,
+        };
+        let means = Means {
+            proofs: &mut *self.proofs,
+            budget: &mut *self.budget,
+            kit: self.kit,
+            now: self.now,
+        };
+        sender.check(&who.identity, means)?;
         Ok(Some(who))
     }
 
@@ -536,6 +568,7 @@ impl Ruled<'_, '_> {
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
         forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
+        forwarded.strip_proof = forwarded.strip.is_some() && self.request.uses_dpop();
         forwarded.path = self
             .request
             .path

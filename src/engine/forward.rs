@@ -161,6 +161,7 @@ mod tests {
             home_name: "eu-west-1".to_owned(),
             issuer: "i".to_owned(),
             subject: "alice".to_owned(),
+            workload: None,
             audiences: Vec::new(),
             times: Times {
                 expires: 0.0,

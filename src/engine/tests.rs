@@ -28,6 +28,8 @@ mod keys;
 #[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
+mod proofs;
+#[cfg(feature = "ring")]
 mod providers;
 #[cfg(feature = "ring")]
 mod question;

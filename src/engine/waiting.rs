@@ -159,7 +159,11 @@ impl Flow for Waiting {
     fn resume(mut self: Box<Self>, _: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
         let id = self.waits.resource.scope;
         let Memory {
-            scopes, budget, tally, ..
+            scopes,
+            budget,
+            proofs,
+            tally,
+            ..
         } = &mut *cx.memory;
         let (Some(scope), Ok(headers)) = (scopes.get_mut(id), Headers::parse(&self.copied.block)) else {
             return Step::Done(nobody_decides());
@@ -167,6 +171,7 @@ impl Flow for Waiting {
         let mut bench = Bench {
             scope,
             budget,
+            proofs,
             tally,
             attrs: &self.copied,
             kit: cx.kit,

@@ -9,12 +9,15 @@ use super::binding::Binding;
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
+use super::key_ring::KeyRing;
 use super::key_table::KeyTable;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json::{self, Object};
 use super::subject::{Claims, Granted, Identity, SigningKey, Subject};
+use super::svid;
 use super::verify::SignatureVerifier;
+use super::workload::SpiffeId;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, KeySource, Region};
@@ -226,7 +229,7 @@ impl Entry {
             .regions
             .get(identity.home.index())
             .ok_or(Reason::RegionMismatch)?;
-        let accepted = place.accepts(identity.home, &home.name)?;
+        let accepted = place.accepts(identity.home, &home.name, identity.workload.as_ref())?;
         identity.times.check(now.wall.numeric_date(), place.lifetime(home))?;
         place.check_audience(identity.audiences.iter().map(String::as_str))?;
         if self.generation != *place.view.generation_digest || self.local != place.view.local {
@@ -250,6 +253,11 @@ struct Place<'g> {
 }
 
 impl<'g> Place<'g> {
+    fn region(self, id: RegionId) -> Result<(RegionId, &'g Region), Reason> {
+        let region = self.view.regions.get(id.index());
+        region.map(|region| (id, region)).ok_or(Reason::RegionMismatch)
+    }
+
     /// The one Region with this issuer that the claims name by its own mapping.
     fn home(self, issuer: &str, claims: &Object<'_>) -> Result<(RegionId, &'g Region), Reason> {
         let numbered = (0..).map(RegionId).zip(self.view.regions);
@@ -264,13 +272,24 @@ impl<'g> Place<'g> {
         }
     }
 
-    /// The local Region's entry for a home region; none is needed where that is the local one.
-    fn accepts(self, home: RegionId, name: &str) -> Result<Option<&'g Acceptance>, Reason> {
+    /// The local Region's entry for a home region; none is needed where that is the local one. A workload that does not count here by its certificate does not by
+    /// its token either.
+    fn accepts(
+        self,
+        home: RegionId,
+        name: &str,
+        workload: Option<&SpiffeId>,
+    ) -> Result<Option<&'g Acceptance>, Reason> {
         if home == self.view.local {
             return Ok(None);
         }
         let entry = self.local.accepts.iter().find(|entry| entry.home == name);
-        entry.map(Some).ok_or(Reason::RegionNotAccepted)
+        let entry = entry.ok_or(Reason::RegionNotAccepted)?;
+        let counts = |workload: &SpiffeId| entry.workloads.iter().any(|pattern| pattern.matches(workload));
+        match workload.is_none_or(counts) {
+            true => Ok(Some(entry)),
+            false => Err(Reason::WorkloadNotAccepted),
+        }
     }
 
     /// The longest lifetime: the stricter of what the home region promises and what the local one demands.
@@ -288,11 +307,16 @@ impl<'g> Place<'g> {
         region: &Region,
         kid: Option<&str>,
         algorithm: Algorithm,
+        is_svid: bool,
     ) -> Result<&'g Arc<PublicKey>, Refused> {
         let is_inline = matches!(region.keys.source, KeySource::Inline(_));
         let allowed = region.keys.algorithms.as_deref();
         let ring = self.view.keys.ring(home);
-        match ring.map(|ring| ring.select(kid, algorithm)) {
+        let select = |ring: &'g KeyRing| match is_svid {
+            true => ring.select_for_svid(kid, algorithm),
+            false => ring.select(kid, algorithm),
+        };
+        match ring.map(select) {
             Some(Ok(key)) => Ok(key),
             Some(Err(reason)) if is_inline || reason != Reason::KeyUnknown || kid.is_none() => Err(reason.into()),
             // No key that may come could verify it.
@@ -337,10 +361,22 @@ impl<'t, 'g> Unverified<'t, 'g> {
         let jws = Jws::parse(token)?;
         let payload = String::from_utf8(jws.payload).map_err(|_| Reason::TokenMalformed)?;
         let claims = strict_json::object(&payload).ok_or(Reason::TokenMalformed)?;
-        let (home, region) = place.home(claims::issuer(&claims)?, &claims)?;
-        let accepted = place.accepts(home, &region.name)?;
+        let svid = svid::read(&claims, place.view.regions)?;
+        let (home, region) = match &svid {
+            Some(svid) => place.region(svid.home)?,
+            None => place.home(claims::issuer(&claims)?, &claims)?,
+        };
+        if svid.is_none() && svid::poses_as_workload(&claims, region) {
+            return Err(Reason::WorkloadNotAccepted.into());
+        }
+        if svid.is_none() && jws.header.is_of_svid {
+            return Err(Reason::TokenType.into());
+        }
+        let is_svid = svid.is_some();
+        let workload = svid.map(|svid| svid.workload);
+        let accepted = place.accepts(home, &region.name, workload.as_ref())?;
         let algorithm = jws.header.algorithm()?;
-        let key = place.key(home, region, jws.header.kid.as_deref(), algorithm);
+        let key = place.key(home, region, jws.header.kid.as_deref(), algorithm, is_svid);
         let standard = match (key, place.standard(&claims, region, now)) {
             (Ok(_), standard) => standard?,
             // Only a token that would do but for its key is worth a call.
@@ -355,7 +391,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             (Err(refused), Ok(_)) => return Err(refused),
         };
         let key = key?;
-        let binding = Binding::read(claims.get("cnf"))?;
+        let binding = Binding::read(claims.get("cnf"), token)?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
@@ -374,6 +410,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             home_name: region.name.clone(),
             issuer: region.issuer.clone(),
             subject,
+            workload,
             audiences,
             times,
             binding,

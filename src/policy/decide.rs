@@ -153,6 +153,14 @@ impl PolicySet {
                     .any(|(_, policy)| policy.requirements.iter().any(looks)))
     }
 
+    /// Whether the outcome for a token may depend on whether its subject has shown a certificate of its own.
+    #[must_use]
+    pub fn needs_certificate(&self, candidates: &Candidates) -> bool {
+        let demands = |requirement: &Requirement| matches!(requirement, Requirement::Certificate);
+        self.governing(candidates)
+            .any(|(_, policy)| policy.requirements.iter().any(demands))
+    }
+
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
     #[must_use]
     pub fn refusal_for_everybody(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {

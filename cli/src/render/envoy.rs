@@ -4,11 +4,13 @@ use super::bundle::{Bundle, Center};
 use super::node::Node;
 use super::settings::Settings;
 use super::template::{Template, Values};
-use super::{Failure, File};
+use super::{Failure, File, login};
 
 /// Where `make build` puts the module, seen from a proxy.
 const MODULE: &str = "/etc/regionguard/module/regionguard_http_authz.wasm";
 
+/// A template.
+const GATEWAY: &str = include_str!("../../templates/envoy/gateway.yaml");
 /// A template.
 pub(crate) const ECDS: &str = include_str!("../../templates/envoy/ecds.yaml");
 
@@ -17,6 +19,35 @@ pub(crate) const ECDS: &str = include_str!("../../templates/envoy/ecds.yaml");
 /// # Errors
 /// When a center's address is not known.
 pub(crate) fn bootstraps(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
+    let mut values = values(settings, bundle)?;
+    login::none(&mut values);
+    Ok(vec![
+        file(
+            "sidecar.yaml",
+            include_str!("../../templates/envoy/sidecar.yaml"),
+            &values,
+        ),
+        file("gateway.yaml", GATEWAY, &values),
+    ])
+}
+
+/// A bootstrap for a gateway at which browsers log in, and the files that name its secrets.
+///
+/// # Errors
+/// When a center's address is not known, or an option of the login is missing.
+pub(crate) fn oauth2(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
+    let mut values = values(settings, bundle)?;
+    settings.login().set(&mut values)?;
+    if let Some(warning) = login::warning(bundle) {
+        eprintln!("{warning}");
+    }
+    let mut files = vec![file("gateway.yaml", GATEWAY, &values)];
+    files.extend(login::secrets());
+    Ok(files)
+}
+
+/// What both bootstraps name.
+fn values(settings: &Settings, bundle: &Bundle) -> Result<Values, Failure> {
     let mut values = Values::default();
     let centers = bundle
         .centers()
@@ -28,14 +59,14 @@ pub(crate) fn bootstraps(settings: &Settings, bundle: &Bundle) -> Result<Vec<Fil
         .set("policy_file", settings.policy_file().as_str())
         .set("policy_folder", settings.policy_file().folder())
         .set("centers", Node::List(centers));
-    let file = |path: &str, template: &str| File {
+    Ok(values)
+}
+
+fn file(path: &str, template: &str, values: &Values) -> File {
+    File {
         path: path.to_owned(),
-        text: Template::parse(template).write(&values),
-    };
-    Ok(vec![
-        file("sidecar.yaml", include_str!("../../templates/envoy/sidecar.yaml")),
-        file("gateway.yaml", include_str!("../../templates/envoy/gateway.yaml")),
-    ])
+        text: Template::parse(template).write(values),
+    }
 }
 
 /// The file that configures the filter.

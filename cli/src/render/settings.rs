@@ -1,6 +1,7 @@
 //! What is rendered, where, and for whom: the options of the command, and what follows from them.
 
 use super::Failure;
+use super::login;
 use super::node::Node;
 use super::options::{
     CenterAddress, FilePath, ImageUrl, Label, ListenerPort, Name, Namespace, Principal, Sha256, SpiffeId,
@@ -80,6 +81,8 @@ pub(crate) struct Options {
         default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center"
     )]
     center_identity: SpiffeId,
+    #[command(flatten)]
+    login: login::LoginOptions,
 }
 
 impl Options {
@@ -259,6 +262,11 @@ impl Settings {
     /// Where the center behind `cluster` is, if it was said.
     pub(crate) fn center(&self, cluster: &str) -> Option<&CenterAddress> {
         self.options.center.iter().find(|center| center.cluster == cluster)
+    }
+
+    /// How browsers log in.
+    pub(crate) fn login(&self) -> &login::LoginOptions {
+        &self.options.login
     }
 
     /// Who a center is by its certificate.

@@ -94,8 +94,12 @@ impl State {
     fn new() -> Self {
         // The standard library seeds this from the host's random source.
         let seed = RandomState::new().build_hasher().finish();
+        let mut engine = Engine::new(seed);
+        if let Ok(now) = abi::current_time() {
+            engine.began(WallTime(now));
+        }
         Self {
-            engine: Engine::new(seed),
+            engine,
             kit: HostKit::default(),
             metrics: Metrics::default(),
             start: Instant::now(),

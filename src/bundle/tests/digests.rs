@@ -60,6 +60,7 @@ fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
         ("documents[0].spec.audiences[0]", json!("other"), false),
         ("documents[0].spec.accepts[0].roles[0]", json!("other"), false),
         ("documents[0].spec.issuer", json!("other"), true),
+        ("documents[0].spec.trustDomains[0]", json!("other"), true),
         ("documents[0].spec.claims.region", json!("home"), true),
         ("documents[0].spec.claims.roles", json!("groups"), true),
         ("documents[0].spec.claims.permissions", json!("scope"), true),

@@ -14,7 +14,7 @@ use crate::Response;
 use crate::audit::Counter;
 use crate::bundle::{Encoding, Generation, compile};
 use crate::decision::{Action, Answer, Decision, Forwarded};
-use crate::identity::{RingVerifier, SignatureVerifier};
+use crate::identity::{Proofs, RingVerifier, SignatureVerifier};
 use crate::reason::{Reason, Verdict};
 use crate::request::{Headers, encode};
 use crate::time::{Monotonic, Now, WallTime};
@@ -168,6 +168,10 @@ impl Kit for Verifies {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.verifier
     }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([9; 32])
+    }
 }
 
 /// The engine, its host, and what came out.
@@ -207,8 +211,10 @@ pub(super) struct World {
 impl World {
     /// A host without a bundle.
     pub(super) fn empty() -> Self {
+        let mut engine = Engine::new(7);
+        engine.began(WallTime((START - 3_600) * SECOND));
         Self {
-            engine: Engine::new(7),
+            engine,
             kit: Verifies {
                 verifier: Rc::new(RingVerifier),
             },
@@ -231,6 +237,12 @@ impl World {
             removed: Vec::new(),
             path: None,
         }
+    }
+
+    /// From now on no more than so many proofs are remembered.
+    pub(super) fn remember_proofs(&mut self, places: usize) {
+        self.engine.memory.proofs = Proofs::with_places(places, 7);
+        self.engine.began(WallTime((START - 3_600) * SECOND));
     }
 
     /// A host with this bundle in force.

@@ -128,7 +128,14 @@ impl Table {
         let challenge = header(answer, "www-authenticate");
         assert_eq!(challenge.is_some(), row.status == 401);
         assert!(
-            challenge.is_none_or(|challenge| challenge.starts_with("Bearer realm=\"us-east-1\"")),
+            challenge.is_none_or(|challenge| {
+                let scheme = if row.code.starts_with("identity.proof_") {
+                    "DPoP"
+                } else {
+                    "Bearer"
+                };
+                challenge.starts_with(&format!("{scheme} realm=\"us-east-1\""))
+            }),
             "{challenge:?}"
         );
         assert_eq!(header(answer, "retry-after").is_some(), matches!(row.status, 429 | 503));

@@ -29,6 +29,10 @@ impl Kit for NoKit {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.0
     }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([0; 32])
+    }
 }
 
 /// A host that does what the script says, and remembers what the engine wanted.

@@ -132,3 +132,26 @@ fn a_service_meets_a_requirement_of_a_certificate_by_its_own() {
         Reason::CertificateRequired
     );
 }
+
+/// The certificate of the very workload that the token is about is its subject's own.
+#[test]
+fn a_workload_by_token_and_by_certificate() {
+    let mut world = World::new(&shop());
+    let svid = login(&json!({"sub": SERVICE}));
+    let ask = || get("/a").host("services.us-east-1.com").bearer(&svid);
+    for (uri, reason) in [
+        (None, Reason::CertificateRequired),
+        (Some(SERVICE), Reason::RuleAllowed),
+        (Some("spiffe://prod/ns/web/sa/gateway"), Reason::CertificateRequired),
+        (Some("spiffe://prod.evil/ns/web/sa/web"), Reason::CertificateRequired),
+    ] {
+        world.certificate = uri.map(|uri| peer_certificate(&[uri]));
+        assert_eq!(world.reason(&ask()), reason, "{uri:?}");
+    }
+    // It is read for such a token where the requirement is, and nowhere else.
+    let reads = world.certificate_reads.get();
+    assert_eq!(world.reason(&get("/a").bearer(&svid)), Reason::RuleAllowed);
+    let alice = get("/a").host("services.us-east-1.com").bearer(&token("us-east-1"));
+    assert_eq!(world.reason(&alice), Reason::CertificateRequired);
+    assert_eq!(world.certificate_reads.get(), reads);
+}

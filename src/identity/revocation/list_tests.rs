@@ -33,6 +33,7 @@ fn identity(changes: &Json) -> Identity {
         home_name: "us-east-1".to_owned(),
         issuer: "identity.global.com".to_owned(),
         subject: claims["sub"].as_str().expect("a string").to_owned(),
+        workload: None,
         audiences: Vec::new(),
         times: Times {
             expires: NOW + 600.0,

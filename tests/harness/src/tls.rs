@@ -76,6 +76,12 @@ impl Authority {
         self.issue(uris.collect::<Result<_>>()?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// Its own certificate, PEM: for those who trust it.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.certificate
+    }
+
     /// A server's certificate, for `localhost`.
     ///
     /// # Errors

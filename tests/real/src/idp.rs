@@ -1,5 +1,6 @@
 //! Identity providers that others wrote: servers that `scripts/setup idp` installs, and what a client does with each of them.
 
+pub mod browser;
 pub mod keycloak;
 pub mod oidc_provider;
 

@@ -1,6 +1,8 @@
 //! Tokens of real identity providers in real Envoys: npm's oidc-provider issues those of us-east-1, Keycloak those of eu-west-1.
 
 mod access;
+mod browsers;
+mod rotation;
 
 mod stage;
 
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
         access::roles_of_keycloak_count_where_they_are_accepted,
         access::a_refreshed_token_gets_in_as_the_one_before,
         access::an_encryption_key_in_the_set_spoils_nothing,
+        browsers::a_browser_logs_in_and_stays_logged_in,
+        browsers::a_login_is_not_forged_or_stolen,
+        rotation::keys_turn_at_both_providers_and_no_request_is_lost,
+        rotation::a_provider_that_is_away_takes_nobodys_access,
     ]
     .map(|(name, check)| {
         let (stage, runtime) = (Arc::clone(&stage), Arc::clone(&runtime));
