@@ -114,6 +114,25 @@ impl Authority {
         Ok(json!({"name": "envoy.transport_sockets.tls", "typed_config": context}))
     }
 
+    /// As [`listener`](Self::listener), which takes certificates of SPIFFE workloads only, each trust domain's from its own authority.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn federation(&self, trust_domains: &[(&str, &Self)]) -> Result<Value> {
+        let domains = trust_domains
+            .iter()
+            .map(|(name, authority)| json!({"name": name, "trust_bundle": {"inline_string": authority.certificate}}));
+        let mut socket = self.listener(ClientCertificates::Required)?;
+        socket["typed_config"]["common_tls_context"]["validation_context"] = json!({"custom_validator_config": {
+            "name": "envoy.tls.cert_validator.spiffe",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig",
+                "trust_domains": domains.collect::<Vec<_>>(),
+            },
+        }});
+        Ok(socket)
+    }
+
     /// What a client needs that trusts this authority and presents `identity`.
     ///
     /// # Errors
