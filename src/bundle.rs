@@ -20,6 +20,7 @@ mod reader;
 mod region;
 mod region_id;
 mod remote;
+mod revocation;
 mod revocations;
 mod root;
 mod rule;

@@ -46,7 +46,8 @@ pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
 pub use revocation::{
     FingerprintKey, Full, Kind, LIST_PARTS, ListError, ListReader, Part, Pushed, RevocationList, RevokedSet,
-    STATUS_LIST_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
+    STATUS_LIST_BYTES, STATUS_TOKEN_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
+    VerifiedStatusList,
 };
 pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, SigningKey, Subject};

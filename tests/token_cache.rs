@@ -39,6 +39,7 @@ fn region() -> Region {
         issuer: "identity.global.com".to_owned(),
         audiences: vec!["api.us-east-1.com".to_owned()],
         keys: KeyRing::from_json(&[jwk], None).ring.into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: Vec::new(),
         accepts: Vec::new(),

@@ -30,6 +30,7 @@ macro_rules! counters {
 counters! {
     TokenCacheHit = "token_cache.hit", "tokens that were verified before";
     TokenCacheMiss = "token_cache.miss", "tokens that were not: seen for the first time, or evicted";
+    RevocationUnchecked = "revocation.unchecked", "valid tokens that counted although nobody could tell whether they are revoked (`revocation.onUnavailable: allow`)";
     DecisionCacheHit = "decision_cache.hit", "deferred requests that a kept answer of the center decided";
     DecisionCacheMiss = "decision_cache.miss", "deferred requests for which the center was asked";
     CalloutAnswered = "callout.answered", "calls that the center answered";

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::bundle::Url;
 use crate::context::Calendar;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources};
-use crate::request::{HostPattern, PathOptions, PathTemplate};
+use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
 #[derive(Debug)]
@@ -84,6 +85,8 @@ pub struct Region {
     pub trust_domains: Vec<String>,
     /// What verifies its tokens.
     pub keys: Keys,
+    /// What its issuer publishes of tokens that are not to be used any more.
+    pub revocation: Option<RegionRevocation>,
     /// Where the token holds region, permissions and roles.
     pub claims: ClaimMapping,
     /// Whose tokens count here, beside its own.
@@ -381,6 +384,39 @@ pub struct Defer {
     pub claims: Vec<String>,
     /// `reasonUser: pass`: the caller is told the center's `reason_user`.
     pub pass_reason: bool,
+}
+
+/// `revocation` of a Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionRevocation {
+    /// A list of what is revoked.
+    pub list: Option<Remote>,
+    /// Status lists, which tokens name.
+    pub status_lists: Option<StatusLists>,
+    /// `onUnavailable: allow`; else deny.
+    pub allow_when_unavailable: bool,
+}
+
+/// Where the status lists of a Region are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusLists {
+    /// Who is asked for them.
+    pub host: Host,
+    /// What their URIs begin with: an http(s) URL that ends with a `/` of its path.
+    pub uri_prefix: String,
+    /// When they are fetched.
+    pub schedule: Schedule,
+}
+
+impl StatusLists {
+    /// The path at which the list `uri` is; `None` where it is none of these, or its path is not in canonical form.
+    #[must_use]
+    pub fn path<'u>(&self, uri: &'u str) -> Option<&'u str> {
+        uri.strip_prefix(self.uri_prefix.as_str())?;
+        let path = Url::parse(uri)?.path;
+        let canonical = canonicalise(path.as_bytes(), &PathOptions::default()).ok()?;
+        (!canonical.changed()).then_some(path)
+    }
 }
 
 /// A Revocations document.

@@ -9,7 +9,7 @@ use super::path::Path;
 use super::policy::region_name;
 use super::reader::{At, Shape};
 use super::root::Known;
-use super::{claims, keys, remote, rule};
+use super::{claims, keys, remote, revocation, rule};
 use crate::context::{BusinessHours, Calendar, Zone};
 use crate::identity::{SpiffePattern, trust_domain_name};
 
@@ -19,6 +19,7 @@ const SPEC: Shape = Shape {
         "audiences",
         "trustDomains",
         "keys",
+        "revocation",
         "claims",
         "accepts",
         "center",
@@ -27,7 +28,7 @@ const SPEC: Shape = Shape {
         "businessHours",
         "maxTokenLifetime",
     ],
-    later: &["identity", "endpoint", "revocations"],
+    later: &["identity", "endpoint"],
 };
 
 const ACCEPTANCE: Shape = Shape {
@@ -65,6 +66,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         at.list(limits::TRUST_DOMAINS, sink, trust_domain)
     });
     let keys = fields.required("keys", sink, |at, sink| keys::read(at, issuer.ok(), sink));
+    let revocation = fields.optional("revocation", sink, revocation::read);
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
     let center = fields.optional("center", sink, |at, sink| center(at, sink));
@@ -99,6 +101,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         audiences: audiences?,
         trust_domains,
         keys,
+        revocation: revocation?,
         claims: claims?.unwrap_or_default(),
         accepts: accepts?.unwrap_or_default(),
         center: center?,

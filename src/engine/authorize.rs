@@ -7,8 +7,10 @@ use super::Input;
 use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
+use super::fetch::ResourceId;
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
+use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
 use super::waiting::{Patience, Waits};
@@ -59,6 +61,10 @@ pub(super) struct Case<'r> {
     pub(super) source: Option<Source>,
     pub(super) grpc: bool,
     pub(super) token: bool,
+    /// Its token counts, although nobody can tell whether it is revoked.
+    pub(super) unchecked: bool,
+    /// What may tell whether its token is revoked.
+    pub(super) awaits: Option<ResourceId>,
     /// The token came with the scheme `DPoP`.
     pub(super) dpop: bool,
     /// For a client whose proof wants one.
@@ -233,6 +239,8 @@ impl Bench<'_, '_> {
             source: None,
             grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
             token: false,
+            unchecked: false,
+            awaits: None,
             dpop: false,
             nonce: None,
             request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
@@ -294,7 +302,7 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, refused) = match self.identify(request, &generation, local) {
+        let (who, refused) = match self.identify(request, case, local) {
             Ok(who) => (who, None),
             Err(refused) => (None, Some(refused)),
         };
@@ -332,9 +340,9 @@ impl Bench<'_, '_> {
         };
         let ruling = policies.decide(candidates, &facts);
         // What is public lets the request in whoever sends it; all else may depend on who does.
-        if let Some(awaits) = refused.and_then(|refused| refused.awaits)
+        if let Some(refused) = refused
             && !matches!(ruling, Ruling::Allow { .. })
-            && let Some(waits) = self.hope(awaits, case)
+            && let Some(waits) = self.hope(refused.awaits, case)
         {
             return Judged::Wait(Box::new(waits));
         }
@@ -356,9 +364,10 @@ impl Bench<'_, '_> {
     fn identify(
         &mut self,
         request: &Understood<'_>,
-        generation: &Generation,
+        case: &mut Case<'_>,
         local: RegionId,
     ) -> Result<Option<Rc<Authenticated>>, Refused> {
+        let generation = &case.generation;
         let token = match request.credential {
             Credential::None => return Ok(None),
             Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
@@ -376,6 +385,7 @@ impl Bench<'_, '_> {
             authenticator,
             workloads,
             keys,
+            fetcher,
             ..
         } = &mut *self.scope;
         let view = TrustView {
@@ -397,12 +407,17 @@ impl Bench<'_, '_> {
             });
         }
         let who = found?;
-        if !generation.revocations.is_empty()
-            && generation
-                .revocations
-                .revokes(&who.identity, self.now.wall.numeric_date())
-        {
-            return Err(Reason::TokenRevoked.into());
+        match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
+            Standing::InForce => {}
+            Standing::Unchecked => {
+                case.unchecked = true;
+                self.tally.count(Counter::RevocationUnchecked);
+            }
+            Standing::Refused(reason) => return Err(reason.into()),
+            Standing::Unavailable(resource) => {
+                case.awaits = resource;
+                return Err(Reason::RevocationUnavailable.into());
+            }
         }
         // Last, because it may cost a signature, and because a proof counts once.
         let sender = Sender {
@@ -422,16 +437,20 @@ impl Bench<'_, '_> {
     }
 
     /// What to wait for, where that may help in time.
-    fn hope(&self, awaits: Awaits, case: &Case<'_>) -> Option<Waits> {
-        let (Awaits::Keys(home) | Awaits::Key(home)) = awaits;
-        let region = case.generation.region(home)?;
-        let resource = self.scope.fetcher.keys_of(&region.name)?;
+    fn hope(&self, awaits: Option<Awaits>, case: &Case<'_>) -> Option<Waits> {
+        let resource = match awaits {
+            Some(Awaits::Keys(home) | Awaits::Key(home)) => {
+                let region = case.generation.region(home)?;
+                self.scope.fetcher.keys_of(&region.name)?
+            }
+            None => self.scope.fetcher.get(case.awaits?)?,
+        };
         let now = self.now.monotonic();
         let until = match self.patience {
             Patience::First => now.after(resource.wait_for()),
             Patience::Until(until) => until,
         };
-        let early = matches!(awaits, Awaits::Key(_));
+        let early = matches!(awaits, Some(Awaits::Key(_)));
         let may_help = if early {
             resource.may_be_early(now)
         } else {
@@ -494,6 +513,13 @@ impl Bench<'_, '_> {
                     DecidedBy::Inline
                 };
                 let label = policies.label(by);
+                // What nobody could tell of its token is no matter where anybody is let in.
+                let reason = match reason {
+                    Reason::RuleAllowed | Reason::DefaultAllowed if ruled.case.unchecked => {
+                        Reason::RevocationUnavailableAllowed
+                    }
+                    other => other,
+                };
                 match ruled.forwarded() {
                     Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
                     Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
@@ -564,6 +590,9 @@ impl Ruled<'_, '_> {
         let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
         let forwarding = generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
+        if self.case.unchecked {
+            forward::add_reason(&mut forwarded, Reason::RevocationUnavailableAllowed);
+        }
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);

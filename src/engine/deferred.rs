@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::authorize::{Case, Peer, Understood};
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
-use super::forward::{Claims, REASON};
+use super::forward::{self, Claims};
 use super::scope::ScopeId;
 use crate::Response;
 use crate::audit::{Counter, DecidedBy};
@@ -167,9 +167,7 @@ impl Deferred {
                 .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
         }
         let reason = Reason::CenterUnavailableAllowed;
-        self.forwarded
-            .headers
-            .push((REASON.to_owned(), reason.code().to_owned()));
+        forward::add_reason(&mut self.forwarded, reason);
         self.case.allow(reason, &label, decided_by, self.forwarded)
     }
 

@@ -4,11 +4,13 @@
 //! failed, oversized or malformed one changes nothing but when the next attempt is due. Requests may wait for a resource: they are told when an attempt ends.
 //!
 //! To add a kind: a variant of [`What`] with a type of its own that says what to ask for ([`What::ask`]) and reads an answer ([`What::read`]); an entry in
-//! [`wants`] for each that a generation needs; and in [`Scope::took`](super::scope::Scope) what follows from a change.
+//! [`Fetcher::plan`] for each that a generation needs; and in [`Scope::took`](super::scope::Scope) what follows from a change.
 
+mod ask;
 mod caching;
 mod keys;
 mod pace;
+mod revocations;
 mod run;
 
 use core::time::Duration;
@@ -17,11 +19,17 @@ use super::effects::Outgoing;
 use super::scope::ScopeId;
 use crate::Response;
 use crate::bundle::Generation;
+use crate::decision::{shorten, visible};
+use crate::identity::FingerprintKey;
 use crate::time::Monotonic;
 
+use ask::{Ask, Context, Read, Tags};
 pub(super) use keys::RegionKeys;
 pub(super) use pace::{Dice, Pace};
+pub(super) use revocations::{RegionList, RegionStatusList};
 pub(super) use run::{demand, wake};
+
+pub(super) use revocations::STATUS_LISTS_MAX;
 
 /// The host should have answered a call so much after its deadline; it is given up then, and made again.
 const GRACE: Duration = Duration::from_millis(500);
@@ -39,6 +47,10 @@ pub struct ResourceId {
 pub(super) enum What {
     /// The keys of a Region.
     Keys(RegionKeys),
+    /// What a Region revoked.
+    Revocations(RegionList),
+    /// A list of the status of tokens of a Region.
+    Status(RegionStatusList),
 }
 
 impl What {
@@ -46,6 +58,8 @@ impl What {
     pub(super) fn label(&self) -> String {
         match self {
             Self::Keys(keys) => format!("keys of {}", keys.region),
+            Self::Revocations(list) => format!("revocations of {}", list.region),
+            Self::Status(list) => format!("status list {} of {}", visible(shorten(&list.uri)), list.region),
         }
     }
 
@@ -53,6 +67,8 @@ impl What {
     fn ask(&self) -> Ask {
         match self {
             Self::Keys(keys) => keys.ask(),
+            Self::Revocations(list) => list.ask(),
+            Self::Status(list) => list.ask(),
         }
     }
 
@@ -60,38 +76,28 @@ impl What {
     fn start_over(&mut self) {
         match self {
             Self::Keys(keys) => keys.start_over(),
+            Self::Revocations(list) => list.start_over(),
+            Self::Status(_) => {}
+        }
+    }
+
+    /// Whether nobody needs it any more: asked when it is due.
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Status(list) => list.is_idle(),
+            Self::Keys(_) | Self::Revocations(_) => false,
         }
     }
 
     /// Takes the body of an answer with status 200, or `None` where the server says that nothing changed since the answer with our `ETag`. What it holds already
     /// stays as it is unless the whole answer is good.
-    fn read(&mut self, body: Option<&[u8]>) -> Result<Read, String> {
+    fn read(&mut self, body: Option<&[u8]>, context: &Context<'_>) -> Result<Read, String> {
         match self {
             Self::Keys(keys) => keys.read(body),
+            Self::Revocations(list) => list.read(body, context),
+            Self::Status(list) => list.read(body, context),
         }
     }
-}
-
-/// One `GET`.
-pub(super) struct Ask {
-    pub(super) cluster: String,
-    pub(super) authority: String,
-    pub(super) path: String,
-    pub(super) accept: &'static str,
-    /// The largest answer that is read, in bytes.
-    pub(super) max: usize,
-}
-
-/// What a good answer was.
-pub(super) enum Read {
-    /// Another document has to be fetched first: [`What::ask`] says which now.
-    Next,
-    /// All is there. `notes` are for the log, each in visible ASCII: they are told only where something changed.
-    Done {
-        /// Whether it says anything else than before.
-        changed: bool,
-        notes: Vec<String>,
-    },
 }
 
 /// A resource that a generation wants.
@@ -102,17 +108,12 @@ pub(super) struct Want {
     pub(super) pace: Pace,
 }
 
-/// All that this generation wants fetched.
-pub(super) fn wants(generation: &Generation) -> Vec<Want> {
-    let regions = generation.regions.iter();
-    regions.filter_map(RegionKeys::wanted).collect()
-}
-
 /// All resources of one scope.
 pub(super) struct Fetcher {
     scope: ScopeId,
     resources: Vec<Resource>,
     dice: Dice,
+    fingerprints: FingerprintKey,
     last: u64,
 }
 
@@ -135,6 +136,8 @@ pub(super) struct Resource {
     early_from: Monotonic,
     /// By address: the `ETag` of the last good answer.
     etags: Vec<(String, String)>,
+    /// The one of an attempt of which not all answers are there.
+    new_etag: Option<(String, Option<String>)>,
 }
 
 /// A call on its way.
@@ -150,12 +153,14 @@ impl Fetcher {
             scope,
             resources: Vec::new(),
             dice: Dice::new(seed),
+            fingerprints: FingerprintKey::new(&seed.to_le_bytes()),
             last: 0,
         }
     }
 
-    /// Goes by what is wanted now: what was wanted before stays as it is, what no longer is goes, what is new is due at once.
-    pub(super) fn plan(&mut self, wants: Vec<Want>) {
+    /// Goes by what this generation wants: what was wanted before stays as it is, what no longer is goes, what is new is due at once.
+    pub(super) fn plan(&mut self, generation: &Generation) {
+        let wants = self.wants(generation);
         let mut before = core::mem::take(&mut self.resources);
         for want in wants {
             match before.iter().position(|known| known.key == want.key) {
@@ -164,21 +169,55 @@ impl Fetcher {
                     resource.pace = want.pace;
                     self.resources.push(resource);
                 }
-                None => self.add(want),
+                None => {
+                    self.add(want);
+                }
             }
         }
     }
 
-    fn add(&mut self, want: Want) {
-        if self.resources.len() >= RESOURCES_MAX {
-            return;
+    fn wants(&self, generation: &Generation) -> Vec<Want> {
+        let regions = &generation.regions;
+        let keys = regions.iter().filter_map(RegionKeys::wanted);
+        let lists = regions
+            .iter()
+            .filter_map(|region| RegionList::wanted(region, &self.fingerprints));
+        // What tokens named before they will name again.
+        let named = self.resources.iter().filter_map(|resource| match &resource.what {
+            What::Status(list) => {
+                let region = regions.iter().find(|region| region.name == list.region)?;
+                RegionStatusList::wanted(region, &list.uri)
+            }
+            _ => None,
+        });
+        keys.chain(lists).chain(named).collect()
+    }
+
+    /// Has a status list fetched that a token names; `None` where there are too many already.
+    pub(super) fn add_status_list(&mut self, want: Want) -> Option<ResourceId> {
+        let What::Status(new) = &want.what else { return None };
+        let is_of_region = |what: &What| matches!(what, What::Status(list) if list.region == new.region);
+        let count = self
+            .resources
+            .iter()
+            .filter(|resource| is_of_region(&resource.what))
+            .count();
+        if count >= STATUS_LISTS_MAX {
+            return None;
         }
-        let number = self.next();
+        self.add(want)
+    }
+
+    fn add(&mut self, want: Want) -> Option<ResourceId> {
+        if self.resources.len() >= RESOURCES_MAX {
+            return None;
+        }
+        let id = ResourceId {
+            scope: self.scope,
+            number: self.next(),
+        };
         self.resources.push(Resource {
-            id: ResourceId {
-                scope: self.scope,
-                number,
-            },
+            id,
             key: want.key,
             what: want.what,
             pace: want.pace,
@@ -189,7 +228,9 @@ impl Fetcher {
             failures: 0,
             early_from: Monotonic(0),
             etags: Vec::new(),
+            new_etag: None,
         });
+        Some(id)
     }
 
     /// The first for which `is_meant` holds.
@@ -199,16 +240,27 @@ impl Fetcher {
 
     /// The keys of the Region of this name.
     pub(super) fn keys_of(&self, region: &str) -> Option<&Resource> {
-        self.find(|what| match what {
-            What::Keys(keys) => keys.region == region,
-        })
+        self.find(|what| matches!(what, What::Keys(keys) if keys.region == region))
+    }
+
+    /// The list of the Region of this name.
+    pub(super) fn list_of(&self, region: &str) -> Option<&Resource> {
+        self.find(|what| matches!(what, What::Revocations(list) if list.region == region))
+    }
+
+    /// The status list of this Region with this URI.
+    pub(super) fn status_list(&self, region: &str, uri: &str) -> Option<&Resource> {
+        self.find(|what| matches!(what, What::Status(list) if list.uri == uri && list.region == region))
+    }
+
+    /// This one, if it is still there.
+    pub(super) fn get(&self, id: ResourceId) -> Option<&Resource> {
+        self.resources.iter().find(|known| known.id == id)
     }
 
     /// When the next attempt or check is due.
     pub(super) fn next_due(&self) -> Option<Monotonic> {
-        let each = self.resources.iter();
-        each.map(|resource| resource.flight.map_or(resource.due, |flight| flight.until))
-            .min()
+        self.resources.iter().map(Resource::next_due).min()
     }
 
     fn get_mut(&mut self, id: ResourceId) -> Option<(&mut Resource, &mut Dice)> {
@@ -277,15 +329,28 @@ impl Resource {
     }
 
     /// Takes an answer to the last call, `None` where the host refused that.
-    fn answered(&mut self, response: Option<Response<'_>>, now: Monotonic, dice: &mut Dice) -> Ended {
+    fn answered(
+        &mut self,
+        response: Option<Response<'_>>,
+        now: Monotonic,
+        dice: &mut Dice,
+        context: &Context<'_>,
+    ) -> Ended {
         self.flight = None;
-        match self.take(response) {
+        match self.take(response, context) {
             Ok(Read::Next) => Ended::Next,
-            Ok(Read::Done { changed, notes }) => {
+            Ok(Read::Done {
+                changed,
+                fresh_for,
+                notes,
+            }) => {
                 self.failures = 0;
+                if let Some(etag) = self.new_etag.take() {
+                    self.remember(etag);
+                }
                 self.good_at = Some(now);
                 let was_good = core::mem::replace(&mut self.good, true);
-                let fresh_for = response.and_then(|response| caching::fresh_for(&response));
+                let fresh_for = fresh_for.or_else(|| response.and_then(|response| caching::fresh_for(&response)));
                 self.due = now.after(self.pace.until_next(fresh_for, dice));
                 Ended::Good {
                     changed: changed || !was_good,
@@ -296,7 +361,7 @@ impl Resource {
         }
     }
 
-    fn take(&mut self, response: Option<Response<'_>>) -> Result<Read, String> {
+    fn take(&mut self, response: Option<Response<'_>>, context: &Context<'_>) -> Result<Read, String> {
         let response = response.ok_or("the host refuses the call: is there such a cluster?")?;
         let ask = self.what.ask();
         match response.status {
@@ -305,11 +370,16 @@ impl Resource {
                 let body = response
                     .body
                     .ok_or_else(|| format!("the answer is larger than {max} KiB"))?;
-                let read = self.what.read(Some(body))?;
-                self.remember(&ask, caching::etag(&response));
+                let read = self.what.read(Some(body), context)?;
+                let etag = || (address(&ask), caching::etag(&response));
+                match ask.tags {
+                    Tags::Document => self.remember(etag()),
+                    Tags::Whole => self.new_etag = Some(etag()),
+                    Tags::Nothing => {}
+                }
                 Ok(read)
             }
-            304 if self.etag(&ask).is_some() => self.what.read(None),
+            304 if self.etag(&ask).is_some() => self.what.read(None, context),
             0 => Err("the answer broke off".to_owned()),
             status => Err(format!("the status is {status}, not 200")),
         }
@@ -318,9 +388,19 @@ impl Resource {
     fn failed(&mut self, problem: String, now: Monotonic, dice: &mut Dice) -> Ended {
         self.flight = None;
         self.what.start_over();
+        self.new_etag = None;
         self.failures = self.failures.saturating_add(1);
         self.due = now.after(self.pace.back_off(self.failures, dice));
         Ended::Failed(problem)
+    }
+
+    fn next_due(&self) -> Monotonic {
+        let next = self.flight.map_or(self.due, |flight| flight.until);
+        let too_old = self.good_at.filter(|_| self.good).map(|good_at| {
+            let last = good_at.after(self.pace.stale_for);
+            last.after(Duration::from_nanos(1))
+        });
+        too_old.map_or(next, |too_old| next.min(too_old))
     }
 
     /// Whether its last good answer has just become too old.
@@ -334,14 +414,16 @@ impl Resource {
     }
 
     fn etag(&self, ask: &Ask) -> Option<&str> {
+        if ask.tags == Tags::Nothing {
+            return None;
+        }
         let address = address(ask);
         let known = self.etags.iter().find(|(known, _)| *known == address);
         known.map(|(_, etag)| etag.as_str())
     }
 
     /// A resource has one document or two, so more addresses than that are old ones.
-    fn remember(&mut self, ask: &Ask, etag: Option<String>) {
-        let address = address(ask);
+    fn remember(&mut self, (address, etag): (String, Option<String>)) {
         self.etags.retain(|(known, _)| *known != address);
         if let Some(etag) = etag {
             if self.etags.len() > 1 {

@@ -16,12 +16,23 @@ const SUBJECT: &str = "x-regionguard-subject";
 /// The home region.
 const REGION: &str = "x-regionguard-region";
 /// Why a request was let in that was not decided as usual.
-pub(super) const REASON: &str = "x-regionguard-reason";
+const REASON: &str = "x-regionguard-reason";
 
 /// The longest value of one header, and of all headers that claims fill together, in bytes as they are sent: what stands behind this proxy takes headers of some
 /// 8 and 60 KiB, and a claim may be written three times as long as its token has it.
 const VALUE_MAX: usize = 8 * 1024;
 const VALUES_MAX: usize = 32 * 1024;
+
+/// Tells the upstream why the request was let in, beside what it is told of that already.
+pub(super) fn add_reason(forwarded: &mut Forwarded, reason: Reason) {
+    match forwarded.headers.iter_mut().find(|(name, _)| name == REASON) {
+        Some((_, reasons)) => {
+            reasons.push(',');
+            reasons.push_str(reason.code());
+        }
+        None => forwarded.headers.push((REASON.to_owned(), reason.code().to_owned())),
+    }
+}
 
 /// What a verified token says to others: the upstream, the center.
 pub(super) struct Claims<'a> {

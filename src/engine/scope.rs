@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::effects::{Effect, Effects, Level};
-use super::fetch::{self, Fetcher, What};
+use super::fetch::{Fetcher, What};
 use crate::audit::{Counter, Tally};
 use crate::bundle::document::KeySource;
 use crate::bundle::{Generation, RegionId};
@@ -85,7 +85,7 @@ impl Scopes {
         self.last = self.last.saturating_add(1);
         let id = ScopeId(self.last);
         let mut fetcher = Fetcher::new(id, self.seed);
-        fetcher.plan(fetch::wants(&generation));
+        fetcher.plan(&generation);
         self.list.push(Scope {
             id,
             root: root.to_owned(),
@@ -127,8 +127,10 @@ impl Scope {
     pub(super) fn took(&mut self, tally: &mut Tally, fx: &mut Effects) {
         let fetched = |name: &str| {
             let resource = self.fetcher.keys_of(name).filter(|resource| resource.is_good())?;
-            let What::Keys(keys) = &resource.what;
-            keys.ring().cloned()
+            match &resource.what {
+                What::Keys(keys) => keys.ring().cloned(),
+                _ => None,
+            }
         };
         let rings = self.generation.regions.iter().map(|region| match &region.keys.source {
             KeySource::Inline(ring) => Some(Arc::clone(ring)),
@@ -157,7 +159,7 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
-        self.fetcher.plan(fetch::wants(&generation));
+        self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
         Activation::Applied

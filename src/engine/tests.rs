@@ -32,6 +32,9 @@ mod proofs;
 #[cfg(feature = "ring")]
 mod providers;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod pulled;
+#[cfg(feature = "ring")]
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;
@@ -44,6 +47,9 @@ mod sender;
 mod service;
 #[cfg(feature = "ring")]
 mod sources;
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod status_lists;
 #[cfg(feature = "ring")]
 mod step_up;
 #[cfg(feature = "ring")]

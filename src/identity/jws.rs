@@ -118,10 +118,18 @@ impl<'t> Compact<'t> {
 }
 
 impl Header {
-    fn read(members: &Object<'_>) -> Result<Self, Reason> {
-        if members.contains("crit") || members.contains("b64") {
-            return Err(Reason::TokenCritical);
+    /// The header of a token of another purpose, whose `typ` must be this one (RFC 8725 §3.11).
+    pub(super) fn of_type(members: &Object<'_>, typ: &str) -> Result<Self, Reason> {
+        has_no_extension(members)?;
+        match members.get("typ") {
+            Some(Json::Text(kind)) if is_type(kind, typ) => Self::of(members, false),
+            None | Some(Json::Text(_)) => Err(Reason::TokenType),
+            Some(_) => Err(Reason::TokenMalformed),
         }
+    }
+
+    fn read(members: &Object<'_>) -> Result<Self, Reason> {
+        has_no_extension(members)?;
         let is_of_svid = match members.get("typ") {
             None => false,
             Some(Json::Text(kind)) if is_access_token(kind) => false,
@@ -129,6 +137,10 @@ impl Header {
             Some(Json::Text(_)) => return Err(Reason::TokenType),
             Some(_) => return Err(Reason::TokenMalformed),
         };
+        Self::of(members, is_of_svid)
+    }
+
+    fn of(members: &Object<'_>, is_of_svid: bool) -> Result<Self, Reason> {
         let kid = match members.get("kid") {
             None => None,
             Some(Json::Text(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.clone().into_owned()),
@@ -150,14 +162,26 @@ impl Header {
     }
 }
 
-/// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1), with or without `application/` (RFC 7515 §4.1.9). Any other type is a token for another purpose
+fn has_no_extension(members: &Object<'_>) -> Result<(), Reason> {
+    match members.contains("crit") || members.contains("b64") {
+        true => Err(Reason::TokenCritical),
+        false => Ok(()),
+    }
+}
+
+/// `typ` of an access token (RFC 9068 §2.1, RFC 7519 §5.1). Any other type is a token for another purpose
 /// (RFC 8725 §3.11): a logout token, a DPoP proof, an event.
 fn is_access_token(kind: &str) -> bool {
+    ["jwt", "at+jwt"].iter().any(|known| is_type(kind, known))
+}
+
+/// Whether `typ` says `known`, with or without `application/` (RFC 7515 §4.1.9).
+fn is_type(kind: &str, known: &str) -> bool {
     let kind = match kind.split_at_checked("application/".len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case("application/") => rest,
         _ => kind,
     };
-    ["jwt", "at+jwt"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+    kind.eq_ignore_ascii_case(known)
 }
 
 /// The JSON object that decoded bytes are.

@@ -166,6 +166,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         issuer: "identity.global.com".to_owned(),
         audiences: vec![format!("api.{name}.com")],
         keys: built.ring.into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: Vec::new(),
         accepts: Vec::new(),

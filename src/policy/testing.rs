@@ -32,6 +32,7 @@ pub(super) fn regions() -> Vec<Region> {
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
         keys: KeyRing::default().into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: vec![name.to_owned()],
         accepts: if name == "us" { accepts() } else { Vec::new() },

@@ -470,6 +470,7 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
         keys: KeyRing::default().into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         // `a` is at home in the first Region, which the last accepts some of; `b` in no Region.
         trust_domains: if name == REGIONS[0] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Ask, Pace, Read, Want, What};
+use super::{Ask, Pace, Read, Tags, Want, What};
 use crate::bundle::Url;
 use crate::bundle::document::{Address, Discovery, Host, KeySource, Region};
 use crate::decision::{shorten, visible};
@@ -90,6 +90,7 @@ impl RegionKeys {
             path: address.path.clone(),
             accept: "application/jwk-set+json, application/json",
             max,
+            tags: Tags::Document,
         }
     }
 
@@ -113,10 +114,7 @@ impl RegionKeys {
 
     fn read_keys(&mut self, body: Option<&[u8]>) -> Result<Read, String> {
         let Some(body) = body else {
-            return Ok(Read::Done {
-                changed: false,
-                notes: Vec::new(),
-            });
+            return Ok(Read::same());
         };
         let built = read_jwks(body, self.algorithms.as_deref()).map_err(|problem| visible(&problem))?;
         let changed = self
@@ -129,7 +127,11 @@ impl RegionKeys {
         if changed {
             self.ring = Some(Arc::new(built.ring));
         }
-        Ok(Read::Done { changed, notes })
+        Ok(Read::Done {
+            changed,
+            fresh_for: None,
+            notes,
+        })
     }
 
     fn key(&self, issuer: &str) -> [u8; 32] {

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use super::{Ended, ResourceId};
+use super::{Context, Ended, ResourceId, What};
 use crate::Response;
 use crate::audit::Counter;
 use crate::engine::effects::{Effect, Level};
 use crate::engine::exchange::{Errand, Office};
-use crate::engine::scope::ScopeId;
+use crate::engine::scope::{Scope, ScopeId};
 
 /// How long after one early attempt the next may be made.
 const EARLY_EVERY: Duration = Duration::from_secs(10);
@@ -20,6 +20,9 @@ pub(in crate::engine) fn wake(scope: ScopeId, office: &mut Office<'_, '_>) {
     let Some(fetcher) = office.memory.scopes.get_mut(scope).map(|scope| &mut scope.fetcher) else {
         return;
     };
+    fetcher
+        .resources
+        .retain(|resource| resource.due > now || resource.flight.is_some() || !resource.what.is_idle());
     let (mut expired, mut late, mut due) = (Vec::new(), Vec::new(), Vec::new());
     for resource in &mut fetcher.resources {
         if resource.has_expired(now) {
@@ -94,14 +97,29 @@ struct Attempt {
 impl Errand for Attempt {
     fn finish(self: Box<Self>, response: Option<Response<'_>>, office: &mut Office<'_, '_>) {
         let now = office.now.monotonic();
-        let Some((resource, dice)) = find(self.id, office) else {
+        let Some(scope) = office.memory.scopes.get_mut(self.id.scope) else {
+            return;
+        };
+        let Scope {
+            fetcher,
+            keys,
+            generation,
+            ..
+        } = scope;
+        let context = Context {
+            regions: &generation.regions,
+            keys,
+            verifier: office.kit.verifier(),
+            wall: office.now.wall.numeric_date(),
+        };
+        let Some((resource, dice)) = fetcher.get_mut(self.id) else {
             return;
         };
         // One that was given up is of no interest.
         if resource.flight.is_none_or(|flight| flight.attempt != self.attempt) {
             return;
         }
-        let ended = resource.answered(response, now, dice);
+        let ended = resource.answered(response, now, dice, &context);
         end(self.id, ended, office);
     }
 }
@@ -133,9 +151,11 @@ fn end(id: ResourceId, ended: Ended, office: &mut Office<'_, '_>) {
     office.tell(id);
 }
 
-/// What a scope serves by follows from what it fetched.
+/// What a scope serves by follows from what it fetched; lists are looked at where they are.
 fn changed(id: ResourceId, office: &mut Office<'_, '_>) {
-    if let Some(scope) = office.memory.scopes.get_mut(id.scope) {
+    if let Some(scope) = office.memory.scopes.get_mut(id.scope)
+        && matches!(scope.fetcher.get(id), Some(resource) if matches!(resource.what, What::Keys(_)))
+    {
         scope.took(&mut office.memory.tally, office.fx);
     }
 }

@@ -68,7 +68,7 @@ fn request() -> Request {
 impl World {
     /// The one call that was made since the last look.
     #[track_caller]
-    fn call(&mut self) -> CallId {
+    pub(super) fn call(&mut self) -> CallId {
         assert_eq!(self.calls.len(), 1, "{:?}", self.calls);
         let call = self.calls.remove(0);
         assert_eq!(call.owner, Owner::Engine);
@@ -76,12 +76,12 @@ impl World {
     }
 
     #[track_caller]
-    fn quiet(&self) {
+    pub(super) fn quiet(&self) {
         assert!(self.calls.is_empty(), "{:?}", self.calls);
     }
 
     /// Lets time pass, a second at a time.
-    fn tick(&mut self, seconds: u64) {
+    pub(super) fn tick(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.pass(SECOND);
             self.wake();
@@ -90,7 +90,7 @@ impl World {
 
     /// Lets time pass until the next call is made.
     #[track_caller]
-    fn next_call(&mut self) -> CallId {
+    pub(super) fn next_call(&mut self) -> CallId {
         for _ in 0..100 {
             if !self.calls.is_empty() {
                 break;
@@ -102,14 +102,14 @@ impl World {
 
     /// A world whose keys have been fetched.
     #[track_caller]
-    fn fetched(mut self, set: &Json) -> Self {
+    pub(super) fn fetched(mut self, set: &Json) -> Self {
         self.wake();
         let call = self.call();
         self.reply(call, &Reply::of(set));
         self
     }
 
-    fn count(&mut self, counter: Counter) -> u64 {
+    pub(super) fn count(&mut self, counter: Counter) -> u64 {
         let (counters, _) = self.counted();
         counters
             .iter()
@@ -117,7 +117,7 @@ impl World {
             .map_or(0, |(_, sum)| *sum)
     }
 
-    fn logged(&self, what: &str) -> usize {
+    pub(super) fn logged(&self, what: &str) -> usize {
         self.logs.iter().filter(|(_, line)| line.contains(what)).count()
     }
 }

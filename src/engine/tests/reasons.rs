@@ -1,5 +1,6 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod revocation;
 mod sender;
 
 use std::collections::BTreeSet;
@@ -303,17 +304,6 @@ fn unidentified(table: &mut Table) {
     let cookie = format!("session={}", token("us-east-1"));
     let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
     table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
-    let mut bundle = everything();
-    let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
-        "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
-    bundle["documents"].as_array_mut().expect("a list").push(revoked);
-    table.row_in(
-        World::new(&bundle),
-        Reason::TokenRevoked,
-        "shop/read-profile;inline",
-        NOWHERE,
-        get("/v1/profiles/7").bearer(&token("us-east-1")),
-    );
     let mut world = table.world();
     let forged = get("/v1/profiles/7").bearer(&Signer::new("us-east-1", 2).token(&claims("us-east-1")));
     for _ in 0..20 {
@@ -538,6 +528,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         malformed,
         unidentified,
         sender::unproven,
+        revocation::revoked,
         forbidden,
         requirements,
         unavailable,

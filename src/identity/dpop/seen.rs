@@ -134,6 +134,7 @@ fn mark(key: &Thumbprint, id: &str) -> Mark {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "times of tests are small")]
 mod tests {
     use std::collections::HashMap;
 

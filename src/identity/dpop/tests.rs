@@ -195,11 +195,11 @@ fn another_signature_of_a_used_proof_is_a_replay() {
     worker.take(&text).expect("good");
     let (input, signature) = text.rsplit_once('.').expect("three parts");
     let mut bytes = crate::identity::base64url::decode(signature).expect("base64url");
-    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+    let order = crate::request::parse_digest(b"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551")
+        .expect("hexadecimal");
     let mut borrow = 0_i16;
     for place in (0..32).rev() {
-        let digit = i16::from_str_radix(&order[place * 2..place * 2 + 2], 16).expect("hexadecimal");
-        let difference = digit - i16::from(bytes[32 + place]) - borrow;
+        let difference = i16::from(order[place]) - i16::from(bytes[32 + place]) - borrow;
         borrow = i16::from(difference < 0);
         bytes[32 + place] = u8::try_from(difference.rem_euclid(256)).expect("a byte");
     }

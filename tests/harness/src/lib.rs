@@ -9,6 +9,7 @@
 pub mod access_log;
 pub mod client;
 pub mod config;
+pub mod documents;
 pub mod envoy;
 pub mod fault;
 pub mod issuer;
