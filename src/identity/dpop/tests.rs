@@ -573,6 +573,19 @@ fn a_nonce_of_another_worker_does_no_harm() {
     assert_eq!(worker.take(&text), Err(Reason::ProofReplayed));
 }
 
+/// Nor does one of ours that is too old: a client that got one keeps it for all of its proofs.
+#[test]
+fn an_old_nonce_does_no_harm() {
+    let signer = signer();
+    let mut worker = Worker::new(&signer);
+    let nonce = worker.nonce();
+    worker.now = NOW + 125;
+    let claims = with(with(claims(), "nonce", json!(nonce)), "iat", json!(worker.now));
+    let text = proof(&signer, &claims);
+    assert_eq!(worker.take(&text), Ok(()));
+    assert_eq!(worker.take(&text), Err(Reason::ProofReplayed));
+}
+
 /// A longer `maxAge` makes nothing good again that was forgotten by the shorter one.
 #[test]
 fn a_longer_age_brings_nothing_back() {
