@@ -173,7 +173,7 @@ impl Engine {
             authorize::Judged::Wait(waits) if self.exchange.is_full() => Outcome::Done(self.counted(waits.overloaded)),
             authorize::Judged::Wait(waits) => match Waiting::new(*waits, input.headers, attrs, &self.memory.room) {
                 Ok(waiting) => self.begin_with(kit, now, fx, |cx| waiting.wait(cx)),
-                Err(overloaded) => Outcome::Done(self.counted(overloaded)),
+                Err(overloaded) => Outcome::Done(self.counted(*overloaded)),
             },
         }
     }

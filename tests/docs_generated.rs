@@ -271,7 +271,7 @@ fn metrics() -> String {
         );
     }
     for bootstrap in ["envoy-config/sidecar.yaml", "envoy-config/gateway.yaml"] {
-        let tag = r"^wasmcustom\.regionguard\.(?:callout|token_cache|decision_cache|bundle)(\.([a-z]+))$";
+        let tag = r"^wasmcustom\.regionguard\.[a-z_]+(\.([a-z]+))$";
         assert!(
             read(Path::new(bootstrap)).contains(tag),
             "{bootstrap} makes other labels now"

@@ -48,7 +48,7 @@ pub(super) enum What {
     /// The keys of a Region.
     Keys(RegionKeys),
     /// What a Region revoked.
-    Revocations(RegionList),
+    Revocations(Box<RegionList>),
     /// A list of the status of tokens of a Region.
     Status(RegionStatusList),
 }

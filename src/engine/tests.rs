@@ -23,7 +23,6 @@ mod generations;
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod keys;
 #[cfg(feature = "ring")]
 mod order;
@@ -32,7 +31,6 @@ mod proofs;
 #[cfg(feature = "ring")]
 mod providers;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod pulled;
 #[cfg(feature = "ring")]
 mod question;
@@ -48,7 +46,6 @@ mod service;
 #[cfg(feature = "ring")]
 mod sources;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod status_lists;
 #[cfg(feature = "ring")]
 mod step_up;

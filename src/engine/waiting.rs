@@ -116,7 +116,7 @@ impl Waiting {
         headers: Headers<'_>,
         attrs: &dyn Attrs,
         room: &WaitingRoom,
-    ) -> Result<Box<Self>, Decision> {
+    ) -> Result<Box<Self>, Box<Decision>> {
         let copied = Copied {
             block: headers.to_block(),
             direct_peer: attrs.direct_peer(),
@@ -137,7 +137,7 @@ impl Waiting {
                 sum.saturating_add(attribute.len())
             });
         let Some(seat) = room.enter(bytes) else {
-            return Err(waits.overloaded);
+            return Err(Box::new(waits.overloaded));
         };
         Ok(Box::new(Self {
             copied,

@@ -74,6 +74,9 @@ pub(crate) struct Options {
     /// Where a center is, if `center.cluster` and `center.authority` do not say it; may be given several times
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     center: Vec<CenterAddress>,
+    /// Where a server of keys is, if `cluster` and `authority` do not say it; may be given several times
+    #[arg(long, value_name = "CLUSTER=HOST:PORT")]
+    server: Vec<CenterAddress>,
     /// Who a center is by its certificate
     #[arg(
         long,
@@ -100,6 +103,7 @@ impl Options {
             image: &self.image,
             sha256: self.sha256.as_ref(),
             centers: &self.center,
+            servers: &self.server,
         }
     }
 }
@@ -262,6 +266,11 @@ impl Settings {
     /// Where the center behind `cluster` is, if it was said.
     pub(crate) fn center(&self, cluster: &str) -> Option<&CenterAddress> {
         self.options.center.iter().find(|center| center.cluster == cluster)
+    }
+
+    /// Where the server behind `cluster` is, if it was said.
+    pub(crate) fn server(&self, cluster: &str) -> Option<&CenterAddress> {
+        self.options.server.iter().find(|server| server.cluster == cluster)
     }
 
     /// How browsers log in.

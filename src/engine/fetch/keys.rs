@@ -27,7 +27,7 @@ pub(in crate::engine) struct RegionKeys {
 
 enum Source {
     Jwks(Address),
-    Discovery(Discovered),
+    Discovery(Box<Discovered>),
 }
 
 /// An issuer's configuration, and where it leads.
@@ -49,7 +49,7 @@ impl RegionKeys {
             KeySource::Inline(_) => return None,
             KeySource::Remote(remote) => (Source::Jwks(remote.address.clone()), remote.schedule),
             KeySource::Discovery(discovery) => (
-                Source::Discovery(Discovered::new(&region.issuer, discovery)),
+                Source::Discovery(Box::new(Discovered::new(&region.issuer, discovery))),
                 discovery.document.schedule,
             ),
         };

@@ -30,13 +30,13 @@ impl RegionList {
         let list = region.revocation.as_ref()?.list.as_ref()?;
         Some(Want {
             key: key("list of revocations", region, &list.address),
-            what: What::Revocations(Self {
+            what: What::Revocations(Box::new(Self {
                 region: region.name.clone(),
                 address: list.address.clone(),
                 fingerprints: fingerprints.clone(),
                 begun: None,
                 list: None,
-            }),
+            })),
             pace: pace(&list.schedule),
         })
     }

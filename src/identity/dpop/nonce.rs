@@ -77,8 +77,9 @@ mod tests {
     use crate::identity::base64url;
     use crate::time::WallTime;
 
-    fn at(seconds: i64) -> WallTime {
-        WallTime(u64::try_from(seconds).expect("a time") * 1_000_000_000)
+    /// At 1,000 seconds.
+    fn at_thousand() -> WallTime {
+        WallTime(1_000_000_000_000)
     }
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn a_nonce_tells_its_time_to_whom_it_is_from() {
         let ours = Nonces::new([1; 32]);
-        let nonce = ours.issue(at(1_000));
+        let nonce = ours.issue(at_thousand());
         assert_eq!(nonce.len(), 32);
         assert_eq!(ours.issued(&nonce), Some(1_000));
         assert_eq!(Nonces::new([2; 32]).issued(&nonce), None);
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn every_bit_of_a_nonce_counts() {
         let ours = Nonces::new([1; 32]);
-        let bytes = base64url::decode(&ours.issue(at(1_000))).expect("base64url");
+        let bytes = base64url::decode(&ours.issue(at_thousand())).expect("base64url");
         for place in 0..bytes.len() {
             for bit in 0..8 {
                 let mut changed = bytes.clone();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{Context as _, Result};
 
 /// The name that servers' certificates are for.
-pub(crate) const SERVER: &str = "localhost";
+pub const SERVER: &str = "localhost";
 
 /// A certificate authority.
 #[derive(Debug)]
@@ -134,7 +134,10 @@ impl Authority {
     }
 
     /// What a client needs that trusts this authority and presents `identity`.
-    pub(crate) fn client(&self, identity: Option<&Identity>) -> Result<Arc<ClientConfig>> {
+    ///
+    /// # Errors
+    /// When the certificate and its key do not fit.
+    pub fn client(&self, identity: Option<&Identity>) -> Result<Arc<ClientConfig>> {
         let failed = || "cannot make a TLS client".to_owned();
         let mut roots = RootCertStore::empty();
         roots

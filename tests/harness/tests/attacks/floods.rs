@@ -7,11 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use regionguard_harness::config::Base;
 use regionguard_harness::issuer::{Issuer, with_bad_signature};
+use regionguard_harness::upstream::Upstream;
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use crate::common::{EU, HOST, Issuers, NOWHERE, Site, US, token};
-use crate::scene::{never_trapped, profile, site_with};
+use crate::common::{EU, HOST, Issuers, NOWHERE, Site, US, bundle, token};
+use crate::scene::{never_trapped, profile, shop, site_with};
 
 /// How many connections a client has.
 const LANES: usize = 16;
@@ -20,7 +25,7 @@ const LANES: usize = 16;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_valid_tokens() {
     let issuers = Arc::new(Issuers::new());
-    let site = quiet_site("attacks-many-tokens", &issuers).await;
+    let site = small_site("attacks-many-tokens", &issuers).await;
     let known = token(&issuers.us, "honest", &["read:profile"]);
     for _ in 0..2 {
         site.ask(profile(&known)).await.allowed("rule.allowed", "inline");
@@ -74,7 +79,7 @@ async fn a_hundred_thousand_valid_tokens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_bad_signatures_leaves_others_fast() {
     let issuers = Arc::new(Issuers::new());
-    let site = quiet_site("attacks-flood", &issuers).await;
+    let site = small_site("attacks-flood", &issuers).await;
     let known = token(&issuers.us, "honest", &["read:profile"]);
     site.ask(profile(&known)).await.allowed("rule.allowed", "inline");
     let calm = latencies(&site, &known).await;
@@ -127,8 +132,51 @@ async fn a_flood_of_bad_signatures_leaves_others_fast() {
     never_trapped(&site).await;
 }
 
-/// One worker, whose access log goes nowhere: a hundred thousand lines of it are nothing to look at.
-async fn quiet_site(name: &str, issuers: &Issuers) -> Site {
+/// A hundred thousand names of keys that are not there, each in a token that would do but for that: the endpoint of the keys is asked at its pace and no faster.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_unknown_kids() {
+    let issuers = Arc::new(Issuers::new());
+    let endpoint = Upstream::start_constant(&issuers.us.jwks().to_string()).await.unwrap();
+    let mut regions = issuers.regions();
+    regions[0]["spec"]["keys"] =
+        json!({"remote": {"cluster": "identity-us-east-1", "path": "/jwks.json", "refresh": "1h"}});
+    let bundle = bundle(41, &regions, &[shop()]);
+    let site = Site::start_with("attacks-many-kids", Base::Sidecar, &bundle, |config| {
+        config.concurrency(1).cluster("identity-us-east-1", endpoint.address())
+    })
+    .await;
+    let known = token(&issuers.us, "honest", &["read:profile"]);
+    site.ask(profile(&known)).await.allowed("rule.allowed", "inline");
+    let (before, asked) = (resident(&site), endpoint.count());
+    let began = Instant::now();
+    let address = site.envoy.address();
+    let counts = spawn_blocking(move || {
+        // Nobody looks at the signature of a token whose key is not there.
+        let [_, claims, signature] = known.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let tokens = (0..100_000).map(|number| {
+            let header = format!(r#"{{"alg":"ES256","kid":"us-east-1-p256-{number}"}}"#);
+            format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(header))
+        });
+        Lanes::open(address, EU).send_all(tokens)
+    });
+    assert_eq!(counts.await.unwrap(), [(401, 100_000)]);
+    let (seconds, fetches) = (began.elapsed().as_secs(), endpoint.count() - asked);
+    let grown = resident(&site).saturating_sub(before) >> 20;
+    println!("{fetches} fetches in {seconds} s for 100,000 names, {grown} MiB more");
+    assert!(fetches >= 1, "the first of them was worth a look");
+    // Once in ten seconds for the one worker, and once for the VM on the main thread, should that be late.
+    assert!(fetches <= seconds / 10 + 3, "{fetches} fetches in {seconds} s");
+    assert!(grown < 30, "{grown} MiB more");
+    let entry = site.lines(100_001).await.pop().unwrap();
+    assert_eq!(entry.decision().unwrap().reason, "identity.key_unknown");
+    let fresh = token(&issuers.us, "newcomer", &["read:profile"]);
+    let answer = site.client(US).send(&profile(&fresh)).await.unwrap();
+    assert_eq!(answer.status, 200, "a newcomer");
+    never_trapped(&site).await;
+}
+
+/// With one worker.
+async fn small_site(name: &str, issuers: &Issuers) -> Site {
     site_with(name, issuers, |config| config.concurrency(1)).await
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use regionguard_harness::access_log::Decision;
 use regionguard_harness::client::{Client, Request, Response};
 use regionguard_harness::config::{Base, Config};
-use regionguard_harness::envoy::Envoy;
+use regionguard_harness::envoy::{Envoy, Push};
 use regionguard_harness::policy_folder::PolicyFolder;
-use regionguard_harness::tls::{Authority, ClientCertificates};
+use regionguard_harness::tls::{Authority, ClientCertificates, Identity};
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{Result, RunDir, tools};
 use regionguard_mesh::idp::keycloak::Keycloak;
@@ -22,10 +22,12 @@ pub(crate) const EU: &str = "eu-west-1";
 pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// A client of the OpenID provider that speaks for itself.
 pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
+/// The same, whose tokens are bound to the certificate that it shows.
+pub(crate) const BOUND: (&str, &str) = ("bound", "only-for-one-run");
 /// The gateway at which browsers log in, as a client of the OpenID provider; what its tokens are for, and how long they live.
 pub(crate) const BROWSER: (&str, &str) = ("browser", "only-for-one-run");
 pub(crate) const BROWSER_RESOURCE: &str = "https://browsers.api.us-east-1.com";
-pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(4);
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(3);
 /// What a person of Keycloak's realm asks for tokens with, through its client `shop`.
 pub(crate) const PASSWORD: &str = "only for one run";
 
@@ -38,6 +40,7 @@ pub(crate) struct Stage {
     pub(crate) keycloak: Keycloak,
     run: RunDir,
     dirs: usize,
+    version: u64,
 }
 
 /// A proxy of one region, and what stands behind it.
@@ -45,7 +48,8 @@ pub(crate) struct Site {
     pub(crate) envoy: Envoy,
     _upstream: Upstream,
     client: Client,
-    _folder: PolicyFolder,
+    folder: PolicyFolder,
+    authority: Authority,
     region: &'static str,
 }
 
@@ -77,12 +81,27 @@ impl Stage {
             keycloak,
             run,
             dirs: 0,
+            version: 1,
         })
     }
 
     /// The bundle of a region's proxy.
     pub(crate) fn bundle(&self, region: &str) -> Value {
         bundle(region, 1, &documents(&self.openid, &self.keycloak))
+    }
+
+    /// Gives a region's proxy a new version of its bundle, with these documents in it.
+    pub(crate) async fn push(&mut self, region: &str, documents: &[Value]) -> Result<()> {
+        self.version += 1;
+        let mut bundle = self.bundle(region);
+        bundle["metadata"]["version"] = json!(self.version);
+        let all = bundle["documents"].as_array_mut().ok_or("no documents")?;
+        all.extend_from_slice(documents);
+        let site = if region == US { &self.us } else { &self.eu };
+        match site.envoy.push(&site.folder, |folder| folder.write(&bundle)).await? {
+            Push::Accepted => Ok(()),
+            Push::Refused => Err(format!("the bundle is refused:\n{}", site.envoy.log()).into()),
+        }
     }
 
     /// Tells a proxy where the providers are.
@@ -131,19 +150,35 @@ impl Site {
             envoy,
             _upstream: upstream,
             client,
-            _folder: folder,
+            folder,
+            authority,
             region,
         })
     }
 
     /// A request to the API of this region.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(method, path).host(&format!("api.{}.com", self.region))
+        Request::new(method, path).host(&self.host())
     }
 
     /// A client of this proxy.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Its authority.
+    pub(crate) fn host(&self) -> String {
+        format!("api.{}.com", self.region)
+    }
+
+    /// A client's certificate that this proxy takes: a new one.
+    pub(crate) fn certificate(&self) -> Result<Identity> {
+        self.authority.workload(&["spiffe://clients.example/batch"])
+    }
+
+    /// A client of this proxy that shows this certificate, or none.
+    pub(crate) fn client_with(&self, certificate: Option<&Identity>) -> Result<Client> {
+        self.envoy.client().tls(&self.authority, certificate)
     }
 
     /// How often the proxy has asked the providers for something, as its clusters count it.
@@ -224,6 +259,8 @@ fn settings() -> Settings {
             "redirect_uris": [], "response_types": [],
         })
     };
+    let mut bound = service(BOUND.0);
+    bound["tls_client_certificate_bound_access_tokens"] = json!(true);
     let browser = json!({
         "client_id": BROWSER.0, "client_secret": BROWSER.1, "grant_types": ["authorization_code", "refresh_token"],
         "redirect_uris": ["https://api.us-east-1.com/oauth2/callback"],
@@ -236,11 +273,11 @@ fn settings() -> Settings {
         })
     };
     Settings {
-        clients: json!([service(BATCH.0), browser]),
+        clients: json!([service(BATCH.0), bound, browser]),
         resources: json!({
             "https://api.us-east-1.com": resource(Duration::from_secs(120)), BROWSER_RESOURCE: resource(TOKEN_LIFE),
         }),
-        claims: json!({"batch": {"region": US, "roles": ["viewer"]}, "alice": {"region": US}}),
+        claims: json!({"batch": {"region": US, "roles": ["viewer"]}, "bound": {"region": US}, "alice": {"region": US}}),
     }
 }
 
@@ -248,7 +285,8 @@ fn bundle(region: &str, version: u64, documents: &Value) -> Value {
     json!({
         "region": region,
         "metadata": {"name": "shop", "version": version},
-        "trust": {"hosts": [format!("api.{region}.com")]},
+        // The listeners validate each certificate that they are shown; they demand none, as these clients show none.
+        "trust": {"hosts": [format!("api.{region}.com")], "peerVerification": "required"},
         "documents": documents,
     })
 }
