@@ -79,6 +79,32 @@ fn challenge(decision: &Decision) -> Option<&str> {
     header(answer(decision), "www-authenticate")
 }
 
+/// A token and its proof are taken out together, whatever was wrong with how they came.
+#[test]
+fn a_token_that_is_nobodys_loses_its_proof_with_it() {
+    let mut world = world();
+    let token = bound(json!({}));
+    let open = |authorization: String| get("/open").header("authorization", authorization);
+    for authorization in [
+        format!("Bearer {token}"),
+        format!("DPoP {token}"),
+        format!("DPoP\t{token}"),
+        "DPoP".to_owned(),
+    ] {
+        let request = open(authorization).header("dpop", "garbage");
+        let decision = world.decide(&request);
+        assert_eq!(decision.reason, Reason::RulePublic);
+        assert_eq!(forwarded(&decision).strip, Some(Strip::AUTHORIZATION), "{request:?}");
+        assert!(forwarded(&decision).strip_proof, "{request:?}");
+    }
+    // A header that goes with no token is not ours.
+    let decision = world.decide(&get("/open").header("dpop", "garbage"));
+    assert!(!forwarded(&decision).strip_proof);
+    let decision = world.decide(&open("Bearer x".to_owned()));
+    assert_eq!(forwarded(&decision).strip, Some(Strip::AUTHORIZATION));
+    assert!(!forwarded(&decision).strip_proof, "it is not there");
+}
+
 /// On the first sight of the token and on each later one; each proof once.
 #[test]
 fn a_token_counts_with_a_proof_each_time() {
