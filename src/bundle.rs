@@ -10,6 +10,7 @@ pub mod document;
 mod edges;
 mod forward;
 mod generation;
+mod grants;
 mod instant;
 mod keys;
 pub mod limits;

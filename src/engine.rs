@@ -8,6 +8,7 @@ mod deferred;
 mod effects;
 mod exchange;
 mod forward;
+mod grants;
 mod host;
 mod scope;
 mod sender;

@@ -1,4 +1,4 @@
-//! `claims` of a Region: where its tokens hold region, permissions and roles.
+//! `claims` of a Region: where its tokens hold region, permissions, roles and grants.
 
 use super::diagnostic::{Problem, Read, Sink};
 use super::reader::{At, Shape};
@@ -6,7 +6,7 @@ use super::value::Value;
 use crate::identity::{ClaimMapping, ClaimPath, RegionClaim};
 
 const CLAIMS: Shape = Shape {
-    fields: &["region", "permissions", "roles"],
+    fields: &["region", "permissions", "roles", "grants"],
     later: &[],
 };
 
@@ -20,11 +20,13 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<ClaimMapping> {
     let region = fields.optional("region", sink, region);
     let permissions = fields.optional("permissions", sink, path);
     let roles = fields.optional("roles", sink, path);
+    let grants = fields.optional("grants", sink, path);
     let usual = ClaimMapping::default();
     Ok(ClaimMapping {
         region: region?.unwrap_or(usual.region),
         permissions: permissions?.unwrap_or(usual.permissions),
         roles: roles?.unwrap_or(usual.roles),
+        grants: grants?,
     })
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -29,6 +29,8 @@ pub struct Bundle {
     pub policies: Vec<Policy>,
     /// The lists of what is revoked, sorted by name.
     pub revocations: Vec<Revocations>,
+    /// The Grants documents, sorted by name.
+    pub grants: Vec<Grants>,
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -148,6 +150,34 @@ pub struct Center {
     pub path: String,
     /// The deadline of one call.
     pub timeout: Duration,
+}
+
+/// A Grants document: who may what for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grants {
+    /// `metadata.name`.
+    pub name: String,
+    /// In the document's order.
+    pub grants: Vec<Grant>,
+}
+
+/// One of `grants`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// `subject.home`: the name of a Region.
+    pub home: String,
+    /// `subject.issuer`.
+    pub issuer: String,
+    /// `subject.sub`.
+    pub subject: String,
+    /// What it gives.
+    pub permissions: Vec<String>,
+    /// From `notBefore` until `expires`.
+    pub window: Window,
+    /// `approvedBy`.
+    pub approved_by: String,
+    /// `reason`.
+    pub reason: String,
 }
 
 /// A ZeroTrustPolicy document.

@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, Pushed, RegionClaim, TokenSources};
+use crate::identity::{ClaimPath, Grants, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -39,6 +39,8 @@ pub struct Generation {
     pub policies: PolicySet,
     /// What is revoked.
     pub revocations: Pushed,
+    /// Who may what for a time.
+    pub grants: Grants,
     /// The headers that are removed from every request, whatever its verdict.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -61,9 +63,13 @@ impl Generation {
             regions,
             policies,
             revocations,
+            grants,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
+        let grants = Grants::new(grants, |home, issuer| {
+            place(&regions, home).filter(|id| regions.get(id.index()).is_some_and(|region| region.issuer == issuer))
+        });
         Self {
             label: label(&name, version, &digest),
             name,
@@ -77,6 +83,7 @@ impl Generation {
             policies: PolicySet::compile(policies, &regions),
             regions,
             revocations: Pushed::new(revocations),
+            grants,
             strip,
             warnings,
         }
@@ -135,6 +142,7 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            region.claims.grants.as_ref().map_or(Value::Null, path),
             text(&hexadecimal(&region.keys.digest())),
         ])
     });

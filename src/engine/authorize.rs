@@ -211,7 +211,7 @@ impl Bench<'_, '_> {
         generation
             .policies
             .candidates(&request.authority, request.head.method, &request.path, &mut candidates);
-        let judged = self.rule(id, local, &request, &candidates, &mut case);
+        let judged = self.rule(id, local, &request, &candidates, &mut case, fx);
         self.scope.candidates = candidates;
         judged
     }
@@ -224,6 +224,7 @@ impl Bench<'_, '_> {
         request: &Understood<'r>,
         candidates: &Candidates,
         case: &mut Case<'r>,
+        fx: &mut Effects,
     ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
@@ -247,7 +248,7 @@ impl Bench<'_, '_> {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
         let (who, refused) = match self.identify(request, &generation, local) {
-            Ok(who) => (who, None),
+            Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
             Err(reason) => (None, Some(reason)),
         };
         if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
@@ -267,6 +268,11 @@ impl Bench<'_, '_> {
             regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
+        if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
+            && *reason == Reason::GrantAllowed
+        {
+            self.tell_grants(who, &generation, fx);
+        }
         self.enact(
             id,
             ruling,
@@ -391,7 +397,12 @@ impl Bench<'_, '_> {
                 };
                 let label = policies.label(by);
                 match ruled.forwarded() {
-                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Ok(mut forwarded) => {
+                        if reason == Reason::GrantAllowed {
+                            forwarded.tell(reason);
+                        }
+                        ruled.case.allow(reason, label, decided_by, forwarded)
+                    }
                     Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
                 }
             }

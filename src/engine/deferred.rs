@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::authorize::{Case, Peer, Understood};
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
-use super::forward::{Claims, REASON};
+use super::forward::Claims;
 use super::scope::ScopeId;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer};
@@ -165,9 +165,7 @@ impl Deferred {
                 .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
         }
         let reason = Reason::CenterUnavailableAllowed;
-        self.forwarded
-            .headers
-            .push((REASON.to_owned(), reason.code().to_owned()));
+        self.forwarded.tell(reason);
         self.case.allow(reason, &label, decided_by, self.forwarded)
     }
 

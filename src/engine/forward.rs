@@ -16,12 +16,19 @@ const SUBJECT: &str = "x-regionguard-subject";
 /// The home region.
 const REGION: &str = "x-regionguard-region";
 /// Why a request was let in that was not decided as usual.
-pub(super) const REASON: &str = "x-regionguard-reason";
+const REASON: &str = "x-regionguard-reason";
 
 /// The longest value of one header, and of all headers that claims fill together, in bytes as they are sent: what stands behind this proxy takes headers of some
 /// 8 and 60 KiB, and a claim may be written three times as long as its token has it.
 const VALUE_MAX: usize = 8 * 1024;
 const VALUES_MAX: usize = 32 * 1024;
+
+impl Forwarded {
+    /// Tells the upstream why the request was let in.
+    pub(super) fn tell(&mut self, reason: Reason) {
+        self.headers.push((REASON.to_owned(), reason.code().to_owned()));
+    }
+}
 
 /// What a verified token says to others: the upstream, the center.
 pub(super) struct Claims<'a> {
@@ -49,7 +56,7 @@ impl<'a> Claims<'a> {
 
     /// The value of a claim for others: of a top-level name, or else of names with dots between them. Permissions and roles are those that count here. What the local
     /// region does not accept of another one's token must not come back in a header that the upstream believes: so nothing else is told of what holds, or stands in,
-    /// a claim that either region takes for permissions or roles.
+    /// a claim that either region takes for permissions, roles or grants.
     pub(super) fn value(&self, claim: &str) -> Option<Cow<'a, Value>> {
         let counting = [
             (&self.home.permissions, &self.subject.permissions),
@@ -66,7 +73,12 @@ impl<'a> Claims<'a> {
                 &local.permissions,
                 &local.roles,
             ];
-            if mapped.iter().any(|path| overlap(path.as_str(), claim)) {
+            let grants = [&self.home.grants, &local.grants].into_iter().flatten();
+            if mapped
+                .into_iter()
+                .chain(grants)
+                .any(|path| overlap(path.as_str(), claim))
+            {
                 return None;
             }
         }
@@ -180,6 +192,8 @@ mod tests {
             roles: words(&["viewer"]),
             elsewhere: Vec::new(),
             refused: words(&["write:all"]),
+            granted: Vec::new(),
+            grants: Vec::new(),
         };
         let mapping = ClaimMapping {
             roles: ClaimPath::new("realm_access.roles").expect("a path"),

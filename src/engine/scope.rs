@@ -1,5 +1,6 @@
 //! Which generation serves: the only place that knows order and history.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::bundle::{Generation, RegionId};
@@ -32,6 +33,8 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
+    /// The grants of this generation whose first use was told.
+    pub(super) grants_told: BTreeSet<usize>,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -82,6 +85,7 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
+            grants_told: BTreeSet::new(),
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)
@@ -105,6 +109,7 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
+        self.grants_told.clear();
         self.generation = generation;
         self.local = local;
         Activation::Applied

@@ -21,6 +21,8 @@ pub struct ClaimMapping {
     pub permissions: ClaimPath,
     /// The roles.
     pub roles: ClaimPath,
+    /// Permissions for a time; `None`: tokens have none.
+    pub grants: Option<ClaimPath>,
 }
 
 impl Default for ClaimMapping {
@@ -30,6 +32,7 @@ impl Default for ClaimMapping {
             region: RegionClaim::Claim(path("region")),
             permissions: path("permissions"),
             roles: path("roles"),
+            grants: None,
         }
     }
 }

@@ -359,6 +359,8 @@ fn subject() -> impl Strategy<Value = Subject> {
         roles,
         elsewhere,
         refused,
+        granted: Vec::new(),
+        grants: Vec::new(),
     })
 }
 
