@@ -93,7 +93,7 @@ bench: build ## side by side with Envoy's own filters
 # Each target for so many seconds; further settings stand in the script's head.
 TIME := 60
 
-fuzz: setup ## fuzz the parsers of tokens and key sets: TIME=60 seconds each
+fuzz: setup ## fuzz the parsers of what comes from outside: TIME=60 seconds each
 	@scripts/setup host-cxx
 	@TIME=$(TIME) KEEP=$(KEEP) scripts/fuzz
 

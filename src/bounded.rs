@@ -143,13 +143,14 @@ impl Offered {
 
 /// Makes hashers that begin with a secret.
 #[derive(Clone, Copy)]
-struct Seeded {
+pub(crate) struct Seeded {
     own: u64,
     shared: &'static SharedSeed,
 }
 
 impl Seeded {
-    fn new(seed: u64) -> Self {
+    /// `seed` is random.
+    pub(crate) fn new(seed: u64) -> Self {
         static SHARED: OnceLock<SharedSeed> = OnceLock::new();
         Self {
             own: seed,
@@ -157,7 +158,8 @@ impl Seeded {
         }
     }
 
-    fn hash(self, key: &[u8]) -> u64 {
+    /// A number for a key.
+    pub(crate) fn hash(self, key: &[u8]) -> u64 {
         let mut hasher = self.build_hasher();
         hasher.write(key);
         hasher.finish()

@@ -3,6 +3,7 @@
 //! [`compile`] is a pure function of the bytes, and bounded in time and memory by the table in [`limits`]: the host judges each push on one VM and runs it on others, and
 //! whichever of these judged otherwise would be left without a filter.
 
+mod authentication;
 mod claims;
 mod cross;
 pub mod diagnostic;
@@ -19,18 +20,22 @@ mod policy;
 mod reader;
 mod region;
 mod region_id;
+mod remote;
+mod revocation;
 mod revocations;
 mod root;
 mod rule;
 mod suggest;
 mod tokens;
 mod trust;
+mod url;
 pub mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;
+pub use url::Url;
 pub use value::{Encoding, Value};
 
 use diagnostic::{Read, Sink};

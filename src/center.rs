@@ -4,6 +4,6 @@ mod answer;
 mod cache;
 mod question;
 
-pub use answer::{Answer, Failure, RESPONSE_MAX, Response};
+pub use answer::{Answer, Failure, RESPONSE_MAX};
 pub use cache::{DecisionCache, Kept};
 pub use question::{ActionPart, ContextPart, Question, ResourcePart, SourcePart, SubjectPart, VOLATILE};

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::bundle::document::Refusal;
+use crate::bundle::document::{Refusal, StepUp};
+use crate::identity::PROOF_ALGORITHMS;
 use crate::reason::{Reason, Verdict};
 
 /// How a request was decided, and what the host does about it.
@@ -37,6 +38,8 @@ pub struct Forwarded {
     pub authority: Option<String>,
     /// Where the token is taken from on the way; `None`: it goes on, or is not there. (One in the query is gone before anything is decided.)
     pub strip: Option<Strip>,
+    /// The `DPoP` header is removed with it.
+    pub strip_proof: bool,
     /// Header names, lower case, and values of visible ASCII.
     pub headers: Vec<(String, String)>,
 }
@@ -77,6 +80,14 @@ pub struct Asked {
     pub grpc: bool,
     /// The request came with a token (RFC 6750 §3.1: the challenge names an error only then).
     pub token: bool,
+    /// The token came with the scheme `DPoP`.
+    pub dpop: bool,
+    /// Callers without a token are told that it may come with the scheme `DPoP`, too.
+    pub offers_dpop: bool,
+    /// For a client whose proof wants a nonce (RFC 9449 §9).
+    pub nonce: Option<String>,
+    /// How the subject has to log in, where its token is not enough (RFC 9470 §3).
+    pub demand: Option<StepUp>,
     /// `x-request-id`, as received.
     pub request_id: Option<String>,
     /// The protection space of the challenge: the local region.
@@ -114,7 +125,8 @@ impl Answer {
         let details = format!("regionguard.{}", reason.code());
         let mut headers = Vec::new();
         if status == 401 {
-            headers.push(("www-authenticate", challenge(asked)));
+            headers.extend(challenges(reason, asked).map(|challenge| ("www-authenticate", challenge)));
+            headers.extend(asked.nonce.clone().map(|nonce| ("dpop-nonce", nonce)));
         }
         if matches!(status, 429 | 503) {
             headers.push(("retry-after", RETRY_AFTER.to_owned()));
@@ -165,6 +177,7 @@ fn title(public: &str, status: u16) -> &'static str {
         ("bad_request", _) => "The request has no single meaning",
         ("misdirected", _) => "This authority is not served here",
         ("unauthenticated", _) => "A valid token is required",
+        ("insufficient_user_authentication", _) => "A stronger or more recent login is required",
         ("too_many_requests", _) => "Too many requests",
         ("unavailable", _) => "The service cannot decide right now",
         ("misconfigured", _) => "The service is misconfigured",
@@ -174,13 +187,48 @@ fn title(public: &str, status: u16) -> &'static str {
     }
 }
 
-/// RFC 6750 §3: the scheme, the realm, and an error only where a token was given.
-fn challenge(asked: &Asked) -> String {
-    let mut challenge = format!("Bearer realm=\"{}\"", visible(&asked.realm).replace(['"', '\\'], ""));
-    if asked.token {
-        challenge.push_str(", error=\"invalid_token\"");
+/// What a caller has to come with: in the scheme that it used, with an error, and with what would do, only where a token was given (RFC 6750 §3, RFC 9449 §7.1, RFC 9470
+/// §3); without one, each scheme that may be used.
+fn challenges(reason: Reason, asked: &Asked) -> impl Iterator<Item = String> {
+    let realm = visible(&asked.realm).replace(['"', '\\'], "");
+    let dpop = asked.dpop || dpop_error(reason).is_some();
+    let told = told(reason, asked);
+    let bearer = (!dpop).then(|| format!("Bearer realm=\"{realm}\"{told}"));
+    let proof = (dpop || asked.offers_dpop).then(|| {
+        let algorithms: Vec<&str> = PROOF_ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
+        let told = if dpop { told.as_str() } else { "" };
+        format!("DPoP realm=\"{realm}\"{told}, algs=\"{}\"", algorithms.join(" "))
+    });
+    bearer.into_iter().chain(proof)
+}
+
+/// The parameters of a challenge that say what was wrong with the token; none where there was no token.
+fn told(reason: Reason, asked: &Asked) -> String {
+    if !asked.token {
+        return String::new();
     }
-    challenge
+    let Some(demand) = &asked.demand else {
+        return format!(", error=\"{}\"", dpop_error(reason).unwrap_or("invalid_token"));
+    };
+    let mut told = ", error=\"insufficient_user_authentication\"".to_owned();
+    if !demand.acr.is_empty() {
+        // Nothing in these values ends a quoted string: what would is refused at load.
+        let _ = write!(told, ", acr_values=\"{}\"", demand.acr.join(" "));
+    }
+    if let Some(max_age) = demand.max_age {
+        let _ = write!(told, ", max_age=\"{}\"", max_age.as_secs());
+    }
+    told
+}
+
+/// What is wrong with how a token that is bound to a key came (RFC 9449 §7.1 and §9).
+fn dpop_error(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::ProofNonce => Some("use_dpop_nonce"),
+        Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => Some("invalid_dpop_proof"),
+        Reason::ProofScheme => Some("invalid_token"),
+        _ => None,
+    }
 }
 
 /// The gRPC status of an HTTP status: the mapping of the gRPC project, but for 400, 404, 410 and 421, whose gRPC statuses say more than `INTERNAL` or `UNKNOWN`.
@@ -223,14 +271,20 @@ pub fn shorten(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::{Answer, Asked, shorten, visible};
-    use crate::bundle::document::Refusal;
+    use crate::bundle::document::{Refusal, StepUp};
     use crate::reason::Reason;
 
     fn asked() -> Asked {
         Asked {
             grpc: false,
             token: true,
+            dpop: false,
+            offers_dpop: false,
+            nonce: None,
+            demand: None,
             request_id: Some("r-1\r\nx: y".to_owned()),
             realm: "us-east-1".to_owned(),
         }
@@ -272,6 +326,101 @@ mod tests {
             },
         );
         assert_eq!(header(&without, "www-authenticate"), Some("Bearer realm=\"us-east-1\""));
+    }
+
+    /// RFC 9449 §7.1 and §9: each in the scheme that the token came with, and no error where there was no token.
+    #[test]
+    fn a_challenge_is_in_the_scheme_that_was_used() {
+        let challenges = |reason: Reason, asked: &Asked| -> Vec<String> {
+            let answer = Answer::new(reason, None, None, asked);
+            let all = answer.headers.into_iter();
+            all.filter(|(name, _)| *name == "www-authenticate")
+                .map(|(_, value)| value)
+                .collect()
+        };
+        let algs = "algs=\"ES256 ES384 EdDSA PS256 RS256\"";
+        let dpop = |error: &str| vec![format!("DPoP realm=\"us-east-1\", error=\"{error}\", {algs}")];
+        let came = Asked { dpop: true, ..asked() };
+        for (reason, error) in [
+            (Reason::TokenExpired, "invalid_token"),
+            (Reason::ProofScheme, "invalid_token"),
+            (Reason::ProofMissing, "invalid_dpop_proof"),
+            (Reason::ProofInvalid, "invalid_dpop_proof"),
+            (Reason::ProofReplayed, "invalid_dpop_proof"),
+            (Reason::ProofNonce, "use_dpop_nonce"),
+        ] {
+            assert_eq!(challenges(reason, &came), dpop(error), "{reason:?}");
+        }
+        // A bound token that came as a bearer token.
+        assert_eq!(challenges(Reason::ProofScheme, &asked()), dpop("invalid_token"));
+        let offering = Asked {
+            token: false,
+            offers_dpop: true,
+            ..asked()
+        };
+        assert_eq!(
+            challenges(Reason::IdentityMissing, &offering),
+            [
+                "Bearer realm=\"us-east-1\"".to_owned(),
+                format!("DPoP realm=\"us-east-1\", {algs}")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_nonce_goes_with_a_challenge_only() {
+        let asked = Asked {
+            nonce: Some("n".to_owned()),
+            dpop: true,
+            ..asked()
+        };
+        let answer = Answer::new(Reason::ProofNonce, None, None, &asked);
+        assert_eq!(header(&answer, "dpop-nonce"), Some("n"));
+        let refusal = Refusal {
+            status: 404,
+            hide: true,
+        };
+        let hidden = Answer::new(Reason::RuleDenied, Some(refusal), None, &asked);
+        assert_eq!(header(&hidden, "dpop-nonce"), None);
+    }
+
+    #[test]
+    fn a_step_up_says_how_to_log_in() {
+        let challenge = |token, acr: &[&str], max_age| {
+            let demand = StepUp {
+                acr: acr.iter().map(|value| (*value).to_owned()).collect(),
+                max_age,
+            };
+            let asked = Asked {
+                token,
+                demand: Some(demand),
+                ..asked()
+            };
+            let answer = Answer::new(Reason::StepUpRequired, None, None, &asked);
+            assert_eq!(answer.status, 401);
+            assert!(
+                answer.body.contains("\"code\":\"insufficient_user_authentication\""),
+                "{}",
+                answer.body
+            );
+            header(&answer, "www-authenticate").map(str::to_owned)
+        };
+        let start = "Bearer realm=\"us-east-1\", error=\"insufficient_user_authentication\"";
+        let minutes = Some(Duration::from_millis(900_999));
+        for (acr, max_age, rest) in [
+            (
+                &["urn:a", "urn:b"][..],
+                minutes,
+                ", acr_values=\"urn:a urn:b\", max_age=\"900\"",
+            ),
+            (&["urn:a"], None, ", acr_values=\"urn:a\""),
+            (&[], minutes, ", max_age=\"900\""),
+            (&[], None, ""),
+        ] {
+            assert_eq!(challenge(true, acr, max_age), Some(format!("{start}{rest}")));
+        }
+        let ordinary = Some("Bearer realm=\"us-east-1\"".to_owned());
+        assert_eq!(challenge(false, &["urn:a"], minutes), ordinary, "there was no login");
     }
 
     #[test]

@@ -7,32 +7,37 @@ mod connection;
 mod deferred;
 mod effects;
 mod exchange;
+mod fetch;
 mod forward;
 mod grants;
 mod host;
+mod revocation;
 mod scope;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::rc::Rc;
 
+use crate::Response;
 use crate::audit::{Counter, Tally};
 use crate::bundle::Generation;
-use crate::center::Response;
 use crate::decision::{Action, Answer, Asked, Decision};
-use crate::identity::FailureBudget;
+use crate::identity::{FailureBudget, Proofs};
 use crate::reason::Reason;
 use crate::request::Headers;
-use crate::time::Now;
+use crate::time::{Now, WallTime};
 
 pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
-pub use exchange::{Cx, Errand, Flow, Step, Wakeup};
+pub use exchange::{Cx, Errand, Flow, Office, Step, Wakeup};
+pub use fetch::ResourceId;
 pub use host::{Attrs, Kit};
 pub use scope::{Activation, ScopeId};
 
 use exchange::{Entry, Exchange, Progress};
 use scope::Scopes;
+use waiting::{Patience, Waiting, WaitingRoom};
 
 /// A request as it arrives.
 #[derive(Clone, Copy)]
@@ -61,7 +66,9 @@ pub enum Outcome {
 pub struct Memory {
     scopes: Scopes,
     budget: FailureBudget,
+    proofs: Proofs,
     tally: Tally,
+    room: WaitingRoom,
 }
 
 /// One worker's engine, for all plugins of its VM.
@@ -78,14 +85,21 @@ impl Engine {
             memory: Memory {
                 scopes: Scopes::new(seed),
                 budget: FailureBudget::new(seed),
+                proofs: Proofs::new(seed),
                 tally: Tally::default(),
+                room: WaitingRoom::default(),
             },
             exchange: Exchange::default(),
         }
     }
 
+    /// Says since when this engine sees all requests of its worker. Until it is said, no proof of a sender counts by its own time: an earlier engine may have seen it.
+    pub fn began(&mut self, time: WallTime) {
+        self.memory.proofs.begin(time);
+    }
+
     /// Puts a generation in force for the plugin `root`, unless a newer version of the same name serves already. `locality` is the region in which the node says
-    /// that it stands, for a bundle without one. Each activation is released once.
+    /// that it stands, for a bundle without one. Each activation is released once. What the generation wants fetched is due at the next [`wake`](Self::wake).
     pub fn activate(
         &mut self,
         root: &str,
@@ -106,6 +120,12 @@ impl Engine {
         };
         self.memory.tally.count(counter);
         fx.push(Effect::Log(level, format!("bundle {label}: {what}")));
+        if activation == Activation::Applied
+            && let Some(scope) = self.memory.scopes.get_mut(scope)
+        {
+            scope.took(&mut self.memory.tally, fx);
+        }
+        fx.wake_before(self.memory.scopes.next_due());
         (scope, activation)
     }
 
@@ -135,10 +155,12 @@ impl Engine {
                 let mut bench = authorize::Bench {
                     scope,
                     budget: &mut self.memory.budget,
+                    proofs: &mut self.memory.proofs,
                     tally: &mut self.memory.tally,
                     attrs,
                     kit,
                     now,
+                    patience: Patience::First,
                 };
                 bench.judge(id, input, fx)
             }
@@ -149,6 +171,11 @@ impl Engine {
                 Outcome::Done(self.counted(deferred.overloaded()))
             }
             authorize::Judged::Ask(deferred) => self.begin_with(kit, now, fx, |cx| deferred.ask(cx)),
+            authorize::Judged::Wait(waits) if self.exchange.is_full() => Outcome::Done(self.counted(waits.overloaded)),
+            authorize::Judged::Wait(waits) => match Waiting::new(*waits, input.headers, attrs, &self.memory.room) {
+                Ok(waiting) => self.begin_with(kit, now, fx, |cx| waiting.wait(cx)),
+                Err(overloaded) => Outcome::Done(self.counted(*overloaded)),
+            },
         }
     }
 
@@ -200,7 +227,7 @@ impl Engine {
         self.settle(call, Some(response), kit, now, fx);
     }
 
-    /// Wakes whose time has come. Early or late calls do no harm.
+    /// Wakes whose time has come, and fetches what is due. Early or late calls do no harm.
     pub fn wake(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
         let before = fx.list.len();
         let mut entry = Entry {
@@ -209,7 +236,11 @@ impl Engine {
             now,
             fx,
         };
+        for scope in entry.memory.scopes.ids() {
+            self.exchange.run(&mut entry, |office| fetch::wake(scope, office));
+        }
         self.exchange.wake(&mut entry);
+        fx.wake_before(self.memory.scopes.next_due());
         self.count_done(fx, before);
     }
 

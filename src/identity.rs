@@ -9,11 +9,14 @@ mod binding;
 mod budget;
 mod claims;
 mod der;
+mod dpop;
 mod federation;
 mod grants;
 mod jwk;
+mod jwks;
 mod jws;
 mod key_ring;
+mod key_table;
 mod keys;
 mod provider;
 mod revocation;
@@ -21,24 +24,32 @@ mod roca;
 mod sources;
 mod strict_json;
 mod subject;
+mod svid;
 mod verify;
 mod workload;
 
-pub use authenticate::{Authenticated, Authenticator, CACHE_BYTES, TrustView};
+pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token, credential};
-pub use binding::{Binding, Thumbprint};
+pub use binding::{Binding, BoundKey, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
+pub use dpop::{
+    AHEAD_SECONDS, ALGORITHMS as PROOF_ALGORITHMS, DpopOptions, Judge, MAX_JTI_BYTES, MAX_PROOF_BYTES, NONCE_SECONDS,
+    NonceKey, PROOFS_MAX, Presented as PresentedProof, Proofs,
+};
 pub use federation::{counting_home, home_of_trust_domain};
 pub use grants::{ClaimGrant, Grant, Grants, Window};
 pub use jwk::{Jwk, KeyProblem};
+pub use jwks::read_jwks;
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};
 pub use key_ring::{BuiltKeys, KeyRing, MAX_KEYS};
+pub use key_table::{KeyTable, SharedKey};
 pub use keys::{Algorithm, KeyType, PublicKey, thumbprint};
 pub use provider::{Crypto, ForeignProvider};
 pub use revocation::{
     FingerprintKey, Full, Kind, LIST_PARTS, ListError, ListReader, Part, Pushed, RevocationList, RevokedSet,
-    STATUS_LIST_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
+    STATUS_LIST_BYTES, STATUS_TOKEN_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
+    VerifiedStatusList,
 };
 pub use sources::{Presented, TokenSource, TokenSources, same_name};
 pub use subject::{Claims, Identity, SigningKey, Subject};

@@ -13,4 +13,7 @@ pub mod identity;
 pub mod policy;
 pub mod reason;
 pub mod request;
+mod response;
 pub mod time;
+
+pub use response::Response;

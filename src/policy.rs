@@ -5,6 +5,7 @@
 //! conditions and requirements and combines them. Between the two the engine reads the source and the workload, if [`PolicySet::needs_source`] and [`PolicySet::needs_workload`] say so, refuses
 //! what [`PolicySet::refusal_for_everybody`] refuses, and verifies the token.
 
+mod authentication;
 mod compile;
 mod conditions;
 mod decide;

@@ -64,6 +64,7 @@ reasons! {
     RulePublic = "rule.public", Allow, 0, "", "a public rule (`identity: none`) allows it, whoever asks";
     DefaultAllowed = "policy.default_allow", Allow, 0, "", "a policy that governs it has `default: allow`, the token is valid, every requirement is met and nothing else decides";
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
+    RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
 
     // What has no single meaning.
@@ -84,16 +85,17 @@ reasons! {
     IdentityMissing = "identity.missing", Deny, 401, "unauthenticated", "there is no token, and nothing public lets the request in";
     IdentityScheme = "identity.scheme", Deny, 401, "unauthenticated", "the Authorization scheme is not Bearer, and nothing public lets the request in";
     WorkloadMissing = "identity.workload_missing", Deny, 401, "unauthenticated", "the rule for this route is for workloads (`identity: workload`), and the peer's certificate names none: it needs exactly one URI, a SPIFFE id";
-    WorkloadNotAccepted = "identity.workload_not_accepted", Deny, 401, "unauthenticated", "the workload is of a trust domain that no Region lists (`trustDomains`), or of another Region's and the local Region does not accept it (`accepts.workloads`)";
+    WorkloadNotAccepted = "identity.workload_not_accepted", Deny, 401, "unauthenticated", "the workload is of a trust domain that no Region lists (`trustDomains`), or of another Region's and the local Region does not accept it (`accepts.workloads`); or it is one of `trust.edges`, which asks for others";
     TokenMalformed = "identity.malformed", Deny, 401, "unauthenticated", "the token is not a compact JWS of canonical base64url and JSON without repeated members (RFC 7515)";
     TokenTooLarge = "identity.too_large", Deny, 401, "unauthenticated", "the token is larger than 16 KiB";
-    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068)";
+    TokenType = "identity.type", Deny, 401, "unauthenticated", "the token's `typ` is not an access token's: absent, `JWT` or `at+jwt` (RFC 9068), or `JOSE` for a JWT-SVID";
     TokenCritical = "identity.critical", Deny, 401, "unauthenticated", "the token's header has `crit` or `b64`: no extension is understood here";
-    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing or has the wrong form: `exp`, `sub`, `aud`, `permissions`, `roles`, …";
+    TokenClaims = "identity.claims", Deny, 401, "unauthenticated", "a claim is missing, has the wrong form (`exp`, `sub`, `aud`, `permissions`, `roles`, …), or is not what `claims.require` of the Region demands";
     IssuerUnknown = "identity.issuer_unknown", Deny, 401, "unauthenticated", "no Region has this `iss`";
-    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says";
+    RegionMismatch = "region.mismatch", Deny, 401, "unauthenticated", "not exactly one Region with this `iss` has the name that the token's region claim says, or a JWT-SVID's `iss` or region claim is not of the Region that lists its trust domain";
     RegionNotAccepted = "region.not_accepted", Deny, 401, "unauthenticated", "the token's home region is neither the local one nor in the local Region's `accepts`";
     KeyUnknown = "identity.key_unknown", Deny, 401, "unauthenticated", "the home region has no key with this `kid`, or none or several that fit a token without one";
+    KeysUnavailable = "identity.keys_unavailable", Deny, 503, "unavailable", "the home region's keys are not there: they were never fetched, or are older than `staleFor`; look at the counter `fetch.failed`, the log, and the cluster that `keys` names";
     TokenAlgorithm = "identity.algorithm", Deny, 401, "unauthenticated", "the token's `alg` is not allowed for this Region or does not fit the key";
     TokenExpired = "identity.expired", Deny, 401, "unauthenticated", "the token's `exp` has passed";
     TokenNotYetValid = "identity.not_yet_valid", Deny, 401, "unauthenticated", "the token's `nbf` or `iat` is in the future: look at the issuer's clock";
@@ -103,10 +105,20 @@ reasons! {
     TokenBound = "identity.bound", Deny, 401, "unauthenticated", "the token is bound to a sender (`cnf`) in a way that is not understood here: `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) are";
     CertificateMissing = "identity.certificate_missing", Deny, 401, "unauthenticated", "the token is bound to a certificate, and the sender showed none that counts: look at `trust.peerVerification`, at the listener's TLS, and at `trust.edges` where a proxy stands in between";
     CertificateOther = "identity.certificate_other", Deny, 401, "unauthenticated", "the token is bound to another certificate than the sender's: the token was stolen, or the client has a new certificate and needs a new token";
+    ProofScheme = "identity.proof_scheme", Deny, 401, "unauthenticated", "a token that is bound to a key comes with the scheme `DPoP`, and no other token does (RFC 9449)";
+    ProofMissing = "identity.proof_missing", Deny, 401, "unauthenticated", "the token is bound to a key, and the request has no `DPoP` header";
+    ProofInvalid = "identity.proof_invalid", Deny, 401, "unauthenticated", "the DPoP proof is not one, or is for another request, token or key: look at `typ`, `alg`, `jwk`, `htm`, `htu`, `ath` and `jti`, at what the proxies in front make of host and path, and that there is exactly one";
+    ProofNonce = "identity.proof_nonce", Deny, 401, "unauthenticated", "the DPoP proof is too old, from the future, or from before this worker began, or a nonce is demanded: the answer has one, with which the client makes a new proof";
+    ProofReplayed = "identity.proof_replayed", Deny, 401, "unauthenticated", "the DPoP proof was used before: a client makes a new one for each request, retries included";
+    ProofBudget = "identity.proof_budget", Deny, 429, "too_many_requests", "too many DPoP proofs of this subject, or of all, have to be remembered in this worker";
     TokenSignature = "identity.signature", Deny, 401, "unauthenticated", "the signature does not verify under the home region's key";
     TokenRevoked = "identity.revoked", Deny, 401, "unauthenticated", "the token is revoked before its time: by its `jti`, its subject, its session or the key that signed it; the caller needs a new one";
     ClaimTooLarge = "identity.claim_too_large", Deny, 403, "forbidden", "a claim that the policy forwards takes more than 8 KiB as a header, or all of them more than 32 KiB: forward less of the token";
+    TokenStatus = "identity.status", Deny, 401, "unauthenticated", "the token's `status` leads nowhere: it has not the form of a `status_list` alone, its `uri` is not below the home Region's `revocation.statusLists.uriPrefix` in canonical form, or its `idx` is beyond the list";
     VerificationBudget = "identity.verification_budget", Deny, 429, "too_many_requests", "too many tokens with bad signatures came from this peer, or to this worker";
+
+    MultiFactorMissing = "identity.mfa_missing", Deny, 401, "insufficient_user_authentication", "a requirement (`method: multi-factor`) is not met: neither the token's `amr` nor its `acr` is one that the policy takes for several factors; the client has to log in with another one (RFC 9470)";
+    StepUpRequired = "identity.step_up", Deny, 401, "insufficient_user_authentication", "a `stepUp` rule matches, and the token's `acr` is none of its own or its `auth_time` is too long ago: the client has to log in again as the challenge says (RFC 9470)";
 
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
@@ -119,6 +131,7 @@ reasons! {
     WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
+    CertificateRequired = "identity.certificate_required", Deny, 403, "forbidden", "a requirement (`method: certificate`) is not met: the token is not bound to a certificate (`cnf` with `x5t#S256`), and no service asks by its own";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";
     SourceUnknown = "context.source_unknown", Deny, 403, "forbidden", "a requirement restricts the source region, and the source is unknown";
     OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";
@@ -129,6 +142,7 @@ reasons! {
     CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";
     CenterUnavailable = "center.unavailable", Deny, 503, "unavailable", "the regional center is away (no connection, deadline passed, 502, 503, 504), and the rule says deny";
     CenterError = "center.error", Deny, 503, "unavailable", "the regional center's answer is no answer to the question, or the host refused the call: look at the center and its cluster";
+    RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";
 
     // What is wrong here.
     RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";

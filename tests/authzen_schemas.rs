@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 
 use driven::{Driven, bearer, block};
 use jsonschema::Validator;
-use regionguard::center::{Answer, Response};
+use regionguard::Response;
+use regionguard::center::Answer;
 use regionguard::engine::{Effect, Effects, Outcome};
+use regionguard::request::{Headers, encode};
 use serde_json::{Value as Json, json};
 
 /// The folder of the schemas, where it is.
@@ -129,10 +131,10 @@ fn an_answer_is_what_the_published_form_says() {
         json!("decision"),
     ] {
         let body = answer.to_string();
+        let headers = encode(&[(b"content-type", b"application/json")]);
         let response = Response {
             status: 200,
-            content_type: Some(b"application/json"),
-            request_id: None,
+            headers: Headers::parse(&headers).expect("headers"),
             body: Some(body.as_bytes()),
         };
         let read = Answer::read(response, None);

@@ -40,6 +40,8 @@ fn decide(path: &str) -> Outcome {
         workload: None,
         service: None,
         token_refused: false,
+        claims: None,
+        certificate: false,
         local: generation.local.expect("a local region"),
         at: WallTime(1_800_000_000_000_000_000),
         regions: &generation.regions,

@@ -101,8 +101,10 @@ fn every_field_of_the_documents_is_described() {
         "keys",
         "claims",
         "policy",
+        "authentication",
         "rule",
         "forward",
+        "revocation",
         "revocations",
     ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
@@ -180,11 +182,12 @@ fn pages() -> Vec<PathBuf> {
     ]
     .map(PathBuf::from)
     .into();
-    for entry in fs::read_dir(root().join("docs")).expect("docs/") {
-        let name = entry.expect("an entry").file_name();
-        let path = Path::new("docs").join(name);
-        if path.extension().is_some_and(|extension| extension == "md") {
-            pages.push(path);
+    for folder in ["docs", "docs/idp"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder of pages") {
+            let path = Path::new(folder).join(entry.expect("an entry").file_name());
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
         }
     }
     pages.sort();
@@ -268,7 +271,7 @@ fn metrics() -> String {
         );
     }
     for bootstrap in ["envoy-config/sidecar.yaml", "envoy-config/gateway.yaml"] {
-        let tag = r"^wasmcustom\.regionguard\.(?:callout|token_cache|decision_cache|bundle)(\.([a-z]+))$";
+        let tag = r"^wasmcustom\.regionguard\.[a-z_]+(\.([a-z]+))$";
         assert!(
             read(Path::new(bootstrap)).contains(tag),
             "{bootstrap} makes other labels now"

@@ -11,9 +11,10 @@ mod driven;
 
 use counting::allocated;
 use driven::{Driven, bearer, block};
-use regionguard::center::Response;
+use regionguard::Response;
 use regionguard::engine::{Effect, Effects, Outcome};
 use regionguard::reason::Reason;
+use regionguard::request::{Headers, encode};
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::{Value as Json, json};
 
@@ -111,10 +112,10 @@ fn a_request_that_a_kept_answer_decides_allocates_what_its_question_needs() {
         Effect::Call(call) => Some(call.id),
         _ => None,
     });
+    let headers = encode(&[(b"content-type", b"application/json")]);
     let response = Response {
         status: 200,
-        content_type: Some(b"application/json"),
-        request_id: None,
+        headers: Headers::parse(&headers).expect("headers"),
         body: Some(b"{\"decision\":true}"),
     };
     let clock = || Monotonic(0);

@@ -59,6 +59,8 @@ fn a_decided_request_allocates_nothing() {
         workload: None,
         service: None,
         token_refused: false,
+        claims: None,
+        certificate: false,
         source: Source::default(),
         local: RegionId(0),
         at: WallTime(0),

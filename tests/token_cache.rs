@@ -11,7 +11,7 @@ use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::Region;
 use regionguard::identity::{
-    Algorithm, Authenticator, ClaimMapping, FailureBudget, KeyRing, PublicKey, SignatureVerifier, TrustView,
+    Algorithm, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, SignatureVerifier, TrustView,
 };
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::json;
@@ -38,7 +38,8 @@ fn region() -> Region {
         name: "us-east-1".to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: vec!["api.us-east-1.com".to_owned()],
-        keys: KeyRing::from_json(&[jwk], None).ring,
+        keys: KeyRing::from_json(&[jwk], None).ring.into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: Vec::new(),
         accepts: Vec::new(),
@@ -66,6 +67,7 @@ fn token() -> String {
 #[test]
 fn a_hit_allocates_nothing() {
     let (regions, token) = ([region()], token());
+    let keys = KeyTable::inline(&regions);
     let verifier: Rc<dyn SignatureVerifier> = Rc::new(Yes);
     let (mut authenticator, mut budget) = (Authenticator::new(7), FailureBudget::new(7));
     let mut ask = |seconds: u64| {
@@ -74,6 +76,7 @@ fn a_hit_allocates_nothing() {
         let view = TrustView {
             regions: &regions,
             local: RegionId(0),
+            keys: &keys,
             trust_digest: &[1; 32],
             generation_digest: &[1; 32],
         };

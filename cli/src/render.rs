@@ -5,6 +5,7 @@ mod chart;
 mod envoy;
 mod envoy_gateway;
 mod istio;
+mod login;
 mod node;
 mod options;
 mod out;
@@ -43,6 +44,8 @@ pub(crate) struct Args {
 enum Target {
     /// Plain Envoy: a bootstrap for a sidecar and one for a gateway
     Envoy,
+    /// Plain Envoy: a gateway at which browsers log in by Envoy's own `oauth2` filter
+    EnvoyOauth2,
     /// Plain Envoy: the file that configures the filter
     Ecds,
     /// A ConfigMap that holds the file which configures the filter
@@ -119,6 +122,7 @@ fn rendered(args: &Args) -> Result<Vec<File>, Failure> {
     let selected = || settings()?.selected();
     Ok(match args.target {
         Target::Envoy => envoy::bootstraps(&settings()?, &bundle()?)?,
+        Target::EnvoyOauth2 => envoy::oauth2(&settings()?, &bundle()?)?,
         Target::Ecds => vec![envoy::ecds(&settings()?, &bundle()?)],
         Target::Configmap => vec![istio::configmap(&placed()?, &bundle()?)?],
         Target::Wasmplugin => vec![istio::wasmplugin(&placed()?, &bundle()?)?],

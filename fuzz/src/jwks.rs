@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use regionguard::identity::{Algorithm, BuiltKeys, KeyRing, KeyType, MAX_KEYS};
+use regionguard::identity::{Algorithm, BuiltKeys, KeyRing, KeyType, MAX_KEYS, read_jwks};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::oracle::object;
+use crate::oracle::{members_are_unique, object};
 
 /// The longest word on a key.
 const MESSAGE_MAX: usize = 1024;
@@ -18,10 +18,28 @@ const MESSAGE_MAX: usize = 1024;
 /// Each key of the ring is one that was given, of the type that its algorithms need; of each that was given either the ring or a message tells; no message holds a
 /// key; and the order of the set changes nothing.
 pub fn jwks(data: &[u8]) {
+    let fetched = read_jwks(data, None);
     let Some(Value::Array(set)) = object(data).and_then(|mut set| set.remove("keys")) else {
+        assert!(fetched.is_err(), "a set of what is none");
         return;
     };
     let built = KeyRing::from_json(&set, None);
+    // The only difference between the two ways in: of a member that stands twice, one takes the last, and the other refuses the key.
+    let unique = members_are_unique(data);
+    match &fetched {
+        Ok(fetched) => {
+            assert!((1..=MAX_KEYS).contains(&fetched.ring.len()) && set.len() <= MAX_KEYS);
+            assert!(
+                !unique || fetched.ring.digest() == built.ring.digest(),
+                "two answers to one set"
+            );
+            silent(&set, fetched);
+        }
+        Err(word) => {
+            assert!(word.len() <= MESSAGE_MAX, "a word of {} bytes", word.len());
+            assert!(!unique || set.len() > MAX_KEYS || built.ring.is_empty(), "{word}");
+        }
+    }
     accounted(&set, &built);
     given(&set, &built.ring);
     silent(&set, &built);

@@ -8,7 +8,11 @@
 mod driven;
 mod jwks;
 mod oracle;
+mod revocations;
+mod status_list;
 mod token;
 
 pub use jwks::jwks;
+pub use revocations::revocations;
+pub use status_list::status_list;
 pub use token::token;

@@ -1,19 +1,29 @@
 //! Tokens: from the Authorization header to the decision.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use regionguard::bundle::Generation;
 use regionguard::decision::{Action, Decision};
 use regionguard::engine::{Effects, Outcome};
 use regionguard::reason::Verdict;
 use serde_json::{Value, json};
 
-use crate::driven::{Driven, START, block};
+use crate::driven::{Driven, START, block, compiled};
 use crate::oracle::{members_are_unique, object, parts, percent_decoded};
 
 /// The longest answer to a caller, headers included.
 const ANSWER_MAX: usize = 4096;
 /// The longest decision line: names of the bundle, and words of ours.
 const LINE_MAX: usize = 1024;
+
+thread_local! {
+    static GENERATION: Rc<Generation> = compiled(&json!({
+        "forward": {"token": "strip", "claims": {"x-user": "sub", "x-groups": "roles"}},
+        "rules": [{"name": "all", "paths": ["/**"], "effect": "allow"}],
+    }));
+}
 
 /// A token. `data` is one as it is, or, where there is a line feed in it, its header and its claims, which are spelled and signed here: what fuzzers change best is not base64.
 ///
@@ -22,10 +32,7 @@ const LINE_MAX: usize = 1024;
 pub fn token(data: &[u8]) {
     let token = spelled(data);
     let value = [b"Bearer ", &token[..]].concat();
-    let mut driven = Driven::with_policy(&json!({
-        "forward": {"token": "strip", "claims": {"x-user": "sub", "x-groups": "roles"}},
-        "rules": [{"name": "all", "paths": ["/**"], "effect": "allow"}],
-    }));
+    let mut driven = GENERATION.with(Driven::over);
     let (first, again) = (ask(&mut driven, &value), ask(&mut driven, &value));
     assert_eq!(
         (first.reason, &first.line),

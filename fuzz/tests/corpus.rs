@@ -13,6 +13,16 @@ fn jwks() {
     replay("jwks", regionguard_fuzz::jwks);
 }
 
+#[test]
+fn status_list() {
+    replay("status_list", regionguard_fuzz::status_list);
+}
+
+#[test]
+fn revocations() {
+    replay("revocations", regionguard_fuzz::revocations);
+}
+
 fn replay(name: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("`{}`: {error}", folder.display()));

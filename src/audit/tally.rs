@@ -30,12 +30,19 @@ macro_rules! counters {
 counters! {
     TokenCacheHit = "token_cache.hit", "tokens that were verified before";
     TokenCacheMiss = "token_cache.miss", "tokens that were not: seen for the first time, or evicted";
+    RevocationUnchecked = "revocation.unchecked", "valid tokens that counted although nobody could tell whether they are revoked (`revocation.onUnavailable: allow`)";
     DecisionCacheHit = "decision_cache.hit", "deferred requests that a kept answer of the center decided";
     DecisionCacheMiss = "decision_cache.miss", "deferred requests for which the center was asked";
     CalloutAnswered = "callout.answered", "calls that the center answered";
     CalloutAway = "callout.away", "calls on which the center was away";
     CalloutWrong = "callout.wrong", "calls whose answer was no answer to the question";
     CalloutRefused = "callout.refused", "calls that the host refused: an unknown cluster, mostly";
+    FetchChanged = "fetch.changed", "fetched documents (keys) that say something new, and are in force";
+    FetchSame = "fetch.same", "fetched documents that say what was known: the same content, or 304";
+    FetchFailed = "fetch.failed", "fetches that failed: no answer, another status, an answer that is too large or cannot be used; the last good one serves";
+    FetchEarly = "fetch.early", "fetches before their time, because a token named a key that was not there";
+    FetchExpired = "fetch.expired", "fetched documents that became older than `staleFor`, and are not used any more";
+    KeysShared = "keys.shared", "keys that two Regions were found to have in common, and that verify for neither";
     BundleApplied = "bundle.applied", "bundles put in force";
     BundleOlder = "bundle.older", "bundles that were older than the one in force, which goes on serving";
     BundleRefused = "bundle.refused", "bundles that do not compile; the last good one goes on serving";

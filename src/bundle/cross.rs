@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule};
+use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, Trust};
 use super::forward;
 use super::limits;
 use super::path::Path;
@@ -13,11 +13,13 @@ use super::root::{Documents, Placed};
 use crate::context::Networks;
 use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
+use crate::request::Authority;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
     check_size(&documents.policies, sink);
     check_keys(&documents.regions, sink);
+    check_addresses(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
     check_trust_domains(&documents.regions, sink);
     check_workloads(documents, sink);
@@ -111,7 +113,10 @@ fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
     let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
     for region in regions {
         let name = region.document.name.as_str();
-        for thumbprint in region.document.keys.thumbprints() {
+        let KeySource::Inline(ring) = &region.document.keys.source else {
+            continue;
+        };
+        for thumbprint in ring.thumbprints() {
             let owner = *owners.entry(*thumbprint).or_insert(name);
             if owner != name {
                 let message = format!(
@@ -120,6 +125,29 @@ fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
                 region_error(region, ".spec.keys.jwks", message, sink);
                 break;
             }
+        }
+    }
+}
+
+/// No two Regions fetch their keys at one address, whichever clusters lead there: they would have all keys in common.
+fn check_addresses(regions: &[Placed<Region>], sink: &mut Sink) {
+    let mut owners: BTreeMap<(String, &str), &str> = BTreeMap::new();
+    for region in regions {
+        let (address, field) = match &region.document.keys.source {
+            KeySource::Inline(_) => continue,
+            KeySource::Remote(remote) => (&remote.address, "remote"),
+            KeySource::Discovery(discovery) => (&discovery.document.address, "discovery"),
+        };
+        let authority = Authority::parse(address.authority.as_bytes(), None)
+            .map_or_else(|_| address.authority.clone(), |authority| authority.to_string());
+        let name = region.document.name.as_str();
+        let owner = *owners.entry((authority, &address.path)).or_insert(name);
+        if owner != name {
+            let message = format!(
+                "Regions `{owner}` and `{name}` fetch their keys at one address, `{}{}`: whoever signs for one could sign for the other, so give each its own",
+                address.authority, address.path
+            );
+            region_error(region, &format!(".spec.keys.{field}"), message, sink);
         }
     }
 }
@@ -259,7 +287,7 @@ fn check_forwarded(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mu
 }
 
 /// Warns of what loads, and surely is not what was meant. `documents` are all that the bundle has.
-pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
+pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &mut Sink) {
     let Documents {
         region,
         regions,
@@ -274,7 +302,6 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
             "there is no Region: no token can be verified, and every request is denied",
         );
     }
-    let can_allow = |rule: &Rule| matches!(rule.effect, Effect::Allow | Effect::Defer(_));
     if !policies.iter().any(|policy| policy.document.default_allow) && !rules(policies).any(can_allow) {
         let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
         sink.warn(&list, message);
@@ -286,6 +313,11 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
             "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
         sink.warn(&list, message);
     }
+    if !trust.peer_verification && requires(policies, |one| *one == Requirement::Certificate) {
+        let message = "`method: certificate` is never met: no peer has an identity here, unless the listener validates client certificates and `trust: {peerVerification: required}` says so";
+        sink.warn(&list, message);
+    }
+    warn_of_services_that_log_in(policies, sink);
     let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
     let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
     for region in regions {
@@ -304,6 +336,30 @@ pub(super) fn warn_of_the_useless(documents: &Documents, sink: &mut Sink) {
         }
     }
     sink.enter(None);
+}
+
+/// A service has no login, so a policy that demands one keeps out what its own rules are for.
+fn warn_of_services_that_log_in(policies: &[Placed<Policy>], sink: &mut Sink) {
+    let demands = |one: &Requirement| matches!(one, Requirement::MultiFactor(_));
+    for policy in policies {
+        let mut rules = policy.document.rules.iter().zip(0_usize..);
+        let service = rules.find(|(rule, _)| rule.identity == IdentityNeed::Workload && can_allow(rule));
+        if let Some((_, index)) = service.filter(|_| policy.document.requirements.iter().any(demands)) {
+            sink.enter(Some(format!("ZeroTrustPolicy {}", policy.document.name)));
+            let list = Path::Member(&Path::Root, "documents");
+            let document = Path::Item(&list, policy.index);
+            let spec = Path::Member(&document, "spec");
+            let rules = Path::Member(&spec, "rules");
+            let rule = Path::Item(&rules, index);
+            let message = "lets no workload in without a token: this policy demands `multi-factor`, and a service has no login; give it a policy of its own hosts";
+            sink.warn(&Path::Member(&rule, "identity"), message);
+            sink.enter(None);
+        }
+    }
+}
+
+fn can_allow(rule: &Rule) -> bool {
+    matches!(rule.effect, Effect::Allow | Effect::Defer(_))
 }
 
 fn requires(policies: &[Placed<Policy>], is_meant: impl Fn(&Requirement) -> bool) -> bool {

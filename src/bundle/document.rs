@@ -3,12 +3,14 @@
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::bundle::Url;
 use crate::context::Calendar;
-use crate::identity::{ClaimMapping, KeyRing, SpiffePattern, TokenSources, Window};
-use crate::request::{HostPattern, PathOptions, PathTemplate};
+use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
+use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
+    pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.
     pub regions: Vec<Region>,
     /// The policies, sorted by name.
@@ -81,8 +85,10 @@ pub struct Region {
     pub audiences: Vec<String>,
     /// The SPIFFE trust domains whose workloads are at home here; no other Region has them.
     pub trust_domains: Vec<String>,
-    /// The keys, each bound to the algorithms that it may verify.
-    pub keys: KeyRing,
+    /// What verifies its tokens.
+    pub keys: Keys,
+    /// What its issuer publishes of tokens that are not to be used any more.
+    pub revocation: Option<RegionRevocation>,
     /// Where the token holds region, permissions and roles.
     pub claims: ClaimMapping,
     /// Whose tokens count here, beside its own.
@@ -95,6 +101,86 @@ pub struct Region {
     pub calendar: Option<Calendar>,
     /// The longest time from `iat` to `exp`; a token without `iat` is refused then.
     pub max_token_lifetime: Option<Duration>,
+}
+
+/// `keys`: what verifies a Region's tokens.
+#[derive(Debug)]
+pub struct Keys {
+    /// The allow list; `None`: what fits each key.
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// Where the keys are.
+    pub source: KeySource,
+}
+
+/// Where a Region's keys are.
+#[derive(Debug)]
+pub enum KeySource {
+    /// `jwks`: in the bundle, each bound to the algorithms that it may verify.
+    Inline(Arc<KeyRing>),
+    /// `remote`: at a JWKS endpoint.
+    Remote(Remote),
+    /// `discovery`: where the issuer's own configuration says.
+    Discovery(Discovery),
+}
+
+impl core::convert::From<KeyRing> for Keys {
+    fn from(ring: KeyRing) -> Self {
+        Self {
+            algorithms: None,
+            source: KeySource::Inline(Arc::new(ring)),
+        }
+    }
+}
+
+/// How an issuer's configuration (OpenID Connect Discovery 1.0, RFC 8414) leads to its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// The configuration itself.
+    pub document: Remote,
+    /// Where its `jwks_uri` may lead beside the configuration's own authority.
+    pub jwks: Option<Host>,
+}
+
+/// A host that is asked: which of its documents is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+}
+
+/// Something that is fetched on a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where.
+    pub address: Address,
+    /// When.
+    pub schedule: Schedule,
+}
+
+/// Where something is asked over the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+    /// `:path` of the call.
+    pub path: String,
+}
+
+/// When something is fetched, and how long it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The time from a good answer to the next call, at most.
+    pub refresh: Duration,
+    /// How long the last good answer serves while no other comes.
+    pub stale_for: Duration,
+    /// The deadline of one call.
+    pub timeout: Duration,
+    /// How long a request waits for what was not fetched yet.
+    pub wait_for: Duration,
 }
 
 /// An entry of `accepts`.
@@ -206,13 +292,26 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// One entry of the short form's `context`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One entry of the short form's `identity.authentication` or `context`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
+    /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
+    Certificate,
+    /// `authentication[].method: multi-factor`.
+    MultiFactor(MultiFactor),
     /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
     SourceRegions(Vec<String>),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+}
+
+/// What says that several factors were used: one of these values of `amr`, or one of these of `acr`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MultiFactor {
+    /// Values of `amr` (RFC 8176 §2).
+    pub amr: Vec<String>,
+    /// Values of `acr`.
+    pub acr: Vec<String>,
 }
 
 /// One rule.
@@ -280,8 +379,19 @@ pub enum Effect {
     Allow,
     /// Refuses it.
     Deny(Refusal),
+    /// Challenges who has not authenticated so.
+    StepUp(StepUp),
     /// Asks the local region's center.
     Defer(Defer),
+}
+
+/// `stepUp`: what a token must say of its subject's authentication.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct StepUp {
+    /// `acr` is one of these; empty: not restricted.
+    pub acr: Vec<String>,
+    /// `auth_time` is no longer ago.
+    pub max_age: Option<Duration>,
 }
 
 /// `response` of a deny.
@@ -304,6 +414,39 @@ pub struct Defer {
     pub claims: Vec<String>,
     /// `reasonUser: pass`: the caller is told the center's `reason_user`.
     pub pass_reason: bool,
+}
+
+/// `revocation` of a Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionRevocation {
+    /// A list of what is revoked.
+    pub list: Option<Remote>,
+    /// Status lists, which tokens name.
+    pub status_lists: Option<StatusLists>,
+    /// `onUnavailable: allow`; else deny.
+    pub allow_when_unavailable: bool,
+}
+
+/// Where the status lists of a Region are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusLists {
+    /// Who is asked for them.
+    pub host: Host,
+    /// What their URIs begin with: an http(s) URL that ends with a `/` of its path.
+    pub uri_prefix: String,
+    /// When they are fetched.
+    pub schedule: Schedule,
+}
+
+impl StatusLists {
+    /// The path at which the list `uri` is; `None` where it is none of these, or its path is not in canonical form.
+    #[must_use]
+    pub fn path<'u>(&self, uri: &'u str) -> Option<&'u str> {
+        uri.strip_prefix(self.uri_prefix.as_str())?;
+        let path = Url::parse(uri)?.path;
+        let canonical = canonicalise(path.as_bytes(), &PathOptions::default()).ok()?;
+        (!canonical.changed()).then_some(path)
+    }
 }
 
 /// A Revocations document.

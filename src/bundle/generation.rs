@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, Grants, Pushed, RegionClaim, TokenSources};
+use crate::identity::{ClaimPath, DpopOptions, Grants, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -31,7 +31,9 @@ pub struct Generation {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
-    /// SHA-256 of all that decides whether a token verifies: of every Region its name, issuer, claim mapping, and keys with their algorithms.
+    /// What is demanded of DPoP proofs, where the bundle says it.
+    pub dpop: Option<DpopOptions>,
+    /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
     pub trust_digest: [u8; 32],
     /// Which Region a source address is in.
     pub networks: Networks<RegionId>,
@@ -60,6 +62,7 @@ impl Generation {
             version,
             trust,
             tokens,
+            dpop,
             regions,
             policies,
             revocations,
@@ -78,6 +81,7 @@ impl Generation {
             local,
             trust,
             tokens,
+            dpop,
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),
@@ -128,7 +132,7 @@ fn strip(policies: &[Policy]) -> StripSet {
     StripSet::new(own.into_iter().chain(forwarded.map(|(header, _)| header.as_str())))
 }
 
-/// The digest of a tree that holds of each Region what decides whether its tokens verify. What is left out (audiences, `accepts`, lifetimes) is checked on every request.
+/// The digest of a tree that holds of each Region what decides, beside its keys, whether its tokens verify. Keys change while a generation serves. What is left out (audiences, `accepts`, lifetimes) is checked on every request.
 fn trust_digest(regions: &[Region]) -> [u8; 32] {
     let text = |text: &str| Value::String(text.to_owned());
     let path = |path: &ClaimPath| Value::String(path.as_str().to_owned());
@@ -143,7 +147,16 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             path(&region.claims.permissions),
             path(&region.claims.roles),
             region.claims.grants.as_ref().map_or(Value::Null, path),
-            text(&hexadecimal(&region.keys.digest())),
+            Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
+            region.claims.audience.as_ref().map_or(Value::Null, path),
+            Value::List(
+                region
+                    .claims
+                    .require
+                    .iter()
+                    .map(|(claim, value)| Value::List(vec![path(claim), text(value)]))
+                    .collect(),
+            ),
         ])
     });
     digest(&Value::List(each.collect()))

@@ -45,10 +45,12 @@ pub const WORDS: usize = 256;
 pub const EDGES: usize = 16;
 /// `hops` of one edge.
 pub const HOPS: u64 = 16;
-/// `context` restrictions of one kind in one policy.
+/// `context` restrictions of one kind in one policy, and its `identity.authentication`.
 pub const RESTRICTIONS: usize = 16;
 /// `forward.claims` of one policy.
 pub const FORWARD_CLAIMS: usize = 32;
+/// One list of `acr` or `amr` values.
+pub const AUTHENTICATION_VALUES: usize = 16;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
 
@@ -66,6 +68,8 @@ pub const KEY_NODES: usize = 128;
 pub const KEY_TEXT: usize = 16 << 10;
 /// `keys.algorithms` of one Region.
 pub const ALGORITHMS: usize = 16;
+/// `claims.require` of one Region.
+pub const REQUIRED_CLAIMS: usize = 16;
 /// `audiences` of one Region.
 pub const AUDIENCES: usize = 32;
 /// `trustDomains` of one Region.

@@ -1,17 +1,16 @@
 //! The ZeroTrustPolicy document.
 
 use super::diagnostic::{Code, Problem, Read, Sink};
-use super::document::{Policy, Requirement};
+use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, one_of};
 use super::root::Known;
-use super::{forward, rule, trust};
+use super::{authentication, forward, rule, trust};
 use crate::request::HostPattern;
 
 const SPEC: Shape = Shape {
-    fields: &["context", "selector", "mode", "default", "forward", "rules"],
+    fields: &["identity", "context", "selector", "mode", "default", "forward", "rules"],
     later: &[
-        "identity",
         "device",
         "osVersions",
         "preflight",
@@ -51,17 +50,40 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     });
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
+    let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
     mode?;
+    let identity = identity?.unwrap_or_default();
+    let rules = rules?.unwrap_or_default();
+    if identity.forbids_words {
+        forbid_words(spec, &rules, sink)?;
+    }
+    let mut all = identity.requirements;
+    all.append(&mut requirements?.unwrap_or_default());
     Ok(Policy {
         name: name.to_owned(),
         hosts: hosts?,
         default_allow: default?.unwrap_or_default(),
         forward: forward?,
-        requirements: requirements?.unwrap_or_default(),
-        rules: rules?.unwrap_or_default(),
+        requirements: all,
+        rules,
     })
+}
+
+/// `rbac: false`: no rule of the policy looks at roles or permissions.
+fn forbid_words(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
+    let mut wrong = None;
+    for (index, rule) in rules.iter().enumerate() {
+        for (field, words) in [("permissions", &rule.permissions), ("roles", &rule.roles)] {
+            if *words != Words::default() {
+                let path = format!("{}.rules[{index}].{field}", spec.path);
+                let message = format!("the policy says `rbac: false`, so no rule of it has `{field}`: leave one out");
+                wrong = Some(sink.error_at(&path, message));
+            }
+        }
+    }
+    wrong.map_or(Ok(()), Err)
 }
 
 fn selector(at: &At<'_>, sink: &mut Sink) -> Read<Vec<HostPattern>> {
@@ -105,7 +127,7 @@ fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<
     })
 }
 
-fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<super::document::Rule>> {
+fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Rule>> {
     let rules = at.list(limits::RULES, sink, |at, sink| rule::read(at, known, sink))?;
     let mut names: Vec<(&str, usize)> = rules
         .iter()

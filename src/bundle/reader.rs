@@ -283,6 +283,11 @@ impl<'v> Fields<'v> {
         }
     }
 
+    /// Something is wrong with the object as a whole.
+    pub(super) fn wrong(&self, message: &str, sink: &mut Sink) -> Reported {
+        sink.error(self.path, message)
+    }
+
     /// A field that may be absent.
     pub(super) fn optional<T>(
         &self,

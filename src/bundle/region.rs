@@ -3,16 +3,15 @@
 use core::time::Duration;
 
 use super::diagnostic::{Problem, Read, Sink};
-use super::document::{Acceptance, Center, Region, Wildcard};
+use super::document::{Acceptance, Address, Center, KeySource, Region, Wildcard};
 use super::limits;
 use super::path::Path;
 use super::policy::region_name;
 use super::reader::{At, Shape};
 use super::root::Known;
-use super::{claims, keys, rule};
+use super::{claims, keys, remote, revocation, rule};
 use crate::context::{BusinessHours, Calendar, Zone};
 use crate::identity::{SpiffePattern, trust_domain_name};
-use crate::request::Authority;
 
 const SPEC: Shape = Shape {
     fields: &[
@@ -20,6 +19,7 @@ const SPEC: Shape = Shape {
         "audiences",
         "trustDomains",
         "keys",
+        "revocation",
         "claims",
         "accepts",
         "center",
@@ -28,7 +28,7 @@ const SPEC: Shape = Shape {
         "businessHours",
         "maxTokenLifetime",
     ],
-    later: &["identity", "endpoint", "revocations"],
+    later: &["identity", "endpoint"],
 };
 
 const ACCEPTANCE: Shape = Shape {
@@ -65,7 +65,8 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let trust_domains = fields.optional("trustDomains", sink, |at, sink| {
         at.list(limits::TRUST_DOMAINS, sink, trust_domain)
     });
-    let keys = fields.required("keys", sink, |at, sink| keys::read(at, sink));
+    let keys = fields.required("keys", sink, |at, sink| keys::read(at, issuer.ok(), sink));
+    let revocation = fields.optional("revocation", sink, revocation::read);
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
     let center = fields.optional("center", sink, |at, sink| center(at, sink));
@@ -85,12 +86,22 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let max_token_lifetime = fields.optional("maxTokenLifetime", sink, |at, sink| {
         at.duration(LIFETIMES.0, LIFETIMES.1, sink)
     });
+    let (keys, trust_domains) = (keys?, trust_domains?.unwrap_or_default());
+    if let KeySource::Inline(ring) = &keys.source
+        && ring.is_for_svids()
+        && trust_domains.is_empty()
+    {
+        let message =
+            "every key is for JWT-SVIDs alone (`use: jwt-svid`), and no workload is at home here: list `trustDomains`";
+        sink.error(&Path::Member(&spec.path, "keys"), message);
+    }
     Ok(Region {
         name: name.to_owned(),
         issuer: issuer?.to_owned(),
         audiences: audiences?,
-        trust_domains: trust_domains?.unwrap_or_default(),
-        keys: keys?,
+        trust_domains,
+        keys,
+        revocation: revocation?,
         claims: claims?.unwrap_or_default(),
         accepts: accepts?.unwrap_or_default(),
         center: center?,
@@ -161,55 +172,23 @@ fn wildcard(at: &At<'_>, sink: &mut Sink) -> Read<Wildcard> {
 
 fn center(at: &At<'_>, sink: &mut Sink) -> Read<Center> {
     let fields = at.fields(&CENTER, sink)?;
-    let cluster = fields.required("cluster", sink, visible);
+    let address = remote::address(at, &fields, EVALUATION, sink);
     let protocol = fields.optional("protocol", sink, |at, sink| {
         at.word_or_later(&[("authzen", ())], &["opa", "ext_authz", "extAuthz"], sink)
     });
-    let path = fields.optional("path", sink, |at, sink| {
-        let path = visible(at, sink)?;
-        if !path.starts_with('/') || path.contains('#') {
-            return Err(sink.error(
-                &at.path,
-                Problem::new("must begin with `/` and have no `#`").found(at.value),
-            ));
-        }
-        Ok(path)
-    });
     let timeout = fields.optional("timeout", sink, |at, sink| at.duration(TIMEOUTS.0, TIMEOUTS.1, sink));
-    let authority = fields.optional("authority", sink, |at, sink| {
-        at.parsed(
-            |text| Authority::parse(text.as_bytes(), None).map(|_| text.to_owned()),
-            sink,
-        )
-    });
-    let cluster = cluster?;
-    let authority = match authority? {
-        Some(authority) => authority,
-        None if Authority::parse(cluster.as_bytes(), None).is_ok() => cluster.to_owned(),
-        None => {
-            let message = "the cluster's name cannot stand as a host: give `authority`";
-            return Err(sink.error(&at.path, message));
-        }
-    };
+    let Address {
+        cluster,
+        authority,
+        path,
+    } = address?;
     protocol?;
     Ok(Center {
-        cluster: cluster.to_owned(),
+        cluster,
         authority,
-        path: path?.unwrap_or(EVALUATION).to_owned(),
+        path,
         timeout: timeout?.unwrap_or(TIMEOUT),
     })
-}
-
-/// A string of visible ASCII.
-fn visible<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
-    let text = at.text(sink)?;
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text);
-    }
-    Err(sink.error(
-        &at.path,
-        Problem::new("must be visible ASCII without spaces").found(at.value),
-    ))
 }
 
 fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {

@@ -108,7 +108,8 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
     let no_tokens = TokenSources::default();
-    let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref).unwrap_or(&no_tokens);
+    let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref);
+    let told_tokens = told_tokens.map_or(&no_tokens, |tokens| &tokens.sources);
     let networks = cross::check(&documents, told_tokens, sink);
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
@@ -116,13 +117,14 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     complete?;
     revocations::check(&documents, sink);
     grants::check(&documents, sink);
-    cross::warn_of_the_useless(&documents, sink);
+    cross::warn_of_the_useless(&documents, &trust, sink);
     let bundle = Bundle {
         region: documents.region,
         name,
         version,
         trust,
-        tokens,
+        tokens: tokens.sources,
+        dpop: tokens.dpop,
         regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
         policies: documents.policies.into_iter().map(|placed| placed.document).collect(),
         revocations: documents

@@ -11,7 +11,8 @@ use super::limits;
 use super::policy::region_name;
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
-use super::trust;
+use super::value::Value;
+use super::{authentication, trust};
 use crate::context::parse_network;
 use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
@@ -27,11 +28,12 @@ const RULE: Shape = Shape {
         "permissions",
         "roles",
         "effect",
+        "stepUp",
         "defer",
         "response",
         "mode",
     ],
-    later: &["when", "stepUp", "upgrades", "streams", "body"],
+    later: &["when", "upgrades", "streams", "body"],
 };
 
 const FROM: Shape = Shape {
@@ -73,6 +75,7 @@ const CACHE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 enum Verb {
     Allow,
     Deny,
+    StepUp,
     Defer,
 }
 
@@ -188,14 +191,26 @@ fn word(at: &At<'_>, sink: &mut Sink) -> Read<String> {
 
 /// `effect` with what belongs to it; what belongs to another effect is an error.
 fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
-    let words = [("allow", Verb::Allow), ("deny", Verb::Deny), ("defer", Verb::Defer)];
-    let verb = fields.required("effect", sink, |at, sink| {
-        at.word_or_later(&words, &["stepUp", "step_up"], sink)
+    let words = [
+        ("allow", Verb::Allow),
+        ("deny", Verb::Deny),
+        ("stepUp", Verb::StepUp),
+        ("defer", Verb::Defer),
+    ];
+    let verb = fields.required("effect", sink, |at, sink| match at.value {
+        Value::String(text) if text == "step_up" => Ok(Verb::StepUp),
+        _ => at.word(&words, sink),
     });
+    let step_up = fields.optional("stepUp", sink, authentication::step_up);
     let defer = fields.optional("defer", sink, |at, sink| defer(at, sink));
     let response = fields.optional("response", sink, |at, sink| response(at, sink));
     let verb = verb?;
-    for (field, owner, effect) in [("defer", Verb::Defer, "defer"), ("response", Verb::Deny, "deny")] {
+    let owned = [
+        ("stepUp", Verb::StepUp, "stepUp"),
+        ("defer", Verb::Defer, "defer"),
+        ("response", Verb::Deny, "deny"),
+    ];
+    for (field, owner, effect) in owned {
         if let Some(at) = fields.field(field).filter(|_| verb != owner) {
             sink.error(&at.path, format!("`{field}` goes with `effect: {effect}` only"));
         }
@@ -206,6 +221,13 @@ fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
             status: 403,
             hide: false,
         })),
+        Verb::StepUp => match step_up? {
+            Some(step_up) => Effect::StepUp(step_up),
+            None => {
+                let message = "a step-up says what it wants: give `stepUp` with `acr`, `maxAge` or both";
+                return Err(fields.wrong(message, sink));
+            }
+        },
         Verb::Defer => Effect::Defer(defer?.unwrap_or_default()),
     })
 }
@@ -284,6 +306,10 @@ fn identity(fields: &Fields<'_>, effect: Option<&Effect>, known: &Known<'_>, sin
         };
         if need == Some(IdentityNeed::Workload) {
             peers_are_verified(&at, known, sink)?;
+        }
+        if let (Some(IdentityNeed::None | IdentityNeed::Workload), Some(Effect::StepUp(_))) = (need, effect) {
+            let message = "a step-up is for those with a token, who can log in again: leave `identity` out";
+            return Err(sink.error(&at.path, message));
         }
         if let (Some(IdentityNeed::None), Some(Effect::Deny(_))) = (need, effect) {
             let message = "a deny that says nothing of identity holds for everybody: leave `identity` out";

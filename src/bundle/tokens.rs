@@ -1,4 +1,6 @@
-//! `tokens`: where requests present their tokens.
+//! `tokens`: where requests present their tokens, and what is demanded of proofs.
+
+use core::time::Duration;
 
 use super::diagnostic::{Problem, Read, Sink};
 use super::forward;
@@ -6,10 +8,10 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use crate::identity::{TokenSource, TokenSources, same_name};
+use crate::identity::{DpopOptions, TokenSource, TokenSources, same_name};
 
 const TOKENS: Shape = Shape {
-    fields: &["sources"],
+    fields: &["sources", "dpop"],
     later: &[],
 };
 
@@ -21,9 +23,41 @@ const SOURCE: Shape = Shape {
 /// Headers that mean something else to browsers, to proxies, or to this filter.
 const TAKEN: &[&str] = &["dpop", "origin", "referer", "sec-fetch-site", "user-agent"];
 
-pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<TokenSources> {
+const DPOP: Shape = Shape {
+    fields: &["nonce", "maxAge"],
+    later: &[],
+};
+
+/// What `tokens` says.
+#[derive(Default)]
+pub(super) struct Tokens {
+    pub(super) sources: TokenSources,
+    pub(super) dpop: Option<DpopOptions>,
+}
+
+pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Tokens> {
     let fields = at.fields(&TOKENS, sink)?;
-    fields.required("sources", sink, sources).map(TokenSources::new)
+    let sources = fields.optional("sources", sink, sources);
+    let dpop = fields.optional("dpop", sink, dpop);
+    Ok(Tokens {
+        sources: sources?.map(TokenSources::new).unwrap_or_default(),
+        dpop: dpop?,
+    })
+}
+
+fn dpop(at: &At<'_>, sink: &mut Sink) -> Read<DpopOptions> {
+    let fields = at.fields(&DPOP, sink)?;
+    let nonce = fields.optional("nonce", sink, |at, sink| {
+        at.word(&[("onRestart", false), ("required", true)], sink)
+    });
+    let max_age = fields.optional("maxAge", sink, |at, sink| {
+        at.duration(Duration::from_secs(5), Duration::from_secs(300), sink)
+    });
+    let usual = DpopOptions::default();
+    Ok(DpopOptions {
+        nonce_required: nonce?.unwrap_or(usual.nonce_required),
+        max_age: max_age?.unwrap_or(usual.max_age),
+    })
 }
 
 fn sources(at: &At<'_>, sink: &mut Sink) -> Read<Vec<TokenSource>> {

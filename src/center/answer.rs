@@ -8,23 +8,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::Response;
+
 /// The largest body that is read as an answer, in bytes.
 pub const RESPONSE_MAX: usize = 64 * 1024;
 /// The longest time for which a center may have its answer kept.
 const TTL_MAX: Duration = Duration::from_secs(3600);
-
-/// What the host brought back from a call.
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'a> {
-    /// `:status`; the host makes up 503 where there was no connection and 504 where the deadline passed.
-    pub status: u16,
-    /// `content-type`.
-    pub content_type: Option<&'a [u8]>,
-    /// `x-request-id`, which a center echoes (Authorization API 1.0 §10.1).
-    pub request_id: Option<&'a [u8]>,
-    /// The body; `None` where it was larger than [`RESPONSE_MAX`].
-    pub body: Option<&'a [u8]>,
-}
 
 /// A center's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +91,10 @@ impl Answer {
             _ => return Err(Failure::Wrong("the status is not 200")),
         }
         let body = response.body.ok_or(Failure::Wrong("the body is larger than 64 KiB"))?;
-        if !response.content_type.is_some_and(is_json) {
+        if !response.header("content-type").is_some_and(is_json) {
             return Err(Failure::Wrong("the content type is not application/json"));
         }
-        if let (Some(echoed), Some(asked)) = (response.request_id, request_id)
+        if let (Some(echoed), Some(asked)) = (response.header("x-request-id"), request_id)
             && echoed != asked.as_bytes()
         {
             return Err(Failure::Wrong("it answers another question: `x-request-id` differs"));
@@ -152,18 +141,24 @@ fn read_ttl(ttl: &Value) -> Result<Duration, Failure> {
 mod tests {
     use core::time::Duration;
 
-    use super::{Answer, Failure, Response};
+    use super::{Answer, Failure};
+    use crate::Response;
+    use crate::request::{Headers, encode};
 
-    fn response(status: u16, body: &str) -> Response<'_> {
-        Response {
-            status,
-            content_type: Some(b"application/json; charset=utf-8"),
-            request_id: Some(b"r-1"),
-            body: Some(body.as_bytes()),
-        }
+    const JSON: (&[u8], &[u8]) = (b"content-type", b"application/json; charset=utf-8");
+    const ASKED: (&[u8], &[u8]) = (b"x-request-id", b"r-1");
+
+    fn read(status: u16, body: &str) -> Result<Answer, Failure> {
+        read_with(status, &[JSON, ASKED], Some(body))
     }
 
-    fn read(response: Response<'_>) -> Result<Answer, Failure> {
+    fn read_with(status: u16, headers: &[(&[u8], &[u8])], body: Option<&str>) -> Result<Answer, Failure> {
+        let block = encode(headers);
+        let response = Response {
+            status,
+            headers: Headers::parse(&block).unwrap(),
+            body: body.map(str::as_bytes),
+        };
         Answer::read(response, Some("r-1"))
     }
 
@@ -171,7 +166,7 @@ mod tests {
     fn a_decision_with_reasons() {
         let body = r#"{"decision":false,"context":{"reason_admin":{"de":"x","en":"stays in the EU"},"reason_user":"no","ttl":1.5}}"#;
         assert_eq!(
-            read(response(200, body)),
+            read(200, body),
             Ok(Answer {
                 allow: false,
                 reason_admin: Some("stays in the EU".to_owned()),
@@ -184,13 +179,13 @@ mod tests {
     #[test]
     fn only_three_statuses_are_away() {
         for status in [502, 503, 504] {
-            assert_eq!(read(response(status, "")), Err(Failure::Away));
+            assert_eq!(read(status, ""), Err(Failure::Away));
         }
         for status in [
             0, 100, 201, 204, 301, 302, 400, 401, 403, 404, 413, 429, 431, 500, 501, 505,
         ] {
             assert!(
-                matches!(read(response(status, r#"{"decision":true}"#)), Err(Failure::Wrong(_))),
+                matches!(read(status, r#"{"decision":true}"#), Err(Failure::Wrong(_))),
                 "{status}"
             );
         }
@@ -219,41 +214,29 @@ mod tests {
             r#"{"decision":true,"context":{"ttl":-1}}"#,
             "\u{1}",
         ] {
-            assert!(matches!(read(response(200, body)), Err(Failure::Wrong(_))), "{body}");
+            assert!(matches!(read(200, body), Err(Failure::Wrong(_))), "{body}");
         }
     }
 
     #[test]
     fn an_answer_to_another_question_is_wrong() {
-        let other = Response {
-            request_id: Some(b"r-2"),
-            ..response(200, r#"{"decision":true}"#)
-        };
-        assert!(matches!(read(other), Err(Failure::Wrong(_))));
-        let silent = Response {
-            request_id: None,
-            ..response(200, r#"{"decision":true}"#)
-        };
-        assert!(read(silent).is_ok());
+        let yes = Some(r#"{"decision":true}"#);
+        let other = (&b"x-request-id"[..], &b"r-2"[..]);
+        assert!(matches!(read_with(200, &[JSON, other], yes), Err(Failure::Wrong(_))));
+        assert!(read_with(200, &[JSON], yes).is_ok());
     }
 
     #[test]
     fn a_page_of_html_or_too_much_is_wrong() {
-        let html = Response {
-            content_type: Some(b"text/html"),
-            ..response(200, r#"{"decision":true}"#)
-        };
-        assert!(matches!(read(html), Err(Failure::Wrong(_))));
-        let large = Response {
-            body: None,
-            ..response(200, "")
-        };
-        assert!(matches!(read(large), Err(Failure::Wrong(_))));
+        let html = (&b"content-type"[..], &b"text/html"[..]);
+        let yes = Some(r#"{"decision":true}"#);
+        assert!(matches!(read_with(200, &[html, ASKED], yes), Err(Failure::Wrong(_))));
+        assert!(matches!(read_with(200, &[JSON, ASKED], None), Err(Failure::Wrong(_))));
     }
 
     #[test]
     fn a_ttl_has_a_ceiling() {
-        let answer = read(response(200, r#"{"decision":true,"context":{"ttl":1e300}}"#)).unwrap();
+        let answer = read(200, r#"{"decision":true,"context":{"ttl":1e300}}"#).unwrap();
         assert_eq!(answer.ttl, Some(Duration::from_secs(3600)));
     }
 }

@@ -7,16 +7,20 @@ use super::Input;
 use super::connection::Connection;
 use super::deferred::{Asking, Deferred};
 use super::effects::{Effect, Effects};
+use super::fetch::ResourceId;
 use super::forward::{self, Claims};
 use super::host::{Attrs, Kit};
+use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
-use super::sender;
+use super::sender::{Means, Sender};
+use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Line, Tally};
-use crate::bundle::document::Refusal;
+use crate::bundle::document::{Refusal, StepUp};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
 use crate::identity::{
-    Authenticated, Credential, FailureBudget, Presented, Scheme, SpiffeId, Token, TrustView, counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
+    counting_home,
 };
 use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
@@ -32,16 +36,20 @@ pub(super) enum Judged {
     Decided(Decision),
     /// For the center to decide.
     Ask(Box<Deferred>),
+    /// For later: something is to be fetched first.
+    Wait(Box<Waits>),
 }
 
 /// What a judgement takes.
 pub(super) struct Bench<'a, 'h> {
     pub(super) scope: &'a mut Scope,
     pub(super) budget: &'a mut FailureBudget,
+    pub(super) proofs: &'a mut Proofs,
     pub(super) tally: &'a mut Tally,
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
+    pub(super) patience: Patience,
 }
 
 /// What is known of a request so far: enough for its line, whichever way it ends.
@@ -53,6 +61,14 @@ pub(super) struct Case<'r> {
     pub(super) source: Option<Source>,
     pub(super) grpc: bool,
     pub(super) token: bool,
+    /// Its token counts, although nobody can tell whether it is revoked.
+    pub(super) unchecked: bool,
+    /// What may tell whether its token is revoked.
+    pub(super) awaits: Option<ResourceId>,
+    /// The token came with the scheme `DPoP`.
+    pub(super) dpop: bool,
+    /// For a client whose proof wants one.
+    pub(super) nonce: Option<Rc<str>>,
     /// Borrowed until the request waits: most never need it.
     pub(super) request_id: Option<Cow<'r, str>>,
 }
@@ -63,6 +79,7 @@ impl Case<'_> {
         Case {
             generation: Rc::clone(&self.generation),
             request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
+            nonce: self.nonce.clone(),
             ..*self
         }
     }
@@ -118,17 +135,40 @@ impl Case<'_> {
         refusal: Option<Refusal>,
         detail: Option<&str>,
     ) -> Decision {
+        self.denied(reason, by, decided_by, |asked| {
+            Answer::new(reason, refusal, detail, &asked)
+        })
+    }
+
+    /// A denial that says how to log in.
+    fn challenge(&self, reason: Reason, by: &str, demand: StepUp) -> Decision {
+        self.denied(reason, by, DecidedBy::Inline, |mut asked| {
+            asked.demand = Some(demand);
+            Answer::new(reason, None, None, &asked)
+        })
+    }
+
+    fn denied(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        answer: impl FnOnce(Asked) -> Answer,
+    ) -> Decision {
         let asked = Asked {
             grpc: self.grpc,
             token: self.token,
+            dpop: self.dpop,
+            offers_dpop: self.generation.dpop.is_some(),
+            nonce: self.nonce.as_deref().map(str::to_owned),
+            demand: None,
             request_id: self.request_id.as_deref().map(str::to_owned),
             realm: self.local_name().to_owned(),
         };
-        let answer = Answer::new(reason, refusal, detail, &asked);
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
-            action: Action::Answer(answer),
+            action: Action::Answer(answer(asked)),
         }
     }
 }
@@ -158,9 +198,15 @@ pub(super) struct Understood<'a> {
     pub(super) head: RequestHead<'a>,
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
-    headers: Headers<'a>,
+    pub(super) headers: Headers<'a>,
     credential: Credential<'a>,
     presented: Presented<'a>,
+}
+
+impl Understood<'_> {
+    fn uses_dpop(&self) -> bool {
+        matches!(self.credential, Credential::Token(token) if token.scheme == Scheme::Dpop)
+    }
 }
 
 impl Bench<'_, '_> {
@@ -170,8 +216,10 @@ impl Bench<'_, '_> {
         let mut removals = Vec::new();
         let mut presented = Presented::new(&generation.tokens);
         let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
-        for name in removals {
-            fx.push(Effect::RemoveHeader(name.to_vec()));
+        // A request that has waited lost them when it came.
+        if self.patience.is_first() {
+            fx.list
+                .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
         }
         // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
         let without_token = head.ok().and_then(|head| presented.take_query(head.path));
@@ -179,7 +227,9 @@ impl Bench<'_, '_> {
             path: without_token.as_deref().unwrap_or(head.path),
             ..head
         });
-        if let Some(path) = &without_token {
+        if let Some(path) = &without_token
+            && self.patience.is_first()
+        {
             fx.push(Effect::ReplacePath(path.clone()));
         }
         let mut case = Case {
@@ -189,6 +239,10 @@ impl Bench<'_, '_> {
             source: None,
             grpc: head.is_ok_and(|head| head.content == ContentKind::Grpc),
             token: false,
+            unchecked: false,
+            awaits: None,
+            dpop: false,
+            nonce: None,
             request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
         };
         if self.attrs.has_line() {
@@ -240,6 +294,8 @@ impl Bench<'_, '_> {
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
             token_refused: false,
+            claims: None,
+            certificate: false,
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -247,22 +303,38 @@ impl Bench<'_, '_> {
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
-        let (who, refused) = match self.identify(request, &generation, local) {
+        let (who, refused) = match self.identify(request, case, local) {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
-            Err(reason) => (None, Some(reason)),
+            Err(refused) => (None, Some(refused)),
         };
-        if who.is_none() && peer.is_none() && policies.needs_home(candidates) {
+        if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
+            peer = Some(self.peer(request.headers, &generation, local));
+        }
+        let by_token = who.as_ref().and_then(|who| who.identity.workload.as_ref());
+        if by_token.is_some() && peer.is_none() && policies.needs_certificate(candidates) {
             peer = Some(self.peer(request.headers, &generation, local));
         }
         let service = peer.as_ref().and_then(Peer::service);
+        let by_certificate = peer.as_ref().filter(|_| service.is_some()).and_then(Peer::workload);
         case.home = who.as_ref().map(|who| who.identity.home).or(service);
         case.token = request.credential.place().is_some();
+        case.dpop = request.uses_dpop();
+        if refused.is_some_and(|refused| refused.reason == Reason::ProofNonce) {
+            let nonce = self.proofs.nonce(self.now.wall, || self.kit.random());
+            case.nonce = nonce.map(Rc::from);
+        }
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service,
             token_refused: refused.is_some(),
+            claims: who.as_deref().map(|who| &who.identity.claims),
+            // What a token is bound to was compared when it was taken for valid.
+            certificate: by_token.is_some() && by_token == by_certificate
+                || who
+                    .as_deref()
+                    .is_some_and(|who| who.identity.binding.certificate.is_some()),
             local,
             at: self.now.wall,
             regions: &generation.regions,
@@ -273,10 +345,17 @@ impl Bench<'_, '_> {
         {
             self.tell_grants(who, &generation, fx);
         }
+        // What is public lets the request in whoever sends it; all else may depend on who does.
+        if let Some(refused) = refused
+            && !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope(refused.awaits, case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         self.enact(
             id,
             ruling,
-            refused,
+            refused.map(|refused| refused.reason),
             Ruled {
                 request,
                 candidates,
@@ -291,61 +370,104 @@ impl Bench<'_, '_> {
     fn identify(
         &mut self,
         request: &Understood<'_>,
-        generation: &Generation,
+        case: &mut Case<'_>,
         local: RegionId,
-    ) -> Result<Option<Rc<Authenticated>>, Reason> {
+    ) -> Result<Option<Rc<Authenticated>>, Refused> {
+        let generation = &case.generation;
         let token = match request.credential {
             Credential::None => return Ok(None),
-            Credential::OtherScheme => return Err(Reason::IdentityScheme),
-            Credential::Malformed(_) => return Err(Reason::TokenMalformed),
+            Credential::OtherScheme => return Err(Reason::IdentityScheme.into()),
+            Credential::Malformed(_) => return Err(Reason::TokenMalformed.into()),
             Credential::Token(token) => token,
         };
-        let Token {
-            text,
-            scheme: Scheme::Bearer,
-            place,
-        } = token
-        else {
-            // A token that its sender says is bound needs a proof, which nothing here can check.
-            return Err(Reason::IdentityScheme);
-        };
+        let Token { text, scheme, place } = token;
         if !request
             .presented
             .may_authorise(place, &request.head, &request.authority)
         {
-            return Err(Reason::CrossSite);
+            return Err(Reason::CrossSite.into());
         }
+        let Scope {
+            authenticator,
+            workloads,
+            keys,
+            fetcher,
+            ..
+        } = &mut *self.scope;
         let view = TrustView {
+            keys,
             regions: &generation.regions,
             local,
             trust_digest: &generation.trust_digest,
             generation_digest: &generation.digest,
         };
-        let Scope {
-            authenticator,
-            workloads,
-            ..
-        } = &mut *self.scope;
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
         let (found, known) =
             authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
-        self.tally.count(if known {
-            Counter::TokenCacheHit
-        } else {
-            Counter::TokenCacheMiss
-        });
+        if self.patience.is_first() {
+            self.tally.count(if known {
+                Counter::TokenCacheHit
+            } else {
+                Counter::TokenCacheMiss
+            });
+        }
         let who = found?;
-        if !generation.revocations.is_empty()
-            && generation
-                .revocations
-                .revokes(&who.identity, self.now.wall.numeric_date())
-        {
-            return Err(Reason::TokenRevoked);
+        match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
+            Standing::InForce => {}
+            Standing::Unchecked => {
+                case.unchecked = true;
+                self.tally.count(Counter::RevocationUnchecked);
+            }
+            Standing::Refused(reason) => return Err(reason.into()),
+            Standing::Unavailable(resource) => {
+                case.awaits = resource;
+                return Err(Reason::RevocationUnavailable.into());
+            }
         }
         // Last, because it may cost a signature, and because a proof counts once.
-        sender::check(&who.identity, &connection)?;
+        let sender = Sender {
+            request,
+            connection: &connection,
+            scheme,
+            generation,
+        };
+        let means = Means {
+            proofs: &mut *self.proofs,
+            budget: &mut *self.budget,
+            kit: self.kit,
+            now: self.now,
+        };
+        sender.check(&who.identity, means)?;
         Ok(Some(who))
+    }
+
+    /// What to wait for, where that may help in time.
+    fn hope(&self, awaits: Option<Awaits>, case: &Case<'_>) -> Option<Waits> {
+        let resource = match awaits {
+            Some(Awaits::Keys(home) | Awaits::Key(home)) => {
+                let region = case.generation.region(home)?;
+                self.scope.fetcher.keys_of(&region.name)?
+            }
+            None => self.scope.fetcher.get(case.awaits?)?,
+        };
+        let now = self.now.monotonic();
+        let until = match self.patience {
+            Patience::First => now.after(resource.wait_for()),
+            Patience::Until(until) => until,
+        };
+        let early = matches!(awaits, Some(Awaits::Key(_)));
+        let may_help = if early {
+            resource.may_be_early(now)
+        } else {
+            resource.is_tried_before(until)
+        };
+        (may_help && now < until).then(|| Waits {
+            resource: resource.id(),
+            early,
+            until,
+            overloaded: case.refuse(Reason::Overloaded),
+        })
     }
 
     fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
@@ -389,6 +511,7 @@ impl Bench<'_, '_> {
                     .case
                     .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
             }
+            Ruling::Challenge { reason, by, demand } => ruled.case.challenge(reason, policies.label(by), demand),
             Ruling::Allow { reason, by } => {
                 let decided_by = if matches!(by, By::Policy(_)) {
                     DecidedBy::Default
@@ -396,10 +519,18 @@ impl Bench<'_, '_> {
                     DecidedBy::Inline
                 };
                 let label = policies.label(by);
+                let by_grant = reason == Reason::GrantAllowed;
+                // What nobody could tell of its token is no matter where anybody is let in.
+                let reason = match reason {
+                    Reason::RuleAllowed | Reason::DefaultAllowed | Reason::GrantAllowed if ruled.case.unchecked => {
+                        Reason::RevocationUnavailableAllowed
+                    }
+                    other => other,
+                };
                 match ruled.forwarded() {
                     Ok(mut forwarded) => {
-                        if reason == Reason::GrantAllowed {
-                            forwarded.tell(reason);
+                        if by_grant {
+                            forward::add_reason(&mut forwarded, Reason::GrantAllowed);
                         }
                         ruled.case.allow(reason, label, decided_by, forwarded)
                     }
@@ -471,10 +602,14 @@ impl Ruled<'_, '_> {
         let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
         let forwarding = generation.policies.forwarding(self.candidates);
         let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
+        if self.case.unchecked {
+            forward::add_reason(&mut forwarded, Reason::RevocationUnavailableAllowed);
+        }
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
         forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
+        forwarded.strip_proof = forwarded.strip.is_some() && self.request.uses_dpop();
         forwarded.path = self
             .request
             .path

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 use super::authorize::{Case, Peer, Understood};
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
-use super::forward::Claims;
+use super::forward::{self, Claims};
 use super::scope::ScopeId;
+use crate::Response;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer};
 use crate::center::{
-    self, ActionPart, ContextPart, Failure, Kept, Question, ResourcePart, Response, SourcePart, SubjectPart,
+    self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
@@ -126,6 +127,7 @@ impl Deferred {
             headers,
             body,
             timeout: self.center.timeout,
+            response_max: RESPONSE_MAX,
         };
         let asked_at = cx.now.monotonic();
         cx.wake_at(asked_at.after(self.center.timeout.saturating_add(GRACE)));
@@ -165,7 +167,7 @@ impl Deferred {
                 .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
         }
         let reason = Reason::CenterUnavailableAllowed;
-        self.forwarded.tell(reason);
+        forward::add_reason(&mut self.forwarded, reason);
         self.case.allow(reason, &label, decided_by, self.forwarded)
     }
 
@@ -205,7 +207,7 @@ impl Flow for Awaited {
                 deferred.wrong("the host refuses the call: is there such a cluster?", cx)
             }
             // The host should have answered by now. What it says later is of no interest.
-            Wakeup::Timer | Wakeup::Body { .. } => {
+            Wakeup::Timer | Wakeup::Told | Wakeup::Body { .. } => {
                 cx.cancel(call);
                 cx.memory.tally.count(Counter::CalloutAway);
                 deferred.away()

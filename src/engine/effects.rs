@@ -18,7 +18,7 @@ pub struct CallId(pub u64);
 pub enum Owner {
     /// A request's: it is cancelled when that request is done or closed.
     Request(RequestId),
-    /// The engine's: it outlives whoever asked for it first.
+    /// The engine's: it outlives whoever asked for it first, and belongs to the plugin's root context.
     Engine,
 }
 
@@ -33,6 +33,8 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// The host gives up after this time and answers 504.
     pub timeout: Duration,
+    /// The largest body of an answer that is of use, in bytes: of a larger one the host hands over nothing.
+    pub response_max: usize,
 }
 
 /// A call with its identity.
@@ -87,5 +89,10 @@ impl Effects {
     /// One more.
     pub fn push(&mut self, effect: Effect) {
         self.list.push(effect);
+    }
+
+    /// Wakes at `at` at the latest.
+    pub(super) fn wake_before(&mut self, at: Option<Monotonic>) {
+        self.wake_at = [self.wake_at, at].into_iter().flatten().min();
     }
 }

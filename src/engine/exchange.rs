@@ -9,8 +9,9 @@ use core::time::Duration;
 
 use super::Memory;
 use super::effects::{Call, CallId, Effect, Effects, Outgoing, Owner, RequestId};
+use super::fetch::ResourceId;
 use super::host::Kit;
-use crate::center::Response;
+use crate::Response;
 use crate::decision::Decision;
 use crate::time::{Monotonic, Now};
 
@@ -41,6 +42,8 @@ pub enum Wakeup<'a> {
     },
     /// The time that it asked for has come.
     Timer,
+    /// What it waited for has changed, or will not for now: see [`Cx::wait_for`].
+    Told,
 }
 
 /// What a flow wants.
@@ -61,7 +64,43 @@ pub enum Step {
 /// What is done with the answer to a call of the engine's, before those who wait for it are woken.
 pub trait Errand {
     /// Takes the answer, or `None` if the host refused the call.
-    fn finish(self: Box<Self>, response: Option<Response<'_>>, memory: &mut Memory, now: &Now<'_>);
+    fn finish(self: Box<Self>, response: Option<Response<'_>>, office: &mut Office<'_, '_>);
+}
+
+/// What the engine may do for itself, whoever waits.
+pub struct Office<'a, 'h> {
+    /// What is remembered between requests.
+    pub memory: &'a mut Memory,
+    /// What any callback has of the host.
+    pub kit: &'a dyn Kit,
+    /// Both clocks.
+    pub now: &'a Now<'h>,
+    /// What goes out.
+    pub fx: &'a mut Effects,
+    exchange: &'a mut Exchange,
+}
+
+impl Office<'_, '_> {
+    /// Makes a call that belongs to the engine; `errand` takes its answer.
+    pub fn dispatch(&mut self, outgoing: Outgoing, errand: Box<dyn Errand>) {
+        let fate = Fate {
+            errand: Some(errand),
+            key: None,
+            waiters: Vec::new(),
+            sent_at: self.now.monotonic(),
+        };
+        let id = self.exchange.new_call(fate);
+        self.fx.push(Effect::Call(Call {
+            id,
+            owner: Owner::Engine,
+            outgoing,
+        }));
+    }
+
+    /// Wakes, once this errand is done, all requests that wait for `resource`.
+    pub fn tell(&mut self, resource: ResourceId) {
+        self.exchange.told.push(resource);
+    }
 }
 
 /// What a flow may do.
@@ -123,6 +162,22 @@ impl Cx<'_, '_> {
         id
     }
 
+    /// Has this request woken when something becomes of `resource`. It waits for one at a time.
+    pub(super) fn wait_for(&mut self, resource: ResourceId) {
+        self.exchange.listen(self.request, resource);
+    }
+
+    /// What the engine may do beside this request.
+    pub(super) fn office(&mut self) -> Office<'_, '_> {
+        Office {
+            memory: self.memory,
+            kit: self.kit,
+            now: self.now,
+            fx: self.fx,
+            exchange: self.exchange,
+        }
+    }
+
     /// Forgets a call of this request's; a shared one goes on without it.
     pub fn cancel(&mut self, call: CallId) {
         self.exchange.leave(self.request, call, self.fx);
@@ -140,6 +195,7 @@ struct Waiting {
     flow: Option<Box<dyn Flow>>,
     calls: Vec<CallId>,
     timer: Option<Monotonic>,
+    resource: Option<ResourceId>,
     body: bool,
 }
 
@@ -172,6 +228,9 @@ pub(super) struct Exchange {
     calls: HashMap<CallId, Fate>,
     shared: HashMap<String, CallId>,
     timers: BTreeSet<(Monotonic, RequestId)>,
+    listening: BTreeSet<(ResourceId, RequestId)>,
+    /// Whose listeners are to be woken.
+    told: Vec<ResourceId>,
     last: u64,
 }
 
@@ -220,19 +279,43 @@ impl Exchange {
         if let Some(key) = &fate.key {
             self.shared.remove(key);
         }
-        if response.is_some() {
+        // How long a request's own calls take is what its caller feels.
+        if response.is_some() && fate.errand.is_none() {
             entry
                 .fx
                 .push(Effect::Answered(entry.now.monotonic().since(fate.sent_at)));
         }
         if let Some(errand) = fate.errand {
-            errand.finish(response, entry.memory, entry.now);
+            self.run(entry, |office| errand.finish(response, office));
         }
         for request in fate.waiters {
             if let Some(waiting) = self.requests.get_mut(&request) {
                 waiting.calls.retain(|held| *held != call);
                 let wakeup = response.map_or(Wakeup::Refused(call), |response| Wakeup::Reply(call, response));
                 self.resume_and_report(request, wakeup, entry);
+            }
+        }
+    }
+
+    /// Does some of the engine's own work, and wakes who was told by it.
+    pub(super) fn run(&mut self, entry: &mut Entry<'_, '_>, work: impl FnOnce(&mut Office<'_, '_>)) {
+        work(&mut Office {
+            memory: entry.memory,
+            kit: entry.kit,
+            now: entry.now,
+            fx: entry.fx,
+            exchange: self,
+        });
+        for resource in core::mem::take(&mut self.told) {
+            let listeners: Vec<RequestId> = self
+                .listening
+                .range((resource, RequestId(0))..=(resource, RequestId(u64::MAX)))
+                .map(|(_, request)| *request)
+                .collect();
+            for request in listeners {
+                self.deafen(request);
+                self.clear_timer(request);
+                self.resume_and_report(request, Wakeup::Told, entry);
             }
         }
     }
@@ -256,6 +339,7 @@ impl Exchange {
     /// Forgets a request whose stream is gone.
     pub(super) fn close(&mut self, request: RequestId, fx: &mut Effects) {
         self.clear_timer(request);
+        self.deafen(request);
         if let Some(waiting) = self.requests.remove(&request) {
             for call in waiting.calls {
                 self.forget(request, call, fx);
@@ -358,6 +442,24 @@ impl Exchange {
         }
         waiting.timer = Some(at);
         self.timers.insert((at, request));
+    }
+
+    fn listen(&mut self, request: RequestId, resource: ResourceId) {
+        self.deafen(request);
+        if let Some(waiting) = self.requests.get_mut(&request) {
+            waiting.resource = Some(resource);
+            self.listening.insert((resource, request));
+        }
+    }
+
+    fn deafen(&mut self, request: RequestId) {
+        if let Some(resource) = self
+            .requests
+            .get_mut(&request)
+            .and_then(|waiting| waiting.resource.take())
+        {
+            self.listening.remove(&(resource, request));
+        }
     }
 
     fn clear_timer(&mut self, request: RequestId) {

@@ -23,10 +23,14 @@ const REASON: &str = "x-regionguard-reason";
 const VALUE_MAX: usize = 8 * 1024;
 const VALUES_MAX: usize = 32 * 1024;
 
-impl Forwarded {
-    /// Tells the upstream why the request was let in.
-    pub(super) fn tell(&mut self, reason: Reason) {
-        self.headers.push((REASON.to_owned(), reason.code().to_owned()));
+/// Tells the upstream why the request was let in, beside what it is told of that already.
+pub(super) fn add_reason(forwarded: &mut Forwarded, reason: Reason) {
+    match forwarded.headers.iter_mut().find(|(name, _)| name == REASON) {
+        Some((_, reasons)) => {
+            reasons.push(',');
+            reasons.push_str(reason.code());
+        }
+        None => forwarded.headers.push((REASON.to_owned(), reason.code().to_owned())),
     }
 }
 
@@ -173,6 +177,7 @@ mod tests {
             home_name: "eu-west-1".to_owned(),
             issuer: "i".to_owned(),
             subject: "alice".to_owned(),
+            workload: None,
             audiences: Vec::new(),
             times: Times {
                 expires: 0.0,

@@ -27,4 +27,7 @@ pub trait Attrs {
 pub trait Kit {
     /// Who verifies signatures.
     fn verifier(&self) -> &Rc<dyn SignatureVerifier>;
+
+    /// Random bytes that nobody can guess, others at each call; `None` where the host has none.
+    fn random(&self) -> Option<[u8; 32]>;
 }

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::effects::{Effect, Effects, Level};
+use super::fetch::{Fetcher, What};
+use crate::audit::{Counter, Tally};
+use crate::bundle::document::KeySource;
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
-use crate::identity::{Authenticator, Workloads};
+use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
 use crate::policy::Candidates;
+use crate::time::Monotonic;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(u64);
 
 /// What became of a generation.
@@ -35,6 +41,11 @@ pub(super) struct Scope {
     pub(super) decisions: DecisionCache,
     /// The grants of this generation whose first use was told.
     pub(super) grants_told: BTreeSet<usize>,
+    pub(super) fetcher: Fetcher,
+    /// The keys of all Regions, as they are now.
+    pub(super) keys: KeyTable,
+    /// Those of them that two Regions hold.
+    shared: Vec<SharedKey>,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -76,6 +87,8 @@ impl Scopes {
         }
         self.last = self.last.saturating_add(1);
         let id = ScopeId(self.last);
+        let mut fetcher = Fetcher::new(id, self.seed);
+        fetcher.plan(&generation);
         self.list.push(Scope {
             id,
             root: root.to_owned(),
@@ -86,9 +99,21 @@ impl Scopes {
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
             grants_told: BTreeSet::new(),
+            fetcher,
+            keys: KeyTable::default(),
+            shared: Vec::new(),
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)
+    }
+
+    pub(super) fn ids(&self) -> Vec<ScopeId> {
+        self.list.iter().map(|scope| scope.id).collect()
+    }
+
+    /// When something of any scope's is to be fetched.
+    pub(super) fn next_due(&self) -> Option<Monotonic> {
+        self.list.iter().filter_map(|scope| scope.fetcher.next_due()).min()
     }
 
     pub(super) fn release(&mut self, id: ScopeId) {
@@ -102,6 +127,35 @@ impl Scopes {
 }
 
 impl Scope {
+    /// Takes over what was fetched, or is in the bundle, or is too old by now: what requests are judged by follows from it.
+    pub(super) fn took(&mut self, tally: &mut Tally, fx: &mut Effects) {
+        let fetched = |name: &str| {
+            let resource = self.fetcher.keys_of(name).filter(|resource| resource.is_good())?;
+            match &resource.what {
+                What::Keys(keys) => keys.ring().cloned(),
+                _ => None,
+            }
+        };
+        let rings = self.generation.regions.iter().map(|region| match &region.keys.source {
+            KeySource::Inline(ring) => Some(Arc::clone(ring)),
+            KeySource::Remote(_) | KeySource::Discovery(_) => fetched(&region.name),
+        });
+        let (keys, shared) = KeyTable::new(rings);
+        if shared != self.shared {
+            for SharedKey { first, second } in &shared {
+                tally.count(Counter::KeysShared);
+                let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());
+                let line = format!(
+                    "Regions {} and {} have a key in common (RFC 7638 thumbprint): it verifies for neither",
+                    name(*first),
+                    name(*second)
+                );
+                fx.push(Effect::Log(Level::Warn, line));
+            }
+        }
+        (self.keys, self.shared) = (keys, shared);
+    }
+
     fn replace(&mut self, generation: Rc<Generation>, local: Option<RegionId>) -> Activation {
         if generation.version < self.generation.version {
             return Activation::Older;
@@ -110,6 +164,7 @@ impl Scope {
             return Activation::Same;
         }
         self.grants_told.clear();
+        self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
         Activation::Applied

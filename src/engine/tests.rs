@@ -23,7 +23,15 @@ mod generations;
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
+mod keys;
+#[cfg(feature = "ring")]
 mod order;
+#[cfg(feature = "ring")]
+mod proofs;
+#[cfg(feature = "ring")]
+mod providers;
+#[cfg(feature = "ring")]
+mod pulled;
 #[cfg(feature = "ring")]
 mod question;
 #[cfg(feature = "ring")]
@@ -37,6 +45,10 @@ mod sender;
 mod service;
 #[cfg(feature = "ring")]
 mod sources;
+#[cfg(feature = "ring")]
+mod status_lists;
+#[cfg(feature = "ring")]
+mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]

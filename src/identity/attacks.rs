@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::base64url::{decode, encode};
-use super::testing::{NOW, Point, Signer, claims, claims_with};
+use super::testing::{NOW, Point, Signer, claims, claims_with, ring};
 use super::{Algorithm, Crypto, RingVerifier, SignatureVerifier, ecdsa_der};
 use crate::reason::Reason;
 
@@ -389,10 +389,8 @@ fn the_provider_verifies_nothing_outside_of_a_call() {
     let token = ed.token(&claims("us-east-1"));
     assert_eq!(point.refusal(&token), None);
     let (input, signature) = token.rsplit_once('.').expect("a token");
-    let key = point.regions[0]
-        .keys
-        .select(Some("ed"), Algorithm::EdDSA)
-        .expect("a key");
+    let keys = ring(&point.regions[0]);
+    let key = keys.select(Some("ed"), Algorithm::EdDSA).expect("a key");
     let again = jsonwebtoken::crypto::verify(
         signature,
         input.as_bytes(),
@@ -438,10 +436,8 @@ fn the_provider_verifies_by_the_key_and_algorithm_of_the_call_only() {
 fn keys_and_algorithms_of_different_types_never_meet() {
     let (point, signers) = point();
     for (signer, kid) in signers.iter().zip(["ed", "p256", "p384", "rsa"]) {
-        let key = point.regions[0]
-            .keys
-            .select(Some(kid), signer.algorithm())
-            .expect("a key");
+        let keys = ring(&point.regions[0]);
+        let key = keys.select(Some(kid), signer.algorithm()).expect("a key");
         for algorithm in Algorithm::ALL
             .iter()
             .filter(|algorithm| algorithm.key_type() != key.key_type())

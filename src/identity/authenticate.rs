@@ -9,14 +9,18 @@ use super::binding::Binding;
 use super::budget::FailureBudget;
 use super::claims::{self, Standard};
 use super::jws::Jws;
+use super::key_ring::KeyRing;
+use super::key_table::KeyTable;
 use super::keys::{Algorithm, PublicKey};
 use super::provider::{Crypto, ForeignProvider};
 use super::strict_json::{self, Object};
 use super::subject::{Claims, Granted, Identity, SigningKey, Subject};
+use super::svid;
 use super::verify::SignatureVerifier;
+use super::workload::SpiffeId;
 use crate::bounded::Bounded;
 use crate::bundle::RegionId;
-use crate::bundle::document::{Acceptance, Region};
+use crate::bundle::document::{Acceptance, KeySource, Region};
 use crate::reason::Reason;
 use crate::time::Now;
 
@@ -30,10 +34,36 @@ pub struct TrustView<'g> {
     pub regions: &'g [Region],
     /// The one in which this enforcement point stands.
     pub local: RegionId,
-    /// SHA-256 of everything that decides whether a token verifies: each Region's name, issuer, claim mapping and keys with their algorithms.
+    /// Their keys, as they are now.
+    pub keys: &'g KeyTable,
+    /// SHA-256 of what decides, beside the keys, whether a token verifies: each Region's name, issuer and claim mapping.
     pub trust_digest: &'g [u8; 32],
     /// SHA-256 of the whole bundle: what of a token counts here (`accepts`) depends on it.
     pub generation_digest: &'g [u8; 32],
+}
+
+/// A token that does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// What may come over the network and change that; until then every cheap check has let the token pass.
+    pub awaits: Option<Awaits>,
+}
+
+/// What a token may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// The keys of its home region, of which none are there.
+    Keys(RegionId),
+    /// A key of its home region, whose keys are there and lack it.
+    Key(RegionId),
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Self { reason, awaits: None }
+    }
 }
 
 /// A verified token at one enforcement point. Whether its sender may use it ([`Binding`]) is another question, which each request answers anew.
@@ -47,7 +77,8 @@ pub struct Authenticated {
 
 /// Verifies tokens for one scope, and remembers the verified ones.
 ///
-/// The cache is keyed by the whole token and holds only what was verified under one trust digest: under another it begins empty. An entry counts as the token's
+/// The cache is keyed by the whole token and holds only what was verified under one trust digest: under another it begins empty. An entry holds as long as the key
+/// ring of its home region is the one that it was verified under, so that a key that is removed takes its tokens with it, and no others'. An entry counts as the token's
 /// length, an estimate from above of the identity with all its claims and of its [`Subject`], and its place in the table; the sum never exceeds the bound, and
 /// what was not used for longest goes first, and only for a token that is seen again: tokens that come once cannot push out those in use. A token that was refused
 /// is not remembered.
@@ -60,6 +91,8 @@ pub struct Authenticator {
 /// What the cache holds of a token: the identity as `authenticated` has it, and for which generation and place that was made.
 struct Entry {
     authenticated: Rc<Authenticated>,
+    /// The digest of its home region's keys.
+    ring: [u8; 32],
     generation: [u8; 32],
     local: RegionId,
 }
@@ -94,21 +127,26 @@ impl Authenticator {
         verifier: &Rc<dyn SignatureVerifier>,
         budget: &mut FailureBudget,
         peer: &dyn Fn() -> Option<IpAddr>,
-    ) -> (Result<Rc<Authenticated>, Reason>, bool) {
+    ) -> (Result<Rc<Authenticated>, Refused>, bool) {
         let Some(local) = view.regions.get(view.local.index()) else {
-            return (Err(Reason::RegionUnknown), false);
+            return (Err(Reason::RegionUnknown.into()), false);
         };
         let place = Place { view, local };
         if self.trust != *view.trust_digest {
             self.cache.clear();
             self.trust = *view.trust_digest;
         }
-        if let Some(entry) = self.cache.get(token) {
-            let served = entry.serve(place, now);
-            if matches!(served, Err(Reason::TokenExpired)) {
+        match self.cache.get(token).map(|entry| entry.serve(place, now)) {
+            Some(Served::Known(served)) => {
+                if matches!(served, Err(refused) if refused.reason == Reason::TokenExpired) {
+                    self.cache.remove(token);
+                }
+                return (served, true);
+            }
+            Some(Served::OtherKeys) => {
                 self.cache.remove(token);
             }
-            return (served, true);
+            None => {}
         }
         (self.verify(token, place, now, verifier, budget, peer), false)
     }
@@ -121,14 +159,14 @@ impl Authenticator {
         verifier: &Rc<dyn SignatureVerifier>,
         budget: &mut FailureBudget,
         peer: &dyn Fn() -> Option<IpAddr>,
-    ) -> Result<Rc<Authenticated>, Reason> {
+    ) -> Result<Rc<Authenticated>, Refused> {
         let crypto = self.crypto.map_err(|ForeignProvider| Reason::ForeignVerifier)?;
         let unverified = Unverified::read(token, place, now)?;
         budget.admit(now, peer)?;
         let subject_weight = Subject::weight_of(&unverified.granted);
         let Some(authenticated) = unverified.verify(place, crypto, verifier) else {
             budget.failed(now, peer);
-            return Err(Reason::TokenSignature);
+            return Err(Reason::TokenSignature.into());
         };
         let authenticated = Rc::new(authenticated);
         self.remember(token, &authenticated, subject_weight, place.view);
@@ -148,8 +186,12 @@ impl Authenticator {
             authenticated.identity.weight(),
             subject_weight,
         ];
+        let Some(ring) = view.keys.digest(authenticated.identity.home) else {
+            return;
+        };
         let entry = Entry {
             authenticated: Rc::clone(authenticated),
+            ring: *ring,
             generation: *view.generation_digest,
             local: view.local,
         };
@@ -158,16 +200,36 @@ impl Authenticator {
     }
 }
 
+/// What the cache has of a token.
+enum Served {
+    /// It was verified under the keys that hold now, or there are none that hold.
+    Known(Result<Rc<Authenticated>, Refused>),
+    /// It was verified under others, and has to be again.
+    OtherKeys,
+}
+
 impl Entry {
     /// The identity, if it still counts.
-    fn serve(&mut self, place: Place<'_>, now: &Now<'_>) -> Result<Rc<Authenticated>, Reason> {
+    fn serve(&mut self, place: Place<'_>, now: &Now<'_>) -> Served {
+        let home = self.authenticated.identity.home;
+        match place.view.keys.digest(home) {
+            Some(ring) if *ring == self.ring => Served::Known(self.check(place, now).map_err(Refused::from)),
+            Some(_) => Served::OtherKeys,
+            None => {
+                let checked = self.check(place, now).map_err(Refused::from);
+                Served::Known(checked.and(Err(no_keys(home))))
+            }
+        }
+    }
+
+    fn check(&mut self, place: Place<'_>, now: &Now<'_>) -> Result<Rc<Authenticated>, Reason> {
         let identity = &self.authenticated.identity;
         let home = place
             .view
             .regions
             .get(identity.home.index())
             .ok_or(Reason::RegionMismatch)?;
-        let accepted = place.accepts(identity.home, &home.name)?;
+        let accepted = place.accepts(identity.home, &home.name, identity.workload.as_ref())?;
         identity.times.check(now.wall.numeric_date(), place.lifetime(home))?;
         place.check_audience(identity.audiences.iter().map(String::as_str))?;
         if self.generation != *place.view.generation_digest || self.local != place.view.local {
@@ -191,6 +253,11 @@ struct Place<'g> {
 }
 
 impl<'g> Place<'g> {
+    fn region(self, id: RegionId) -> Result<(RegionId, &'g Region), Reason> {
+        let region = self.view.regions.get(id.index());
+        region.map(|region| (id, region)).ok_or(Reason::RegionMismatch)
+    }
+
     /// The one Region with this issuer that the claims name by its own mapping.
     fn home(self, issuer: &str, claims: &Object<'_>) -> Result<(RegionId, &'g Region), Reason> {
         let numbered = (0..).map(RegionId).zip(self.view.regions);
@@ -205,13 +272,24 @@ impl<'g> Place<'g> {
         }
     }
 
-    /// The local Region's entry for a home region; none is needed where that is the local one.
-    fn accepts(self, home: RegionId, name: &str) -> Result<Option<&'g Acceptance>, Reason> {
+    /// The local Region's entry for a home region; none is needed where that is the local one. A workload that does not count here by its certificate does not by
+    /// its token either.
+    fn accepts(
+        self,
+        home: RegionId,
+        name: &str,
+        workload: Option<&SpiffeId>,
+    ) -> Result<Option<&'g Acceptance>, Reason> {
         if home == self.view.local {
             return Ok(None);
         }
         let entry = self.local.accepts.iter().find(|entry| entry.home == name);
-        entry.map(Some).ok_or(Reason::RegionNotAccepted)
+        let entry = entry.ok_or(Reason::RegionNotAccepted)?;
+        let counts = |workload: &SpiffeId| entry.workloads.iter().any(|pattern| pattern.matches(workload));
+        match workload.is_none_or(counts) {
+            true => Ok(Some(entry)),
+            false => Err(Reason::WorkloadNotAccepted),
+        }
     }
 
     /// The longest lifetime: the stricter of what the home region promises and what the local one demands.
@@ -220,6 +298,43 @@ impl<'g> Place<'g> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The key that is meant to verify a token, among those that its home region has now.
+    fn key(
+        self,
+        home: RegionId,
+        region: &Region,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        is_svid: bool,
+    ) -> Result<&'g Arc<PublicKey>, Refused> {
+        let is_inline = matches!(region.keys.source, KeySource::Inline(_));
+        let allowed = region.keys.algorithms.as_deref();
+        let ring = self.view.keys.ring(home);
+        let select = |ring: &'g KeyRing| match is_svid {
+            true => ring.select_for_svid(kid, algorithm),
+            false => ring.select(kid, algorithm),
+        };
+        match ring.map(select) {
+            Some(Ok(key)) => Ok(key),
+            Some(Err(reason)) if is_inline || reason != Reason::KeyUnknown || kid.is_none() => Err(reason.into()),
+            // No key that may come could verify it.
+            _ if allowed.is_some_and(|allowed| !allowed.contains(&algorithm)) => Err(Reason::TokenAlgorithm.into()),
+            Some(Err(reason)) => Err(Refused {
+                reason,
+                awaits: Some(Awaits::Key(home)),
+            }),
+            None => Err(no_keys(home)),
+        }
+    }
+
+    /// What the claims say, if they count here and now.
+    fn standard<'c>(self, claims: &'c Object<'_>, home: &Region, now: &Now<'_>) -> Result<Standard<'c>, Reason> {
+        let standard = Standard::read(claims, &home.claims)?;
+        standard.times.check(now.wall.numeric_date(), self.lifetime(home))?;
+        self.check_audience(standard.audiences.iter().copied())?;
+        Ok(standard)
     }
 
     fn check_audience<'a>(self, mut audiences: impl Iterator<Item = &'a str>) -> Result<(), Reason> {
@@ -242,24 +357,50 @@ struct Unverified<'t, 'g> {
 }
 
 impl<'t, 'g> Unverified<'t, 'g> {
-    fn read(token: &'t [u8], place: Place<'g>, now: &Now<'_>) -> Result<Self, Reason> {
+    fn read(token: &'t [u8], place: Place<'g>, now: &Now<'_>) -> Result<Self, Refused> {
         let jws = Jws::parse(token)?;
         let payload = String::from_utf8(jws.payload).map_err(|_| Reason::TokenMalformed)?;
         let claims = strict_json::object(&payload).ok_or(Reason::TokenMalformed)?;
-        let (home, region) = place.home(claims::issuer(&claims)?, &claims)?;
-        let accepted = place.accepts(home, &region.name)?;
+        let svid = svid::read(&claims, place.view.regions)?;
+        let (home, region) = match &svid {
+            Some(svid) => place.region(svid.home)?,
+            None => place.home(claims::issuer(&claims)?, &claims)?,
+        };
+        if svid.is_none() && svid::poses_as_workload(&claims, region) {
+            return Err(Reason::WorkloadNotAccepted.into());
+        }
+        if svid.is_none() && jws.header.is_of_svid {
+            return Err(Reason::TokenType.into());
+        }
+        let is_svid = svid.is_some();
+        let workload = svid.map(|svid| svid.workload);
+        let accepted = place.accepts(home, &region.name, workload.as_ref())?;
         let algorithm = jws.header.algorithm()?;
-        let key = region.keys.select(jws.header.kid.as_deref(), algorithm)?;
-        let standard = Standard::read(&claims)?;
-        standard.times.check(now.wall.numeric_date(), place.lifetime(region))?;
-        place.check_audience(standard.audiences.iter().copied())?;
-        let binding = Binding::read(claims.get("cnf"))?;
+        let key = place.key(home, region, jws.header.kid.as_deref(), algorithm, is_svid);
+        let standard = match (key, place.standard(&claims, region, now)) {
+            (Ok(_), standard) => standard?,
+            // Only a token that would do but for its key is worth a call.
+            (
+                Err(Refused {
+                    awaits: Some(Awaits::Keys(_)),
+                    ..
+                }),
+                Err(reason),
+            ) => return Err(reason.into()),
+            (Err(refused), Err(_)) => return Err(refused.reason.into()),
+            (Err(refused), Ok(_)) => return Err(refused),
+        };
+        let key = key?;
+        let binding = Binding::read(claims.get("cnf"), token)?;
         // Read before the signature, so that whoever holds a validly signed token of a wrong form cannot have it verified again and again.
         let audiences = standard.audiences.iter().copied().map(str::to_owned).collect();
         let subject = standard.subject.to_owned();
         let times = standard.times;
         let signed_by = SigningKey {
-            kid: jws.header.kid.or_else(|| region.keys.name_of(key).map(str::to_owned)),
+            kid: jws
+                .header
+                .kid
+                .or_else(|| place.view.keys.ring(home)?.name_of(key).map(str::to_owned)),
             thumbprint: *key.thumbprint(),
         };
         let granted = Granted::read(&claims, &region.claims)?;
@@ -269,6 +410,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             home_name: region.name.clone(),
             issuer: region.issuer.clone(),
             subject,
+            workload,
             audiences,
             times,
             binding,
@@ -305,6 +447,13 @@ impl<'t, 'g> Unverified<'t, 'g> {
             identity: Rc::new(identity),
             subject,
         })
+    }
+}
+
+fn no_keys(home: RegionId) -> Refused {
+    Refused {
+        reason: Reason::KeysUnavailable,
+        awaits: Some(Awaits::Keys(home)),
     }
 }
 

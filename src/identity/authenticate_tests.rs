@@ -165,7 +165,7 @@ fn claims_may_stand_elsewhere() {
         region: RegionClaim::FromIssuer,
         permissions: path("scope"),
         roles: path("realm_access.roles"),
-        grants: None,
+        ..ClaimMapping::default()
     };
     let mut claims = claims_with("us-east-1", "scope", json!("read:b read:a"));
     claims["realm_access"] = json!({"roles": ["auditor"]});

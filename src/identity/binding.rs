@@ -3,6 +3,8 @@
 //! A token that is bound is worth nothing to whoever stole it. So what it is bound to is part of its meaning: a confirmation that is not understood here refuses
 //! the token, and the proof is looked at on every request, whether the token's signature was verified before or not.
 
+use sha2::{Digest as _, Sha256};
+
 use super::base64url;
 use super::strict_json::Json;
 use crate::reason::Reason;
@@ -16,15 +18,24 @@ pub struct Binding {
     /// `x5t#S256`: this certificate, shown in the TLS handshake (RFC 8705 §3.1).
     pub certificate: Option<Thumbprint>,
     /// `jkt`: the private part of this key, shown by a DPoP proof (RFC 9449 §6.1).
-    pub key: Option<Thumbprint>,
+    pub key: Option<BoundKey>,
+}
+
+/// The key that a token is bound to, and what its proofs say of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundKey {
+    /// `jkt`.
+    pub thumbprint: Thumbprint,
+    /// SHA-256 of the token: the `ath` of its proofs.
+    pub token: [u8; 32],
 }
 
 impl Binding {
-    /// Reads `cnf`; where it is absent, whoever bears the token may use it. Both members together demand both proofs.
+    /// Reads the `cnf` of `token`; where it is absent, whoever bears the token may use it. Both members together demand both proofs.
     ///
     /// # Errors
     /// [`Reason::TokenBound`] where it is empty, is no object, has a member of any other name or one that is not the canonical base64url of 32 bytes.
-    pub(super) fn read(cnf: Option<&Json<'_>>) -> Result<Self, Reason> {
+    pub(super) fn read(cnf: Option<&Json<'_>>, token: &[u8]) -> Result<Self, Reason> {
         let mut binding = Self::default();
         let members = match cnf {
             None => return Ok(binding),
@@ -32,12 +43,17 @@ impl Binding {
             Some(_) => return Err(Reason::TokenBound),
         };
         for (name, value) in members.iter() {
-            let place = match name {
-                "x5t#S256" => &mut binding.certificate,
-                "jkt" => &mut binding.key,
+            let read = || thumbprint(value).ok_or(Reason::TokenBound);
+            match name {
+                "x5t#S256" => binding.certificate = Some(read()?),
+                "jkt" => {
+                    binding.key = Some(BoundKey {
+                        thumbprint: read()?,
+                        token: Sha256::digest(token).into(),
+                    });
+                }
                 _ => return Err(Reason::TokenBound),
-            };
-            *place = Some(thumbprint(value).ok_or(Reason::TokenBound)?);
+            }
         }
         match binding.is_none() {
             true => Err(Reason::TokenBound),
@@ -75,7 +91,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use sha2::{Digest as _, Sha256};
 
-    use super::Binding;
+    use super::{Binding, BoundKey};
     use crate::identity::strict_json::object;
     use crate::reason::Reason;
 
@@ -86,7 +102,7 @@ mod tests {
     const RFC_KEY: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
     fn read(claims: &str) -> Result<Binding, Reason> {
-        Binding::read(object(claims).expect("claims").get("cnf"))
+        Binding::read(object(claims).expect("claims").get("cnf"), b"a token")
     }
 
     #[test]
@@ -96,7 +112,12 @@ mod tests {
         let certificate = read(&format!(r#"{{"cnf":{{"x5t#S256":"{zeros}"}}}}"#)).expect("valid");
         assert_eq!((certificate.certificate, certificate.key), (Some([0; 32]), None));
         let key = read(&format!(r#"{{"cnf":{{"jkt":"{RFC_KEY}"}}}}"#)).expect("valid");
-        assert!(key.certificate.is_none() && key.key.is_some_and(|key| key.starts_with(&[0xd1, 0x97, 0x0e])));
+        assert!(
+            key.certificate.is_none()
+                && key
+                    .key
+                    .is_some_and(|key| key.thumbprint.starts_with(&[0xd1, 0x97, 0x0e]))
+        );
         let both = read(&format!(r#"{{"cnf":{{"jkt":"{RFC_KEY}","x5t#S256":"{zeros}"}}}}"#)).expect("valid");
         assert!(both.certificate == certificate.certificate && both.key == key.key && !both.is_none());
     }
@@ -146,7 +167,10 @@ mod tests {
     #[test]
     fn a_certificate_is_asked_for_only_where_the_token_is_bound_to_one() {
         let free = Binding {
-            key: Some([1; 32]),
+            key: Some(BoundKey {
+                thumbprint: [1; 32],
+                token: [2; 32],
+            }),
             ..Binding::default()
         };
         assert_eq!(free.check_certificate(|| panic!("not asked")), Ok(()));

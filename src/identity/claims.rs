@@ -23,6 +23,10 @@ pub struct ClaimMapping {
     pub roles: ClaimPath,
     /// Permissions for a time; `None`: tokens have none.
     pub grants: Option<ClaimPath>,
+    /// What stands for `aud` in a token that has none.
+    pub audience: Option<ClaimPath>,
+    /// Claims that have to be exactly these strings: what tells an access token from an ID token of the same issuer, or one tenant from another.
+    pub require: Vec<(ClaimPath, String)>,
 }
 
 impl Default for ClaimMapping {
@@ -33,6 +37,8 @@ impl Default for ClaimMapping {
             permissions: path("permissions"),
             roles: path("roles"),
             grants: None,
+            audience: None,
+            require: Vec::new(),
         }
     }
 }
@@ -104,7 +110,7 @@ pub(super) fn issuer<'c>(claims: &'c Object<'_>) -> Result<&'c str, Reason> {
 }
 
 impl<'c> Standard<'c> {
-    pub(super) fn read(claims: &'c Object<'_>) -> Result<Self, Reason> {
+    pub(super) fn read(claims: &'c Object<'_>, mapping: &ClaimMapping) -> Result<Self, Reason> {
         let subject = claims
             .get("sub")
             .and_then(Json::as_str)
@@ -112,9 +118,14 @@ impl<'c> Standard<'c> {
         if claims.get("jti").is_some_and(|id| id.as_str().is_none()) {
             return Err(Reason::TokenClaims);
         }
+        let is_met = |(path, value): &(ClaimPath, String)| path.find(claims).and_then(Json::as_str) == Some(value);
+        if !mapping.require.iter().all(is_met) {
+            return Err(Reason::TokenClaims);
+        }
+        let instead = || mapping.audience.as_ref()?.find(claims);
         Ok(Self {
             subject: subject.ok_or(Reason::TokenClaims)?,
-            audiences: audiences(claims.get("aud"))?,
+            audiences: audiences(claims.get("aud").or_else(instead))?,
             times: Times {
                 expires: numeric_date(claims.get("exp"))?.ok_or(Reason::TokenClaims)?,
                 not_before: numeric_date(claims.get("nbf"))?,

@@ -2,7 +2,7 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{ClaimPath, LEEWAY_SECONDS, RegionClaim, Standard, Times, permissions, words};
+use super::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Standard, Times, permissions, words};
 use crate::identity::strict_json::{self, Json};
 use crate::reason::Reason;
 
@@ -22,7 +22,7 @@ fn standard_claims() {
     let base = || json!({"sub": "a", "exp": 100});
     let audiences = |claims: &Value| {
         read_object(claims, |claims| {
-            Standard::read(claims).map(|standard| standard.audiences.len())
+            Standard::read(claims, &ClaimMapping::default()).map(|standard| standard.audiences.len())
         })
     };
     let with = |name: &str, value: Value| {
@@ -31,7 +31,7 @@ fn standard_claims() {
         audiences(&claims)
     };
     read_object(&base(), |claims| {
-        let standard = Standard::read(claims).expect("valid");
+        let standard = Standard::read(claims, &ClaimMapping::default()).expect("valid");
         assert_eq!((standard.subject, standard.times.expires), ("a", 100.0));
     });
     assert_eq!(with("aud", json!("x")), Ok(1));

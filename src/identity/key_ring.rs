@@ -16,18 +16,23 @@ use crate::reason::Reason;
 /// Keys in one set, at most.
 pub const MAX_KEYS: usize = 100;
 
+/// `use` of a key that signs JWT-SVIDs.
+const JWT_SVID: &str = "jwt-svid";
+
 /// The usable keys of one Region.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     keys: Vec<BoundKey>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BoundKey {
     /// Its place in the set, from 0.
     index: usize,
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
+    /// It signs JWT-SVIDs and nothing else (`use: jwt-svid`, SPIFFE Trust Domain and Bundle §4.2.2).
+    is_for_svids: bool,
     key: Arc<PublicKey>,
 }
 
@@ -58,6 +63,22 @@ impl KeyRing {
         let mut built = BuiltKeys::default();
         built.add_all(set.iter().map(Jwk::from_json), allowed);
         built
+    }
+
+    /// As [`from_json`](Self::from_json), from keys that were read one by one: an error says what is wrong with the form of one.
+    pub(super) fn from_forms(forms: Vec<Result<Jwk, String>>, allowed: Option<&[Algorithm]>) -> BuiltKeys {
+        let mut built = BuiltKeys::default();
+        built.add_all(forms.into_iter(), allowed);
+        built
+    }
+
+    /// The same ring less the keys of which `is_out` says so, by their thumbprint.
+    #[must_use]
+    pub fn without(&self, is_out: impl Fn(&[u8; 32]) -> bool) -> Self {
+        let kept = self.keys.iter().filter(|bound| !is_out(bound.key.thumbprint()));
+        Self {
+            keys: kept.cloned().collect(),
+        }
     }
 
     /// The number of usable keys.
@@ -97,19 +118,40 @@ impl KeyRing {
     /// # Errors
     /// [`Reason::KeyUnknown`] where no key, or no single one, is meant; [`Reason::TokenAlgorithm`] where the key that is meant may not verify this algorithm.
     pub fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Arc<PublicKey>, Reason> {
+        self.choose(kid, algorithm, |bound| !bound.is_for_svids)
+    }
+
+    /// As [`select`](Self::select), for a JWT-SVID: among the keys that are for those alone (`use: jwt-svid`), or among all where there is none.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    pub fn select_for_svid(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Arc<PublicKey>, Reason> {
+        let has_own = self.keys.iter().any(|bound| bound.is_for_svids);
+        self.choose(kid, algorithm, |bound| bound.is_for_svids || !has_own)
+    }
+
+    /// Whether it has keys, and every one is for JWT-SVIDs alone.
+    #[must_use]
+    pub fn is_for_svids(&self) -> bool {
+        !self.is_empty() && self.keys.iter().all(|bound| bound.is_for_svids)
+    }
+
+    fn choose(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        is_meant: impl Fn(&BoundKey) -> bool,
+    ) -> Result<&Arc<PublicKey>, Reason> {
         let fits = |bound: &&BoundKey| bound.algorithms.contains(&algorithm);
+        let keys = || self.keys.iter().filter(|bound| is_meant(bound));
         let Some(kid) = kid else {
-            let mut fitting = self.keys.iter().filter(fits);
+            let mut fitting = keys().filter(fits);
             return match (fitting.next(), fitting.next()) {
                 (Some(only), None) => Ok(&only.key),
                 _ => Err(Reason::KeyUnknown),
             };
         };
-        let mut named = self
-            .keys
-            .iter()
-            .filter(|bound| bound.kid.as_deref() == Some(kid))
-            .peekable();
+        let mut named = keys().filter(|bound| bound.kid.as_deref() == Some(kid)).peekable();
         if named.peek().is_none() {
             return Err(Reason::KeyUnknown);
         }
@@ -128,6 +170,7 @@ impl BoundKey {
                 hash.update(kid);
             }
         }
+        hash.update([u8::from(self.is_for_svids)]);
         hash.update(self.key.thumbprint());
         for algorithm in &self.algorithms {
             hash.update(algorithm.name());
@@ -204,7 +247,11 @@ fn bind(index: usize, jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundK
     if jwk.kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
         return Err(Outcome::Wrong(format!("`kid` is longer than {MAX_KID_BYTES} bytes")));
     }
-    if let Some(other) = jwk.usage.as_ref().filter(|usage| *usage != "sig") {
+    if let Some(other) = jwk
+        .usage
+        .as_ref()
+        .filter(|usage| !matches!(usage.as_str(), "sig" | JWT_SVID))
+    {
         return Err(Outcome::Aside(format!(
             "left aside: `use` is `{}`, not `sig`",
             shown(other)
@@ -225,6 +272,7 @@ fn bind(index: usize, jwk: &Jwk, allowed: Option<&[Algorithm]>) -> Result<BoundK
         index,
         kid: jwk.kid.clone(),
         algorithms,
+        is_for_svids: jwk.usage.as_deref() == Some(JWT_SVID),
         key: Arc::new(key),
     })
 }

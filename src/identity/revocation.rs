@@ -6,11 +6,13 @@ mod list;
 mod pushed;
 mod set;
 mod status_list;
+mod status_token;
 
 pub use list::{LIST_PARTS, ListError, ListReader, Part, RevocationList};
 pub use pushed::Pushed;
 pub use set::{FingerprintKey, Full, Kind, RevokedSet, SetBuilder};
 pub use status_list::{STATUS_LIST_BYTES, StatusList, StatusListClaims, StatusListError, StatusReference};
+pub use status_token::{STATUS_TOKEN_BYTES, VerifiedStatusList};
 
 use super::subject::Identity;
 

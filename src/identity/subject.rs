@@ -8,6 +8,7 @@ use super::binding::Binding;
 use super::claims::{self, ClaimMapping, Times};
 use super::grants::{self, ClaimGrant};
 use super::strict_json::{self, Json, Object};
+use super::workload::SpiffeId;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region, Wildcard};
 use crate::reason::Reason;
@@ -23,6 +24,8 @@ pub struct Identity {
     pub issuer: String,
     /// `sub`: unique together with home region and issuer only.
     pub subject: String,
+    /// The workload that `sub` names, of a JWT-SVID.
+    pub workload: Option<SpiffeId>,
     /// `aud`.
     pub audiences: Vec<String>,
     /// When it is valid.
@@ -61,6 +64,13 @@ impl Claims {
             members: OnceCell::new(),
             weight,
         }
+    }
+
+    /// The claims that `text` holds; `None` where it is no JSON object of one meaning.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let weight = Self::weight_of(&strict_json::object(text)?);
+        Some(Self::new(text.to_owned(), weight))
     }
 
     /// The claim `name`.
@@ -116,7 +126,8 @@ impl Identity {
             size_of::<Self>(),
             text_weight(&self.home_name),
             text_weight(&self.issuer),
-            text_weight(&self.subject),
+            // The workload's name is the subject once more.
+            text_weight(&self.subject).saturating_mul(2),
             sum(self.audiences.iter().map(|audience| text_weight(audience))),
             self.key.kid.as_deref().map_or(0, text_weight),
             self.claims.weight(),

@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use ring::signature::{self as by, KeyPair as _};
@@ -10,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::base64url::encode;
 use super::{
-    Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, PublicKey, RingVerifier,
+    Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, RingVerifier,
     SignatureVerifier, TrustView,
 };
 use crate::bundle::RegionId;
-use crate::bundle::document::{Acceptance, Region, Wildcard};
+use crate::bundle::document::{Acceptance, KeySource, Region, Wildcard};
 use crate::reason::Reason;
 use crate::time::{Monotonic, Now, WallTime};
 
@@ -164,7 +165,8 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: vec![format!("api.{name}.com")],
-        keys: built.ring,
+        keys: built.ring.into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: Vec::new(),
         accepts: Vec::new(),
@@ -172,6 +174,14 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         networks: Vec::new(),
         calendar: None,
         max_token_lifetime: None,
+    }
+}
+
+/// The keys of a Region that has them inline.
+pub(super) fn ring(region: &Region) -> Arc<KeyRing> {
+    match &region.keys.source {
+        KeySource::Inline(ring) => Arc::clone(ring),
+        KeySource::Remote(_) | KeySource::Discovery(_) => panic!("no inline keys"),
     }
 }
 
@@ -270,6 +280,7 @@ impl Point {
         let view = TrustView {
             regions: &self.regions,
             local: RegionId(self.local),
+            keys: &KeyTable::inline(&self.regions),
             trust_digest: &self.trust,
             generation_digest: &self.generation,
         };
@@ -278,7 +289,7 @@ impl Point {
             .authenticator
             .authenticate(token, view, &now, &self.verifier, &mut self.budget, &peer);
         self.hits += u32::from(hit);
-        answer
+        answer.map_err(|refused| refused.reason)
     }
 
     /// The reason why `token` is refused.

@@ -45,6 +45,10 @@ pub(super) struct Policy {
 /// What a policy demands of every request that it governs.
 #[derive(Debug)]
 pub(super) enum Requirement {
+    /// Whoever the request is from has shown a certificate of their own.
+    Certificate,
+    /// Several factors were used.
+    MultiFactor(document::MultiFactor),
     /// The source region is one of these.
     SourceRegions(Vec<RegionId>),
     /// It is within the business hours of the home region.
@@ -198,6 +202,8 @@ impl Policy {
             selector
         });
         let requirements = document.requirements.into_iter().map(|requirement| match requirement {
+            document::Requirement::Certificate => Requirement::Certificate,
+            document::Requirement::MultiFactor(wanted) => Requirement::MultiFactor(wanted),
             document::Requirement::SourceRegions(names) => Requirement::SourceRegions(regions.find(&names)),
             document::Requirement::BusinessHours => Requirement::BusinessHours,
         });

@@ -4,12 +4,13 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::authentication::{is_multi_factor, meets};
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
 use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
-use crate::bundle::document::{Defer, Effect, Refusal};
+use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
-use crate::identity::{SpiffeId, Subject};
+use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
 use crate::time::WallTime;
 
@@ -18,6 +19,10 @@ use crate::time::WallTime;
 pub struct Facts<'f> {
     /// Who asks; `None`: an anonymous request.
     pub subject: Option<&'f Subject>,
+    /// What the subject's token says.
+    pub claims: Option<&'f Claims>,
+    /// The token's subject has shown a certificate of its own.
+    pub certificate: bool,
     /// Where it comes from.
     pub source: Source,
     /// The workload at the other end of the connection; `None`: it cannot be told.
@@ -39,6 +44,11 @@ impl Facts<'_> {
     pub(super) fn home(&self) -> RegionId {
         let of_token = self.subject.map(|subject| subject.home);
         of_token.or(self.service).unwrap_or(self.local)
+    }
+
+    /// Whether nobody asks, as far as can be told.
+    fn is_anonymous(&self) -> bool {
+        self.subject.is_none() && !self.is_service()
     }
 
     /// Whether a workload that counts here asks, with a valid token or without one. Whoever shows a token that is not valid here asks as nobody.
@@ -86,6 +96,15 @@ pub enum Outcome {
         /// What is missing, where there is no token.
         reason: Reason,
     },
+    /// Its subject has to log in otherwise, or anew: 401.
+    Challenge {
+        /// Why.
+        reason: Reason,
+        /// The rule that steps up, or the policy whose requirement is not met.
+        by: By,
+        /// What would do, as far as it can be told.
+        demand: StepUp,
+    },
     /// It goes on.
     Allow {
         /// Why.
@@ -122,15 +141,24 @@ impl PolicySet {
             .any(|(_, rule)| rule.conditions.look_at_workload())
     }
 
-    /// Whether the outcome for a request without a valid token may depend on its home region, and that on the workload: else it need not be read.
+    /// Whether the outcome for a request without a valid token may depend on the workload, as one that counts or by its home region: else it need not be read.
     #[must_use]
-    pub fn needs_home(&self, candidates: &Candidates) -> bool {
-        let looks = |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours);
+    pub fn needs_service(&self, candidates: &Candidates) -> bool {
+        let looks =
+            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours | Requirement::Certificate);
         self.has_trust_domains
             && (self.found(candidates).any(|(_, rule)| rule.conditions.look_at_home())
                 || self
                     .governing(candidates)
                     .any(|(_, policy)| policy.requirements.iter().any(looks)))
+    }
+
+    /// Whether the outcome for a token may depend on whether its subject has shown a certificate of its own.
+    #[must_use]
+    pub fn needs_certificate(&self, candidates: &Candidates) -> bool {
+        let demands = |requirement: &Requirement| matches!(requirement, Requirement::Certificate);
+        self.governing(candidates)
+            .any(|(_, policy)| policy.requirements.iter().any(demands))
     }
 
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
@@ -147,6 +175,7 @@ impl PolicySet {
             .or_else(|| self.missing_identity(candidates, facts))
             .or_else(|| self.refusal(candidates, facts, |_| true))
             .or_else(|| self.unmet_requirement(candidates, facts))
+            .or_else(|| self.step_up(candidates, facts))
             .or_else(|| self.deferral(candidates, facts))
             .or_else(|| self.allowance(candidates, facts))
             .or_else(|| self.default_allowance(candidates, facts))
@@ -203,17 +232,63 @@ impl PolicySet {
 
     /// Every requirement of every policy that governs the request has to be met, whichever rule lets it in.
     fn unmet_requirement(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
-        self.governing(candidates).find_map(|(reference, policy)| {
-            let reason = policy
-                .requirements
-                .iter()
-                .find_map(|requirement| requirement.shortfall(facts))?;
-            let by = By::Policy(reference);
-            Some(Outcome::Deny {
-                reason,
-                by,
-                refusal: None,
+        self.governing(candidates).find_map(|(policy, governing)| {
+            let (requirement, reason) = governing.requirements.iter().find_map(|requirement| {
+                let reason = requirement.shortfall(facts)?;
+                let lifted = requirement.is_of_identity() && self.is_public(policy, candidates, facts);
+                (!lifted).then_some((requirement, reason))
+            })?;
+            let by = By::Policy(policy);
+            Some(match requirement {
+                _ if requirement.is_of_identity() && facts.is_anonymous() => Outcome::NeedsIdentity {
+                    by,
+                    reason: Reason::IdentityMissing,
+                },
+                Requirement::MultiFactor(wanted) => Outcome::Challenge {
+                    reason,
+                    by,
+                    demand: StepUp {
+                        acr: wanted.acr.clone(),
+                        max_age: None,
+                    },
+                },
+                _ => Outcome::Deny {
+                    reason,
+                    by,
+                    refusal: None,
+                },
             })
+        })
+    }
+
+    /// Whether a public rule of this policy lets the request in: that lifts what the policy, and no other, demands of who asks.
+    fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
+        self.found(candidates)
+            .any(|(_, rule)| rule.policy() == policy && rule.is_public && rule.takes_effect(facts))
+    }
+
+    /// Every step-up that matches must be met; the first that is not is named, with the least age that any of them takes.
+    fn step_up(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+        let mut unmet: Option<(RuleRef, &StepUp)> = None;
+        let mut max_age: Option<Duration> = None;
+        for (reference, rule) in self.found(candidates) {
+            let Effect::StepUp(demand) = &rule.effect else { continue };
+            if !rule.takes_effect(facts) {
+                continue;
+            }
+            max_age = max_age.into_iter().chain(demand.max_age).min();
+            if unmet.is_none() && !facts.claims.is_some_and(|claims| meets(claims, demand, facts.at)) {
+                unmet = Some((reference, demand));
+            }
+        }
+        let (reference, demand) = unmet?;
+        Some(Outcome::Challenge {
+            reason: Reason::StepUpRequired,
+            by: By::Rule(reference),
+            demand: StepUp {
+                acr: demand.acr.clone(),
+                max_age,
+            },
         })
     }
 
@@ -351,9 +426,26 @@ impl Rule {
 }
 
 impl Requirement {
+    /// Whether it is about who asks.
+    fn is_of_identity(&self) -> bool {
+        matches!(self, Self::Certificate | Self::MultiFactor(_))
+    }
+
     /// Why it is not met. Absence never meets it.
     fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
         match self {
+            // With a token, the certificate has to be its subject's: that of a gateway in between says nothing of whoever is behind it.
+            Self::Certificate => {
+                let shown = match facts.subject {
+                    Some(_) => facts.certificate,
+                    None => facts.is_service(),
+                };
+                (!shown).then_some(Reason::CertificateRequired)
+            }
+            Self::MultiFactor(wanted) => {
+                let several = facts.claims.is_some_and(|claims| is_multi_factor(claims, wanted));
+                (!several).then_some(Reason::MultiFactorMissing)
+            }
             Self::SourceRegions(allowed) => match facts.source.region {
                 None => Some(Reason::SourceUnknown),
                 Some(region) if allowed.contains(&region) => None,

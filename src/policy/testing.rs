@@ -7,10 +7,11 @@ use ipnet::IpNet;
 use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
+    StepUp, Words,
 };
 use crate::context::{BusinessHours, Calendar, Zone, parse_network};
-use crate::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
+use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
 use crate::time::WallTime;
@@ -30,7 +31,8 @@ pub(super) fn regions() -> Vec<Region> {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
-        keys: KeyRing::default(),
+        keys: KeyRing::default().into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         trust_domains: vec![name.to_owned()],
         accepts: if name == "us" { accepts() } else { Vec::new() },
@@ -53,7 +55,7 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default geo=us,eu hours sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default cert mfa=ACR,… geo=us,eu hours sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
@@ -72,6 +74,15 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
         match key {
             "default" => policy.default_allow = true,
             "geo" => policy.requirements.push(Requirement::SourceRegions(list(value))),
+            "cert" => policy.requirements.push(Requirement::Certificate),
+            "mfa" => policy.requirements.push(Requirement::MultiFactor(MultiFactor {
+                amr: vec!["mfa".to_owned()],
+                acr: value
+                    .split(',')
+                    .filter(|acr| !acr.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            })),
             "hours" => policy.requirements.push(Requirement::BusinessHours),
             "sel" => policy.hosts = Some(hosts(value)),
             "strip" => forward.strip_token = true,
@@ -82,7 +93,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer public token service host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
@@ -97,6 +108,7 @@ pub(super) fn rule(text: &str) -> Rule {
         effect: Effect::Allow,
     };
     let mut options = Defer::default();
+    let mut step_up = StepUp::default();
     let mut needs = None;
     for (key, value) in fields {
         match key {
@@ -108,6 +120,9 @@ pub(super) fn rule(text: &str) -> Rule {
                 });
                 rule.identity = IdentityNeed::Anybody;
             }
+            "stepup" => rule.effect = Effect::StepUp(StepUp::default()),
+            "acr" => step_up.acr = list(value),
+            "age" => step_up.max_age = Some(Duration::from_secs(value.parse().unwrap())),
             "defer" => rule.effect = Effect::Defer(Defer::default()),
             "public" => rule.identity = IdentityNeed::None,
             "service" => needs = Some(IdentityNeed::Workload),
@@ -136,13 +151,15 @@ pub(super) fn rule(text: &str) -> Rule {
     if let Some(need) = needs {
         rule.identity = need;
     }
-    if let Effect::Defer(defer) = &mut rule.effect {
-        *defer = options;
+    match &mut rule.effect {
+        Effect::Defer(defer) => *defer = options,
+        Effect::StepUp(demand) => *demand = step_up,
+        _ => {}
     }
     rule
 }
 
-/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P…`.
+/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS bound`.
 pub(super) fn subject(text: &str) -> Option<Subject> {
     let mut words = text.split(' ');
     let home = words.next().filter(|home| !matches!(*home, "-" | "!"))?;
@@ -157,6 +174,7 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     };
     for word in words {
         let (list, word) = match word.split_once(':') {
+            Some(("acr" | "amr" | "age", _)) => continue,
             Some(("role", word)) => (&mut subject.roles, word),
             Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
             Some(("refused", word)) => (&mut subject.refused, word),
@@ -171,6 +189,23 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
         subject.permissions.sort();
     }
     Some(subject)
+}
+
+/// `acr:VALUE`, `amr:VALUE` and `age:SECONDS` of those words.
+fn claims(who: &str) -> Claims {
+    let mut claims = serde_json::Map::new();
+    for word in who.split(' ') {
+        match word.split_once(':') {
+            Some(("acr", value)) => claims.insert("acr".to_owned(), value.into()),
+            Some(("amr", value)) => claims.insert("amr".to_owned(), vec![value].into()),
+            Some(("age", seconds)) => {
+                let time = NOON.unix_seconds().saturating_sub(seconds.parse().unwrap());
+                claims.insert("auth_time".to_owned(), time.into())
+            }
+            _ => None,
+        };
+    }
+    Claims::parse(&serde_json::Value::Object(claims).to_string()).unwrap()
 }
 
 /// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`, each with a SPIFFE id or without.
@@ -205,6 +240,13 @@ pub(super) fn found(set: &PolicySet, request: &str) -> Vec<String> {
 /// The outcome for `METHOD HOST PATH` by this subject from this source, as `allow|deny REASON LABEL`, `401 LABEL` or `defer LABEL`.
 pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) -> String {
     match outcome(set, request, who, whence) {
+        Outcome::Challenge { reason, by, demand } => format!(
+            "401 {} {} [{}] {:?}",
+            reason.code(),
+            set.label(by),
+            demand.acr.join(" "),
+            demand.max_age.map(|age| age.as_secs())
+        ),
         Outcome::Allow { reason, by } => format!("allow {} {}", reason.code(), set.label(by)),
         Outcome::Deny { reason, by, .. } => format!("deny {} {}", reason.code(), set.label(by)),
         Outcome::NeedsIdentity { by, reason } => match reason {
@@ -219,6 +261,7 @@ pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) ->
 pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -> Outcome {
     let regions = regions();
     let subject = subject(who);
+    let claims = subject.is_some().then(|| claims(who));
     let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
     let local = region("us").unwrap();
     let service = workload.as_ref().and_then(|id| counting_home(id, local, &regions));
@@ -228,6 +271,8 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
         workload: workload.as_ref(),
         service,
         token_refused: who == "!",
+        claims: claims.as_ref(),
+        certificate: who.ends_with(" bound"),
         local,
         at: NOON,
         regions: &regions,

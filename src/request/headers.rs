@@ -20,6 +20,14 @@ pub struct Headers<'a> {
     text: &'a [u8],
 }
 
+impl Headers<'_> {
+    /// No headers at all.
+    pub const NONE: Self = Self {
+        lengths: &[],
+        text: &[],
+    };
+}
+
 impl<'a> Headers<'a> {
     /// Checks a block. No bytes at all are no headers, as a host without any says it.
     ///
@@ -54,6 +62,25 @@ impl<'a> Headers<'a> {
             lengths: self.lengths,
             text: self.text,
         }
+    }
+
+    /// The block, for who keeps it.
+    #[must_use]
+    pub fn to_block(&self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(self.block_len());
+        block.extend_from_slice(&length(self.len()));
+        block.extend_from_slice(self.lengths);
+        block.extend_from_slice(self.text);
+        block
+    }
+
+    /// The bytes of that block.
+    #[must_use]
+    pub fn block_len(&self) -> usize {
+        self.lengths
+            .len()
+            .saturating_add(self.text.len())
+            .saturating_add(size_of::<u32>())
     }
 
     /// How many header lines there are, pseudo-headers included.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use regionguard::bundle::{Encoding, compile};
+use regionguard::bundle::{Encoding, Generation, compile};
 use regionguard::engine::{Attrs, Effects, Engine, Input, Kit, Outcome, ScopeId};
 use regionguard::identity::{Algorithm, PublicKey, SignatureVerifier};
 use regionguard::request::{Headers, encode};
@@ -28,6 +28,10 @@ impl SignatureVerifier for Always {
 impl Kit for Yes {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.0
+    }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([0; 32])
     }
 }
 
@@ -70,21 +74,13 @@ impl Driven {
 
     /// The same with any policy.
     pub(crate) fn with_policy(spec: &Json) -> Self {
-        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode([1; 32])});
-        let region = json!({
-            "issuer": "identity.global.com", "audiences": ["api.us-east-1.com"], "keys": {"jwks": {"keys": [jwk]}},
-            "networks": ["127.0.1.0/24"], "center": {"cluster": "center-us-east-1"},
-        });
-        let bundle = json!({
-            "region": "us-east-1", "metadata": {"name": "shop", "version": 41}, "trust": {"hosts": ["api.us-east-1.com"]},
-            "documents": [
-                {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"}, "spec": region},
-                {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": spec},
-            ],
-        });
-        let generation = compile(bundle.to_string().as_bytes(), Encoding::Detect).expect("a bundle");
+        Self::over(&compiled(spec))
+    }
+
+    /// A new engine, in which this is in force.
+    pub(crate) fn over(generation: &Rc<Generation>) -> Self {
         let mut engine = Engine::new(7);
-        let (scope, _) = engine.activate("regionguard", Rc::new(generation), None, &mut Effects::default());
+        let (scope, _) = engine.activate("regionguard", Rc::clone(generation), None, &mut Effects::default());
         Self {
             engine,
             scope,
@@ -100,6 +96,24 @@ impl Driven {
         self.engine
             .begin(Some(self.scope), Input { headers }, &Stream, &self.kit, &now, fx)
     }
+}
+
+/// A bundle of one region with one policy, which is this.
+pub(crate) fn compiled(spec: &Json) -> Rc<Generation> {
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": URL_SAFE_NO_PAD.encode([1; 32])});
+    let region = json!({
+        "issuer": "identity.global.com", "audiences": ["api.us-east-1.com"], "keys": {"jwks": {"keys": [jwk]}},
+        "networks": ["127.0.1.0/24"], "center": {"cluster": "center-us-east-1"},
+    });
+    let bundle = json!({
+        "region": "us-east-1", "metadata": {"name": "shop", "version": 41}, "trust": {"hosts": ["api.us-east-1.com"]},
+        "documents": [
+            {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"}, "spec": region},
+            {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": spec},
+        ],
+    });
+    let generation = compile(bundle.to_string().as_bytes(), Encoding::Detect);
+    Rc::new(generation.expect("a bundle"))
 }
 
 /// The header block of a request to `path` with further lines.

@@ -15,6 +15,7 @@ mod properties {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::{Config, TestRunner};
     use regionguard::bundle::document::Policy;
+    use regionguard::identity::Claims;
     use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
     use regionguard::request::{Authority, PathOptions, canonicalise};
 
@@ -35,12 +36,15 @@ mod properties {
         let regions = random::regions();
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
+        let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
         let facts = Facts {
             subject: plan.subject.as_ref(),
             source: plan.source,
             workload: plan.workload.as_ref(),
             service: plan.service(&regions),
             token_refused: plan.token_refused && plan.subject.is_none(),
+            claims: claims.as_ref(),
+            certificate: plan.certificate,
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -71,6 +75,11 @@ mod properties {
                 refusal,
             },
             Outcome::NeedsIdentity { by, reason } => Verdict::NeedsIdentity { by: label(by), reason },
+            Outcome::Challenge { reason, by, demand } => Verdict::Challenge {
+                reason,
+                by: label(by),
+                demand,
+            },
             Outcome::Allow { reason, by } => Verdict::Allow { reason, by: label(by) },
             Outcome::Defer { by, options, public } => Verdict::Defer {
                 by: label(By::Rule(by)),
@@ -96,7 +105,7 @@ mod properties {
             });
             reached.extend(verdict.map(|verdict| match verdict {
                 Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
-                Verdict::NeedsIdentity { reason, .. } => reason.code(),
+                Verdict::NeedsIdentity { reason, .. } | Verdict::Challenge { reason, .. } => reason.code(),
                 Verdict::Defer { .. } => "defer",
             }));
         }
@@ -106,7 +115,10 @@ mod properties {
             "context.source_region",
             "context.source_unknown",
             "defer",
+            "identity.certificate_required",
+            "identity.mfa_missing",
             "identity.missing",
+            "identity.step_up",
             "identity.workload_missing",
             "identity.workload_not_accepted",
             "permission.missing",
@@ -186,7 +198,7 @@ mod properties {
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
-                if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_home(&candidates)) {
+                if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
                     let unknown = Facts { workload: None, service: None, ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }

@@ -6,11 +6,14 @@ use core::time::Duration;
 
 use std::net::IpAddr;
 
-use regionguard::bundle::document::{Defer, Effect, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words};
+use regionguard::bundle::document::{
+    Defer, Effect, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, StepUp, Words,
+};
 use regionguard::identity::Subject;
 use regionguard::policy::Facts;
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, CanonicalPath};
+use serde_json::Value;
 
 /// An outcome with names in place of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,11 @@ pub(crate) enum Verdict {
     NeedsIdentity {
         by: String,
         reason: Reason,
+    },
+    Challenge {
+        reason: Reason,
+        by: String,
+        demand: StepUp,
     },
     Allow {
         reason: Reason,
@@ -63,12 +71,16 @@ impl Judged<'_> {
         !self.is_deny() && self.rule.identity == IdentityNeed::None
     }
 
+    fn may_let_in(&self) -> bool {
+        matches!(self.rule.effect, Effect::Allow | Effect::Defer(_))
+    }
+
     fn is_for_workloads(&self) -> bool {
-        !self.is_deny() && self.rule.identity == IdentityNeed::Workload
+        self.may_let_in() && self.rule.identity == IdentityNeed::Workload
     }
 
     fn is_for_tokens(&self) -> bool {
-        !self.is_deny() && self.rule.identity == IdentityNeed::Required
+        self.may_let_in() && self.rule.identity == IdentityNeed::Required
     }
 
     /// Whether it lets the request go on, as far as this rule goes.
@@ -136,15 +148,55 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     // "A request must meet those of every policy that governs it, before any defer, allow."
     for policy in &governing {
         for requirement in &policy.requirements {
-            if let Some(reason) = unmet(requirement, asked) {
-                let by = format!("{}/-", policy.name);
-                return Verdict::Deny {
-                    reason,
-                    by,
-                    refusal: None,
-                };
+            // "Public lifts the identity requirements of its own policy only."
+            let of_identity = matches!(requirement, Requirement::Certificate | Requirement::MultiFactor(_));
+            let is_public =
+                |judged: &Judged<'_>| judged.policy == policy.name && judged.is_public() && judged.takes_effect();
+            if of_identity && judged.iter().any(is_public) {
+                continue;
             }
+            let Some(reason) = unmet(requirement, asked) else {
+                continue;
+            };
+            let by = format!("{}/-", policy.name);
+            // "Where the outcome hangs on an identity that was not presented, the answer is 401."
+            let nobody = anonymous && (asked.facts.service.is_none() || asked.facts.token_refused);
+            if of_identity && nobody {
+                let reason = Reason::IdentityMissing;
+                return Verdict::NeedsIdentity { by, reason };
+            }
+            if let Requirement::MultiFactor(wanted) = requirement {
+                let demand = StepUp {
+                    acr: wanted.acr.clone(),
+                    max_age: None,
+                };
+                return Verdict::Challenge { reason, by, demand };
+            }
+            return Verdict::Deny {
+                reason,
+                by,
+                refusal: None,
+            };
         }
+    }
+    // "Every matching stepUp must be met, and the challenge names the strictest maxAge and the acr values of the first unmet one."
+    let matching: Vec<(&Judged<'_>, &StepUp)> = judged
+        .iter()
+        .filter(|judged| judged.holds != Some(false))
+        .filter_map(|judged| match &judged.rule.effect {
+            Effect::StepUp(demand) => Some((judged, demand)),
+            _ => None,
+        })
+        .collect();
+    if let Some((first, demand)) = matching.iter().find(|(_, demand)| !is_met(demand, asked)) {
+        return Verdict::Challenge {
+            reason: Reason::StepUpRequired,
+            by: first.label(),
+            demand: StepUp {
+                acr: demand.acr.clone(),
+                max_age: matching.iter().filter_map(|(_, demand)| demand.max_age).min(),
+            },
+        };
     }
     // "Else a defer", and "matching defers are one question with the strictest options".
     let defers: Vec<(&Judged<'_>, &Defer)> = judged
@@ -202,7 +254,7 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     // "Else deny", with the rule that the request came furthest with.
     let mut misses: Vec<(u8, Reason, String)> = judged
         .iter()
-        .filter(|judged| !judged.is_deny())
+        .filter(|judged| judged.may_let_in())
         .map(|judged| {
             let (stage, reason) = miss(judged.rule, asked);
             (stage, reason, judged.label())
@@ -388,8 +440,43 @@ fn denied_by(deny: &Judged<'_>) -> Verdict {
     }
 }
 
+fn claim<'a>(asked: &Asked<'a>, name: &str) -> Option<&'a Value> {
+    asked.facts.claims?.get(name)
+}
+
+fn is_met(demand: &StepUp, asked: &Asked<'_>) -> bool {
+    let now = asked.facts.at.unix_seconds();
+    let acr = claim(asked, "acr").and_then(Value::as_str).unwrap_or_default();
+    let by_acr = demand.acr.is_empty() || demand.acr.contains(&acr.to_owned());
+    let by_age = match (demand.max_age, claim(asked, "auth_time").and_then(Value::as_i64)) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(most), Some(time)) => {
+            let age = now.saturating_sub(time);
+            (-30..=i64::try_from(most.as_secs()).unwrap()).contains(&age)
+        }
+    };
+    by_acr && by_age
+}
+
 fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reason> {
     match requirement {
+        Requirement::Certificate => {
+            let shown = match asked.facts.subject {
+                Some(_) => asked.facts.certificate,
+                None => asked.facts.service.is_some() && !asked.facts.token_refused,
+            };
+            (!shown).then_some(Reason::CertificateRequired)
+        }
+        Requirement::MultiFactor(wanted) => {
+            let acr = claim(asked, "acr").and_then(Value::as_str);
+            let amr: Option<Vec<&str>> = claim(asked, "amr")
+                .and_then(Value::as_array)
+                .and_then(|values| values.iter().map(Value::as_str).collect());
+            let by_acr = acr.is_some_and(|acr| wanted.acr.contains(&acr.to_owned()));
+            let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
+            (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
+        }
         Requirement::SourceRegions(names) => {
             let Some(region) = asked.facts.source.region else {
                 return Some(Reason::SourceUnknown);

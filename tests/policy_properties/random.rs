@@ -11,13 +11,15 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, Words,
+    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
+    StepUp, Words,
 };
 use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::Source;
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
 use regionguard::time::WallTime;
+use serde_json::{Value, json};
 
 /// The Regions, sorted by name; the last has no calendar.
 pub(crate) const REGIONS: [&str; 3] = ["ap-southeast-1", "eu-west-1", "us-east-1"];
@@ -82,6 +84,9 @@ const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
 const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "spiffe://b/xy"];
 const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
+const ACR: &[&str] = &["gold", "silver"];
+const AMR: &[&str] = &["hwk", "mfa"];
+const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
 
@@ -118,6 +123,8 @@ pub(crate) struct RequestPlan {
     pub(crate) source: Source,
     pub(crate) workload: Option<SpiffeId>,
     pub(crate) token_refused: bool,
+    pub(crate) claims: String,
+    pub(crate) certificate: bool,
     pub(crate) local: RegionId,
     pub(crate) at: WallTime,
 }
@@ -157,12 +164,12 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         asked,
         option::weighted(0.7, subject()),
         source(),
-        (workload(), any::<bool>()),
+        (workload(), any::<bool>(), claims(), any::<bool>()),
         region(),
         at,
     )
         .prop_map(
-            |(asked, subject, source, (workload, token_refused), local, at)| RequestPlan {
+            |(asked, subject, source, (workload, token_refused, claims, certificate), local, at)| RequestPlan {
                 authority: asked.0,
                 scheme: asked.1,
                 method: asked.2,
@@ -171,6 +178,8 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
                 source,
                 workload,
                 token_refused,
+                claims,
+                certificate,
                 local,
                 at,
             },
@@ -240,6 +249,10 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
     let requirement = prop_oneof![
         2 => some_of(&REGIONS).prop_map(Requirement::SourceRegions),
         1 => Just(Requirement::BusinessHours),
+        1 => Just(Requirement::Certificate),
+        1 => (subsequence(AMR, 0..=2), subsequence(ACR, 0..=2)).prop_map(|(amr, acr)| {
+            Requirement::MultiFactor(MultiFactor { amr: owned(amr), acr: owned(acr) })
+        }),
     ];
     let requirements = prop_oneof![3 => Just(Vec::new()), 1 => vec(requirement, 1..3)];
     let forward =
@@ -273,6 +286,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
         4 => Just(Effect::Allow),
         1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide })),
         2 => defer().prop_map(Effect::Defer),
+        1 => step_up().prop_map(Effect::StepUp),
     ];
     let identity = select(
         &[
@@ -286,7 +300,8 @@ fn rule() -> impl Strategy<Value = RulePlan> {
     (hosts, methods, paths, from(), identity, words(), words(), effect).prop_map(
         |(hosts, methods, paths, from, identity, permissions, roles, effect)| {
             let is_deny = matches!(effect, Effect::Deny(_));
-            let identity = if !is_deny && identity == IdentityNeed::Anybody {
+            let is_step_up = matches!(effect, Effect::StepUp(_));
+            let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
                 IdentityNeed::Required
             } else {
                 identity
@@ -308,6 +323,35 @@ fn rule() -> impl Strategy<Value = RulePlan> {
             }
         },
     )
+}
+
+fn step_up() -> impl Strategy<Value = StepUp> {
+    let max_age = option::of(select(AGES).prop_map(Duration::from_secs));
+    (subsequence(ACR, 0..=2), max_age).prop_map(|(acr, max_age)| StepUp {
+        acr: owned(acr),
+        max_age,
+    })
+}
+
+/// What a token says of its subject's login, in the right form and in others.
+fn claims() -> impl Strategy<Value = String> {
+    let acr = option::of(prop_oneof![4 => select(ACR).prop_map(Value::from), 1 => Just(json!(["gold"]))]);
+    let amr = option::of(prop_oneof![
+        4 => subsequence(AMR, 0..=2).prop_map(|amr| json!(amr)),
+        1 => Just(json!("mfa")),
+        1 => Just(json!(["mfa", 1])),
+    ]);
+    // About the two times at which requests come.
+    let times: [i64; 2] = [1_763_467_200, 1_763_294_400];
+    let auth_time = (select(times.to_vec()), -5_000_i64..100).prop_map(|(at, age)| json!(at.saturating_add(age)));
+    let auth_time = option::of(prop_oneof![6 => auth_time, 1 => Just(json!("1763467200"))]);
+    (acr, amr, auth_time).prop_map(|(acr, amr, auth_time)| {
+        let members = [("acr", acr), ("amr", amr), ("auth_time", auth_time)];
+        let members = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(members.collect()).to_string()
+    })
 }
 
 fn defer() -> impl Strategy<Value = Defer> {
@@ -427,7 +471,8 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         name: name.to_owned(),
         issuer: "identity.global.com".to_owned(),
         audiences: Vec::new(),
-        keys: KeyRing::default(),
+        keys: KeyRing::default().into(),
+        revocation: None,
         claims: ClaimMapping::default(),
         // `a` is at home in the first Region, which the last accepts some of; `b` in no Region.
         trust_domains: if name == REGIONS[0] {

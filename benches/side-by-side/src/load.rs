@@ -1,11 +1,12 @@
 //! A client that costs little: a few connections that stay open, one request on each, then one answer from each.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use regionguard_harness::Result;
 
+use crate::mutual::{Mutual, Stream};
 use crate::rules::HOST;
 
 /// How many connections a listener is asked over: the proxy finds several requests whenever it looks.
@@ -14,19 +15,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The open connections to one listener.
 pub struct Lanes {
-    lanes: Vec<TcpStream>,
+    lanes: Vec<Box<dyn Stream>>,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
 
 impl Lanes {
-    /// Connects.
-    pub fn open(listener: SocketAddr) -> Result<Self> {
-        let open = || -> Result<TcpStream> {
+    /// Connects, over TLS where it is given.
+    pub fn open(listener: SocketAddr, tls: Option<&Mutual>) -> Result<Self> {
+        let open = || -> Result<Box<dyn Stream>> {
             let lane = TcpStream::connect(listener)?;
             lane.set_nodelay(true)?;
             lane.set_read_timeout(Some(PATIENCE))?;
-            Ok(lane)
+            Ok(match tls {
+                Some(tls) => Box::new(tls.over(lane)?),
+                None => Box::new(lane),
+            })
         };
         Ok(Self {
             lanes: (0..CONNECTIONS).map(|_| open()).collect::<Result<_>>()?,
@@ -50,7 +54,7 @@ impl Lanes {
                 next += 1;
             }
             for lane in &mut self.lanes[..sent] {
-                read_ok(lane, &mut self.answer)?;
+                read_ok(&mut **lane, &mut self.answer)?;
             }
         }
         Ok(())
@@ -76,7 +80,7 @@ pub fn write_request(to: &mut Vec<u8>, path: &str, token: &str, more: &str) {
 }
 
 /// Reads one answer that has a content length, and nothing behind it.
-fn read_ok(lane: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
+fn read_ok(lane: &mut dyn Stream, answer: &mut Vec<u8>) -> Result<()> {
     answer.clear();
     let mut chunk = [0; 4096];
     loop {

@@ -3,6 +3,7 @@
 
 mod cpu;
 mod load;
+mod mutual;
 mod report;
 mod rounds;
 mod rules;
@@ -29,7 +30,7 @@ struct Options {
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
-    /// Measure this variant only (and `none`); may be repeated
+    /// Measure this variant only (and what it is measured above); may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 
@@ -89,6 +90,12 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Variant>> {
         return Err(format!("there is no variant `{unknown}`; there are {}", names.join(", ")).into());
     }
     let wanted =
-        |variant: &&Variant| only.is_empty() || variant.name == "none" || only.iter().any(|name| name == variant.name);
+        |variant: &&Variant| only.is_empty() || only.iter().any(|name| name == variant.name || is_above(name, variant));
     Ok(ALL.iter().filter(wanted).collect())
+}
+
+/// Whether the variant `name` is measured above this one.
+fn is_above(name: &str, variant: &Variant) -> bool {
+    ALL.iter()
+        .any(|other| other.name == name && other.above == variant.name)
 }

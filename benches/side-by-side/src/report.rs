@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::rounds::{Measured, Samples};
+use crate::variants::{ALL, NONE};
 
 const MODULE_MAX: u64 = 2 * 1024 * 1024;
 
@@ -19,7 +20,7 @@ struct Budget {
     target: Option<f64>,
 }
 
-const BUDGETS: [Budget; 9] = [
+const BUDGETS: [Budget; 13] = [
     budget("hot, 10 rules", "ours-10", "pair-10", Some(1.0), Some(0.7)),
     budget("  with the direct peer told", "ours-10-peer", "pair-10", None, None),
     budget("hot, 1,000 rules", "ours-1000", "pair-1000", Some(0.15), Some(0.08)),
@@ -37,6 +38,16 @@ const BUDGETS: [Budget; 9] = [
         "jwt-cold-es256",
         Some(0.9),
         Some(0.75),
+    ),
+    budget("new token, PS256", "ours-cold-ps256", "jwt-cold-ps256", None, None),
+    budget("new token, ES384", "ours-cold-es384", "jwt-cold-es384", None, None),
+    budget("new token, EdDSA", "ours-cold-eddsa", "jwt-cold-eddsa", None, None),
+    budget(
+        "bound to a certificate or not",
+        "ours-10-cert",
+        "ours-10-tls",
+        None,
+        None,
     ),
     budget(
         "deferred against ext_authz alone",
@@ -285,10 +296,11 @@ impl Report {
 
     /// What a variant costs above no filter, round by round.
     fn above(&self, name: &str) -> Option<Vec<f64>> {
-        if name == "none" {
+        let variant = ALL.iter().find(|variant| variant.name == name)?;
+        if name == NONE {
             return None;
         }
-        let (own, none) = (self.samples(name)?, self.samples("none")?);
+        let (own, none) = (self.samples(name)?, self.samples(variant.above)?);
         Some(own.iter().zip(none).map(|(own, none)| own - none).collect())
     }
 
@@ -327,9 +339,8 @@ impl Ratio {
 mod tests {
     use std::time::Duration;
 
-    use super::{Middle, Report};
+    use super::{ALL, Middle, Report};
     use crate::rounds::{Measured, Samples};
-    use crate::variants::ALL;
 
     fn report(samples: &[(&str, &[f64])]) -> Report {
         let samples = samples.iter().map(|(name, microseconds)| Samples {

@@ -6,21 +6,27 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regional_center::Center;
 use regionguard_harness::client::{Client, Request};
 use regionguard_harness::envoy::Envoy;
 use regionguard_harness::issuer::{Alg, Issuer};
 use regionguard_harness::{Result, RunDir, tools};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::cpu::{self, Cores};
 use crate::load::{Lanes, write_request};
+use crate::mutual::Mutual;
 use crate::rules::{self, HOST, REGION};
 use crate::tokens;
 use crate::variants::{self, Guards, Load, Variant};
 
 /// How many fewer requests a batch has whose requests cost more: what they cost is also the larger part of the total.
 const COSTLY: usize = 4;
+/// And where one request costs as much as ten.
+const DEAR: usize = 16;
 /// When a run has taken long enough, if [`LEAST_ROUNDS`] are done: on a busy machine fewer rounds have to do.
 const LONG: Duration = Duration::from_secs(300);
 const LEAST_ROUNDS: usize = 5;
@@ -59,14 +65,14 @@ pub struct Samples {
 pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
     let start = Instant::now();
     let module = tools::wasm_module()?;
-    let issuer = tokens::issuer()?;
+    let (issuer, mutual) = (tokens::issuer()?, Mutual::new()?);
     eprintln!("signing tokens …");
-    let tokens = Tokens::sign(&issuer, plan)?;
+    let tokens = Tokens::sign(&issuer, &mutual, plan)?;
     let run = RunDir::new("side-by-side")?;
-    let envoy = start_envoy(plan, &issuer, run.path(), &module).await?;
-    let mut targets = targets(plan, &envoy).await?;
+    let envoy = start_envoy(plan, &issuer, &mutual, run.path(), &module).await?;
+    let mut targets = targets(plan, &envoy, &mutual).await?;
     for target in &targets {
-        check_guards(target, &tokens).await?;
+        check_guards(target, &tokens, &mutual).await?;
     }
     eprintln!("warming up …");
     for target in &mut targets {
@@ -99,12 +105,12 @@ pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
     })
 }
 
-async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, dir: &Path, module: &Path) -> Result<Envoy> {
+async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, mutual: &Mutual, dir: &Path, module: &Path) -> Result<Envoy> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let center = listener.local_addr()?;
     let decides = Center::embedded(REGION)?.quiet();
     tokio::spawn(regional_center::serve(listener, decides, pending()));
-    let (config, _) = variants::config(plan.variants, issuer, dir, module, center)?;
+    let (config, _) = variants::config(plan.variants, issuer, mutual, dir, module, center)?;
     eprintln!("starting Envoy with {} listeners …", plan.variants.len());
     if let Some(cores) = plan.cores {
         cores.start_proxy_here()?;
@@ -119,13 +125,15 @@ async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, dir: &Path, module: &Path
 /// The tokens of a run.
 struct Tokens {
     known: String,
+    /// Bound to the client's certificate.
+    bound: String,
     without_permission: String,
     /// By the algorithm's name; each batch takes its own part.
     distinct: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Tokens {
-    fn sign(issuer: &Issuer, plan: &Plan<'_>) -> Result<Self> {
+    fn sign(issuer: &Issuer, mutual: &Mutual, plan: &Plan<'_>) -> Result<Self> {
         let mut distinct = BTreeMap::new();
         for variant in plan.variants {
             if let Load::Cold(alg) = variant.load
@@ -137,16 +145,30 @@ impl Tokens {
         }
         Ok(Self {
             known: tokens::token(issuer, Alg::Rs256)?,
+            bound: tokens::bound(
+                issuer,
+                Alg::Rs256,
+                json!({"x5t#S256": URL_SAFE_NO_PAD.encode(mutual.thumbprint()?)}),
+            )?,
             without_permission: tokens::token_without_permission(issuer, Alg::Rs256)?,
             distinct,
         })
+    }
+
+    /// The one token of a load that has one.
+    fn of(&self, load: Load) -> &str {
+        match load {
+            Load::Certificate => &self.bound,
+            _ => &self.known,
+        }
     }
 }
 
 fn batch_size(load: Load, requests: usize) -> usize {
     match load {
-        Load::Warm(_) | Load::SameQuestion => requests,
-        Load::Cold(_) | Load::Center => requests / COSTLY,
+        Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => requests,
+        Load::Cold(Alg::Rs256 | Alg::Es256) | Load::Center => requests / COSTLY,
+        Load::Cold(_) => requests / DEAR,
     }
 }
 
@@ -159,7 +181,7 @@ struct Target {
     samples: Vec<f64>,
 }
 
-async fn targets(plan: &Plan<'_>, envoy: &Envoy) -> Result<Vec<Target>> {
+async fn targets(plan: &Plan<'_>, envoy: &Envoy, mutual: &Mutual) -> Result<Vec<Target>> {
     let answer = Client::new(envoy.admin()).get("/listeners?format=json").await?.json()?;
     let statuses = answer["listener_statuses"].as_array().ok_or("no listeners")?;
     let address = |name: &str| -> Result<SocketAddr> {
@@ -176,7 +198,7 @@ async fn targets(plan: &Plan<'_>, envoy: &Envoy) -> Result<Vec<Target>> {
             Ok(Target {
                 variant,
                 address,
-                lanes: Lanes::open(address)?,
+                lanes: Lanes::open(address, variant.is_tls().then_some(mutual))?,
                 requests: batch_size(variant.load, plan.requests),
                 samples: Vec::new(),
             })
@@ -188,7 +210,7 @@ impl Target {
     fn batch(&mut self, round: usize, tokens: &Tokens, envoy: &Envoy) -> Result<()> {
         let Self { variant, requests, .. } = *self;
         let identity = self.identity();
-        let known = &tokens.known;
+        let known = tokens.of(variant.load);
         let fresh: &[String] = match variant.load {
             Load::Cold(alg) => tokens
                 .distinct
@@ -199,7 +221,7 @@ impl Target {
         };
         let path = path(variant.load);
         let write = |n: usize, to: &mut Vec<u8>| match variant.load {
-            Load::Warm(_) | Load::SameQuestion => write_request(to, &path, known, ""),
+            Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => write_request(to, &path, known, ""),
             Load::Cold(_) => write_request(to, &path, &fresh[n], ""),
             Load::Center => write_request(to, &format!("{path}?page={round}-{n:06}"), known, identity),
         };
@@ -234,13 +256,13 @@ impl Target {
 fn path(load: Load) -> String {
     match load {
         Load::Warm(rule) => rules::path(rule),
-        Load::Cold(_) => rules::path(5),
+        Load::Cold(_) | Load::Tls | Load::Certificate => rules::path(5),
         Load::Center | Load::SameQuestion => PROFILE.to_owned(),
     }
 }
 
 /// Nothing is measured that does not protect: what has to be refused is.
-async fn check_guards(target: &Target, tokens: &Tokens) -> Result<()> {
+async fn check_guards(target: &Target, tokens: &Tokens, mutual: &Mutual) -> Result<()> {
     let variant = target.variant;
     let path = path(variant.load);
     let identified = |path: &str, token: &str| {
@@ -252,7 +274,11 @@ async fn check_guards(target: &Target, tokens: &Tokens) -> Result<()> {
             request
         }
     };
-    let mut cases = vec![("with a token that may", identified(&path, &tokens.known), true)];
+    let mut cases = vec![(
+        "with a token that may",
+        identified(&path, tokens.of(variant.load)),
+        true,
+    )];
     if variant.guards != Guards::Nothing {
         cases.push(("without a token", Request::new("GET", &path).host(HOST), false));
     }
@@ -264,7 +290,10 @@ async fn check_guards(target: &Target, tokens: &Tokens) -> Result<()> {
         let request = identified(FORBIDDEN_PROFILE, &tokens.known);
         cases.push(("that the center denies", request, false));
     }
-    let client = Client::new(target.address);
+    let client = match variant.is_tls() {
+        true => mutual.client(&Client::new(target.address))?,
+        false => Client::new(target.address),
+    };
     for (what, request, let_in) in cases {
         let status = client.send(&request).await?.status;
         let right = if let_in {

@@ -58,7 +58,7 @@ fn with_rules(name: &str, issuer: &Issuer, rules: Vec<Value>) -> Result<Value> {
                 "apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": REGION},
                 "spec": {
                     "issuer": ISSUER, "audiences": [HOST],
-                    "keys": {"algorithms": ["RS256", "ES256"], "jwks": issuer.jwks()},
+                    "keys": {"jwks": issuer.jwks()},
                     "center": {
                         "cluster": format!("center-{REGION}"), "authority": "center", "protocol": "authzen",
                         "path": "/access/v1/evaluation", "timeout": CENTER_TIMEOUT,

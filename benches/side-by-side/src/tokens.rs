@@ -6,17 +6,26 @@ use serde_json::{Value, json};
 
 use crate::rules::{ISSUER, REGION, permission};
 
-/// An issuer with one RSA and one P-256 key.
+/// An issuer with a key of each kind.
 pub fn issuer() -> Result<Issuer> {
     let issuer = Issuer::without_keys(ISSUER, REGION);
     issuer
         .with_key(&format!("{REGION}-rsa"), Kind::Rsa)?
-        .with_key(&format!("{REGION}-p256"), Kind::P256)
+        .with_key(&format!("{REGION}-p256"), Kind::P256)?
+        .with_key(&format!("{REGION}-p384"), Kind::P384)?
+        .with_key(&format!("{REGION}-ed25519"), Kind::Ed25519)
 }
 
 /// A token that the rule in the middle of each bundle lets in.
 pub fn token(issuer: &Issuer, alg: Alg) -> Result<String> {
     mint(issuer, alg, claims(issuer, true))
+}
+
+/// The same, bound to a sender.
+pub fn bound(issuer: &Issuer, alg: Alg, cnf: Value) -> Result<String> {
+    let mut claims = claims(issuer, true);
+    claims["cnf"] = cnf;
+    mint(issuer, alg, claims)
 }
 
 /// A valid token without the permission that any rule asks for.

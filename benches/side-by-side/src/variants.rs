@@ -9,6 +9,7 @@ use regionguard_harness::issuer::{Alg, Issuer};
 use regionguard_harness::policy_folder::PolicyFolder;
 use serde_json::{Value, json};
 
+use crate::mutual::Mutual;
 use crate::rules::{self, CENTER_TIMEOUT, HOST, ISSUER, PAYLOAD, REGION};
 
 /// One thing to measure.
@@ -21,6 +22,8 @@ pub struct Variant {
     pub load: Load,
     /// Which answers show that the filters are there and decide.
     pub guards: Guards,
+    /// What it is measured above: the same without filters.
+    pub above: &'static str,
     chain: &'static [Part],
 }
 
@@ -31,6 +34,10 @@ pub enum Load {
     Warm(usize),
     /// A token that was never seen before with each request, for rule 5.
     Cold(Alg),
+    /// One token over TLS with a client certificate, for rule 5.
+    Tls,
+    /// The same with a token that is bound to that certificate.
+    Certificate,
     /// One token, and a question to the center: another with each request.
     Center,
     /// One token, and the same question to the center.
@@ -62,6 +69,8 @@ enum Part {
     DirectPeer,
     /// Ours, with a bundle of so many rules.
     Ours(usize),
+    /// The same, of clients whose certificates count.
+    OursVerified(usize),
     /// Ours, with one rule that asks the center.
     OursDeferring,
     Interlock,
@@ -75,13 +84,19 @@ const UNCACHED: Part = Part::Jwt {
     cache: false,
     payload_header: false,
 };
-/// All variants, in the order of a round. The first is what the others are measured above.
-pub const ALL: [Variant; 15] = [
+/// What most are measured above.
+pub const NONE: &str = "none";
+/// What those over TLS are measured above.
+const NONE_TLS: &str = "none-tls";
+
+/// All variants, in the order of a round.
+pub const ALL: [Variant; 24] = [
     Variant {
         name: "none",
         about: "no filter but the router",
         load: Load::Warm(5),
         guards: Guards::Nothing,
+        above: NONE,
         chain: &[],
     },
     Variant {
@@ -89,6 +104,7 @@ pub const ALL: [Variant; 15] = [
         about: "jwt_authn with its cache, then rbac with 10 rules",
         load: Load::Warm(5),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[CACHED, Part::Rbac(10)],
     },
     Variant {
@@ -96,6 +112,7 @@ pub const ALL: [Variant; 15] = [
         about: "ours with the same 10 rules, token known; interlock included",
         load: Load::Warm(5),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::Ours(10), Part::Interlock],
     },
     Variant {
@@ -103,6 +120,7 @@ pub const ALL: [Variant; 15] = [
         about: "the same without the interlock (never deploy this)",
         load: Load::Warm(5),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::Ours(10)],
     },
     Variant {
@@ -110,6 +128,7 @@ pub const ALL: [Variant; 15] = [
         about: "ours-10 behind the filter that tells the direct peer",
         load: Load::Warm(5),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::DirectPeer, Part::Ours(10), Part::Interlock],
     },
     Variant {
@@ -117,6 +136,7 @@ pub const ALL: [Variant; 15] = [
         about: "jwt_authn with its cache, then rbac with 1,000 rules",
         load: Load::Warm(500),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[CACHED, Part::Rbac(1000)],
     },
     Variant {
@@ -124,6 +144,7 @@ pub const ALL: [Variant; 15] = [
         about: "ours with the same 1,000 rules, token known",
         load: Load::Warm(500),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::Ours(1000), Part::Interlock],
     },
     Variant {
@@ -131,6 +152,7 @@ pub const ALL: [Variant; 15] = [
         about: "jwt_authn without its cache, each token new; no rbac",
         load: Load::Cold(Alg::Rs256),
         guards: Guards::Token,
+        above: NONE,
         chain: &[UNCACHED],
     },
     Variant {
@@ -138,6 +160,7 @@ pub const ALL: [Variant; 15] = [
         about: "ours with 10 rules, each token new",
         load: Load::Cold(Alg::Rs256),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::Ours(10), Part::Interlock],
     },
     Variant {
@@ -145,6 +168,7 @@ pub const ALL: [Variant; 15] = [
         about: "jwt_authn without its cache, each token new; no rbac",
         load: Load::Cold(Alg::Es256),
         guards: Guards::Token,
+        above: NONE,
         chain: &[UNCACHED],
     },
     Variant {
@@ -152,13 +176,87 @@ pub const ALL: [Variant; 15] = [
         about: "ours with 10 rules, each token new",
         load: Load::Cold(Alg::Es256),
         guards: Guards::Permission,
+        above: NONE,
         chain: &[Part::Ours(10), Part::Interlock],
+    },
+    Variant {
+        name: "jwt-cold-ps256",
+        about: "jwt_authn without its cache, each token new; no rbac",
+        load: Load::Cold(Alg::Ps256),
+        guards: Guards::Token,
+        above: NONE,
+        chain: &[UNCACHED],
+    },
+    Variant {
+        name: "ours-cold-ps256",
+        about: "ours with 10 rules, each token new",
+        load: Load::Cold(Alg::Ps256),
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::Ours(10), Part::Interlock],
+    },
+    Variant {
+        name: "jwt-cold-es384",
+        about: "jwt_authn without its cache, each token new; no rbac",
+        load: Load::Cold(Alg::Es384),
+        guards: Guards::Token,
+        above: NONE,
+        chain: &[UNCACHED],
+    },
+    Variant {
+        name: "ours-cold-es384",
+        about: "ours with 10 rules, each token new",
+        load: Load::Cold(Alg::Es384),
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::Ours(10), Part::Interlock],
+    },
+    Variant {
+        name: "jwt-cold-eddsa",
+        about: "jwt_authn without its cache, each token new; no rbac",
+        load: Load::Cold(Alg::EdDsa),
+        guards: Guards::Token,
+        above: NONE,
+        chain: &[UNCACHED],
+    },
+    Variant {
+        name: "ours-cold-eddsa",
+        about: "ours with 10 rules, each token new",
+        load: Load::Cold(Alg::EdDsa),
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::Ours(10), Part::Interlock],
+    },
+    Variant {
+        name: NONE_TLS,
+        about: "no filter but the router, over TLS with a client certificate",
+        load: Load::Tls,
+        guards: Guards::Nothing,
+        above: NONE,
+        chain: &[],
+    },
+    Variant {
+        name: "ours-10-tls",
+        about: "ours with 10 rules, token known, over TLS",
+        load: Load::Tls,
+        guards: Guards::Permission,
+        above: NONE_TLS,
+        chain: &[Part::OursVerified(10), Part::Interlock],
+    },
+    Variant {
+        name: "ours-10-cert",
+        about: "the same with a token that is bound to the certificate",
+        load: Load::Certificate,
+        guards: Guards::Permission,
+        above: NONE_TLS,
+        chain: &[Part::OursVerified(10), Part::Interlock],
     },
     Variant {
         name: "ext-authz",
         about: "ext_authz alone asks the center; it believes the client's word on who asks",
         load: Load::Center,
         guards: Guards::Center,
+        above: NONE,
         chain: &[Part::ExtAuthz],
     },
     Variant {
@@ -166,6 +264,7 @@ pub const ALL: [Variant; 15] = [
         about: "jwt_authn with its cache, then ext_authz with the payload",
         load: Load::Center,
         guards: Guards::Center,
+        above: NONE,
         chain: &[
             Part::Jwt {
                 cache: true,
@@ -179,6 +278,7 @@ pub const ALL: [Variant; 15] = [
         about: "ours asks the center, token known; direct peer and interlock included",
         load: Load::Center,
         guards: Guards::Center,
+        above: NONE,
         chain: &[Part::DirectPeer, Part::OursDeferring, Part::Interlock],
     },
     Variant {
@@ -186,6 +286,7 @@ pub const ALL: [Variant; 15] = [
         about: "the same, the answer known",
         load: Load::SameQuestion,
         guards: Guards::Center,
+        above: NONE,
         chain: &[Part::DirectPeer, Part::OursDeferring, Part::Interlock],
     },
 ];
@@ -200,7 +301,12 @@ impl Variant {
     pub fn is_ours(&self) -> bool {
         self.chain
             .iter()
-            .any(|part| matches!(part, Part::Ours(_) | Part::OursDeferring))
+            .any(|part| matches!(part, Part::Ours(_) | Part::OursVerified(_) | Part::OursDeferring))
+    }
+
+    /// Whether its listener speaks TLS and demands a client's certificate.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.load, Load::Tls | Load::Certificate)
     }
 }
 
@@ -209,6 +315,7 @@ impl Variant {
 pub fn config(
     variants: &[&Variant],
     issuer: &Issuer,
+    mutual: &Mutual,
     dir: &Path,
     module: &Path,
     center: SocketAddr,
@@ -217,6 +324,7 @@ pub fn config(
     let listener = shipped.bootstrap()["static_resources"]["listeners"][0].clone();
     let mut parts = Parts {
         issuer,
+        mutual,
         dir,
         module,
         folders: Vec::new(),
@@ -231,6 +339,7 @@ pub fn config(
 
 struct Parts<'a> {
     issuer: &'a Issuer,
+    mutual: &'a Mutual,
     dir: &'a Path,
     module: &'a Path,
     folders: Vec<PolicyFolder>,
@@ -241,6 +350,9 @@ impl Parts<'_> {
         let mut listener = shipped.clone();
         listener["name"] = json!(variant.name);
         listener["address"]["socket_address"] = json!({"address": Ipv4Addr::LOCALHOST.to_string(), "port_value": 0});
+        if variant.is_tls() {
+            listener["filter_chains"][0]["transport_socket"] = self.mutual.listener()?;
+        }
         let http = listener
             .pointer_mut("/filter_chains/0/filters/0/typed_config")
             .ok_or("the bootstrap that ships has no HTTP connection manager")?;
@@ -273,6 +385,11 @@ impl Parts<'_> {
             Part::Interlock => from_shipped(http, "regionguard-interlock"),
             Part::Ours(count) => {
                 let bundle = rules::bundle(&format!("bench-{count}"), self.issuer, count)?;
+                self.regionguard(http, name, &bundle)
+            }
+            Part::OursVerified(count) => {
+                let mut bundle = rules::bundle(&format!("bench-verified-{count}"), self.issuer, count)?;
+                bundle["trust"]["peerVerification"] = json!("required");
                 self.regionguard(http, name, &bundle)
             }
             Part::OursDeferring => {

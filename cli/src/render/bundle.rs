@@ -15,14 +15,14 @@ pub(crate) struct Bundle {
     pub(crate) bytes: usize,
 }
 
-/// A center that a Region names.
+/// A center that a Region names, or a server that it fetches from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Center {
-    /// As in `center.cluster`.
+    /// As in `cluster`.
     pub(crate) cluster: String,
-    /// As in `center.authority`, without a port.
+    /// As in `authority`, without a port.
     pub(crate) host: Option<String>,
-    /// As in `center.authority`.
+    /// As in `authority`.
     pub(crate) port: Option<u16>,
 }
 
@@ -50,10 +50,28 @@ impl Bundle {
         centers
     }
 
-    /// Whether all of its centers are clusters of Istio: objects for a mesh can be made of it.
+    /// The servers that its Regions fetch from, each once, in their order.
+    pub(crate) fn servers(&self) -> Vec<Center> {
+        let mut servers: Vec<Center> = Vec::new();
+        for document in self.documents() {
+            for place in SERVERS {
+                let at = |name| document.text(&[&["spec"], *place, &[name]].concat());
+                let Some(cluster) = at("cluster") else { continue };
+                let issuer = || document.text(&["spec", "issuer"]).and_then(host_of);
+                let authority = at("authority").or_else(|| issuer().filter(|_| place.ends_with(&["discovery"])));
+                if servers.iter().all(|known| known.cluster != cluster) {
+                    servers.push(center(cluster, authority));
+                }
+            }
+        }
+        servers
+    }
+
+    /// Whether all of its centers and servers are clusters of Istio: objects for a mesh can be made of it.
     pub(crate) fn is_for_istio(&self) -> bool {
         self.centers()
             .iter()
+            .chain(&self.servers())
             .all(|center| istio::service(&center.cluster).is_some())
     }
 
@@ -68,6 +86,18 @@ impl Bundle {
             _ => &[],
         }
     }
+}
+
+/// The places of a Region that name a server to fetch from.
+const SERVERS: &[&[&str]] = &[
+    &["keys", "remote"],
+    &["keys", "discovery"],
+    &["keys", "discovery", "jwks"],
+];
+
+/// Host and port of an issuer that is a URL.
+fn host_of(issuer: &str) -> Option<&str> {
+    issuer.split_once("://")?.1.split('/').next()
 }
 
 fn center(cluster: &str, authority: Option<&str>) -> Center {

@@ -16,7 +16,22 @@ const POLICY: &str = include_str!("../../templates/envoy-gateway/policy.yaml");
 const CLASS: &str = "envoy-gateway";
 const DEFAULT_PLACE: &str = "edge";
 /// Of an HTTPS address without one.
-const DEFAULT_CENTER_PORT: u16 = 443;
+const DEFAULT_PORT: u16 = 443;
+
+/// What a cluster leads to: its name as the option has it, and the field that may say where it is.
+struct Kind {
+    name: &'static str,
+    field: &'static str,
+}
+
+const CENTER: Kind = Kind {
+    name: "center",
+    field: "center.authority",
+};
+const SERVER: Kind = Kind {
+    name: "server",
+    field: "authority",
+};
 
 /// Where the filter is loaded, and from where.
 #[derive(Clone, Debug)]
@@ -33,6 +48,8 @@ pub(crate) struct Place<'a> {
     pub(crate) sha256: Option<&'a Sha256>,
     /// Where centers are that the bundle gives no address of.
     pub(crate) centers: &'a [CenterAddress],
+    /// Where servers are that the bundle gives no address of.
+    pub(crate) servers: &'a [CenterAddress],
 }
 
 /// The files for `bundle`, in the order in which they are applied. `values.yaml` is for the Helm chart of Envoy Gateway, the others
@@ -57,14 +74,16 @@ pub(crate) fn files(place: &Place<'_>, bundle: &Bundle) -> Result<Vec<File>, Fai
         .set("http3_ports", ports(place.ports, true))
         .set("if http3", place.ports.iter().any(|port| port.udp))
         .set("bundle", bundle.node.clone());
-    let centers = bundle.centers();
+    let (centers, servers) = (bundle.centers(), bundle.servers());
     let mut files = vec![
         file("values.yaml", VALUES, &values),
         file("gateway.yaml", GATEWAY, &values),
         file("interlock.yaml", INTERLOCK, &values),
     ];
-    if !centers.is_empty() {
-        let centers: Result<Vec<Node>, Failure> = centers.iter().map(|center| cluster(center, place.centers)).collect();
+    if !centers.is_empty() || !servers.is_empty() {
+        let centers = centers.iter().map(|center| cluster(center, place.centers, &CENTER));
+        let servers = servers.iter().map(|server| cluster(server, place.servers, &SERVER));
+        let centers: Result<Vec<Node>, Failure> = centers.chain(servers).collect();
         values.set("centers", Node::List(centers?));
         files.push(file("centers.yaml", CENTERS, &values));
     }
@@ -117,15 +136,16 @@ fn ports(all: &[ListenerPort], http3: bool) -> Node {
     Node::List(ports.collect())
 }
 
-fn cluster(center: &Center, addresses: &[CenterAddress]) -> Result<Node, Failure> {
+fn cluster(center: &Center, addresses: &[CenterAddress], kind: &Kind) -> Result<Node, Failure> {
     let said = addresses.iter().find(|address| address.cluster == center.cluster);
     let (host, port) = match (said, &center.host) {
         (Some(said), _) => (said.host.clone(), said.port),
-        (None, Some(host)) => (host.clone(), center.port.unwrap_or(DEFAULT_CENTER_PORT)),
+        (None, Some(host)) => (host.clone(), center.port.unwrap_or(DEFAULT_PORT)),
         (None, None) => {
             let cluster = &center.cluster;
+            let Kind { name, field } = kind;
             return Err(Failure::new(format!(
-                "error: nothing says where the center `{cluster}` is: set `center.authority` to its DNS name, or give `--center {cluster}=HOST:PORT`"
+                "error: nothing says where the {name} `{cluster}` is: set `{field}` to its DNS name, or give `--{name} {cluster}=HOST:PORT`"
             )));
         }
     };

@@ -26,6 +26,8 @@ pub(crate) const ADMISSION: &str = include_str!("../../templates/istio/admission
 /// A template.
 pub(crate) const CENTERS: &str = include_str!("../../templates/istio/centers.yaml");
 /// A template.
+const SERVERS: &str = include_str!("../../templates/istio/servers.yaml");
+/// A template.
 pub(crate) const HTTP_ONLY: &str = include_str!("../../templates/istio/http-only.yaml");
 /// A template.
 pub(crate) const TELEMETRY: &str = include_str!("../../templates/istio/telemetry.yaml");
@@ -165,7 +167,8 @@ fn kustomization(folder: &str, template: &str, mut files: Vec<File>, settings: &
 /// # Errors
 /// When a center of `bundle` is no cluster of Istio.
 pub(crate) fn envoyfilters(settings: &Settings, bundle: Option<&Bundle>) -> Result<Vec<File>, Failure> {
-    let centers = bundle.map(Bundle::centers).unwrap_or_default();
+    let mut centers = bundle.map(Bundle::centers).unwrap_or_default();
+    centers.extend(bundle.map(Bundle::servers).unwrap_or_default());
     let mut values = settings.values();
     let centers = self::centers(settings, &centers)?;
     referenced(&centers, settings.scope(), settings.namespace(), &mut values);
@@ -178,10 +181,14 @@ pub(crate) fn envoyfilters(settings: &Settings, bundle: Option<&Bundle>) -> Resu
 /// When a center's address is not known.
 pub(crate) fn everything(settings: &Settings, bundle: &Bundle) -> Result<Vec<File>, Failure> {
     let centers = centers(settings, &bundle.centers())?;
+    let servers = self::centers(settings, &bundle.servers())?;
     let mut values = settings.values();
-    referenced(&centers, settings.scope(), settings.namespace(), &mut values);
-    let has_centers = !centers.is_empty();
-    values.set("centers", Node::List(centers));
+    let all = [centers.as_slice(), servers.as_slice()].concat();
+    referenced(&all, settings.scope(), settings.namespace(), &mut values);
+    let (has_centers, has_servers) = (!centers.is_empty(), !servers.is_empty());
+    values
+        .set("centers", Node::List(centers))
+        .set("servers", Node::List(servers));
     let mut files = filters(settings, &values);
     match settings.policy_from() {
         PolicyFrom::Plugin => files.push(wasmplugin(settings, bundle)?),
@@ -190,6 +197,9 @@ pub(crate) fn everything(settings: &Settings, bundle: &Bundle) -> Result<Vec<Fil
     files.push(file("admission.yaml", ADMISSION, &values));
     if has_centers {
         files.push(file("centers.yaml", CENTERS, &values));
+    }
+    if has_servers {
+        files.push(file("servers.yaml", SERVERS, &values));
     }
     if settings.scope() != Scope::Mesh {
         files.push(file("http-only.yaml", HTTP_ONLY, &values));
@@ -235,7 +245,7 @@ fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
     let cluster = &center.cluster;
     let Some((port, host)) = service(cluster) else {
         return Err(Failure::new(format!(
-            "error: the center `{cluster}` is no cluster of Istio: write `outbound|PORT||HOST` in `center.cluster`"
+            "error: `{cluster}` is no cluster of Istio: write `outbound|PORT||HOST` in `cluster`, of a center as of a server of keys"
         )));
     };
     Ok(Node::Map(vec![

@@ -11,6 +11,7 @@ use super::{Failure, File};
 const OBJECTS: &[&str] = &[
     "admission.yaml",
     "centers.yaml",
+    "servers.yaml",
     "configmap.yaml",
     "direct-peer.yaml",
     "gateway.yaml",

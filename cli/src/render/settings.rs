@@ -1,6 +1,7 @@
 //! What is rendered, where, and for whom: the options of the command, and what follows from them.
 
 use super::Failure;
+use super::login;
 use super::node::Node;
 use super::options::{
     CenterAddress, FilePath, ImageUrl, Label, ListenerPort, Name, Namespace, Principal, Sha256, SpiffeId,
@@ -73,6 +74,9 @@ pub(crate) struct Options {
     /// Where a center is, if `center.cluster` and `center.authority` do not say it; may be given several times
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     center: Vec<CenterAddress>,
+    /// Where a server of keys is, if `cluster` and `authority` do not say it; may be given several times
+    #[arg(long, value_name = "CLUSTER=HOST:PORT")]
+    server: Vec<CenterAddress>,
     /// Who a center is by its certificate
     #[arg(
         long,
@@ -80,6 +84,8 @@ pub(crate) struct Options {
         default_value = "spiffe://cluster.local/ns/regional-center/sa/regional-center"
     )]
     center_identity: SpiffeId,
+    #[command(flatten)]
+    login: login::LoginOptions,
 }
 
 impl Options {
@@ -97,6 +103,7 @@ impl Options {
             image: &self.image,
             sha256: self.sha256.as_ref(),
             centers: &self.center,
+            servers: &self.server,
         }
     }
 }
@@ -259,6 +266,16 @@ impl Settings {
     /// Where the center behind `cluster` is, if it was said.
     pub(crate) fn center(&self, cluster: &str) -> Option<&CenterAddress> {
         self.options.center.iter().find(|center| center.cluster == cluster)
+    }
+
+    /// Where the server behind `cluster` is, if it was said.
+    pub(crate) fn server(&self, cluster: &str) -> Option<&CenterAddress> {
+        self.options.server.iter().find(|server| server.cluster == cluster)
+    }
+
+    /// How browsers log in.
+    pub(crate) fn login(&self) -> &login::LoginOptions {
+        &self.options.login
     }
 
     /// Who a center is by its certificate.

@@ -9,6 +9,11 @@ use super::{Folder, printed, render, root, stderr};
 const SHIPPED: &[(&str, &str)] = &[
     (".", "envoy PLAIN"),
     ("ecds", "ecds PLAIN"),
+    (
+        "oauth2",
+        "envoy-oauth2 PLAIN --login-host api.us-east-1.com --login-client shop --login-authorization https://login.us-east-1.com/authorize \
+         --login-token https://login.us-east-1.com/token --login-scope openid --login-scope read:profile",
+    ),
     ("istio", "kustomize MESH --namespace us-east-1"),
     (
         "istio/workload",

@@ -396,6 +396,89 @@ fn what_is_rendered_passes_check() {
     }
 }
 
+const FETCHING: &str = r#"{"region": "us-east-1", "metadata": {"name": "shop", "version": 1}, "documents": [
+    {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "us-east-1"}, "spec": {
+        "issuer": "https://id.us.example.com/realms/shop", "audiences": ["api"], "keys": {"discovery": {"cluster": "US",
+            "jwks": {"cluster": "KEYS", "authority": "keys.us.example.com"}}}}},
+    {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "eu-west-1"}, "spec": {
+        "issuer": "b", "audiences": ["api"], "keys": {"remote": {"cluster": "EU", "authority": "id.eu.example.com:8443"}}}},
+    {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "p"}, "spec": {"default": "allow"}}]}"#;
+
+#[test]
+fn a_bootstrap_has_a_cluster_with_tls_for_each_server_of_keys() {
+    let text = FETCHING
+        .replace("US", "id-us")
+        .replace("KEYS", "keys-us")
+        .replace("EU", "id-eu");
+    let folder = Folder::new("servers", &[("bundle.json", &text)]);
+    let out = folder.0.join("out");
+    let place = out.to_str().expect("UTF-8");
+    let args = [
+        "envoy",
+        folder.as_str(),
+        "--server",
+        "keys-us=jwks.internal:9443",
+        "--out",
+        place,
+    ];
+    let output = render(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in ["sidecar.yaml", "gateway.yaml"] {
+        let text = std::fs::read_to_string(out.join(file)).expect("a file");
+        let bootstrap = documents(&text).remove(0);
+        let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("clusters");
+        for (name, host, port) in [
+            ("id-us", "id.us.example.com", 443),
+            ("keys-us", "jwks.internal", 9443),
+            ("id-eu", "id.eu.example.com", 8443),
+        ] {
+            let cluster = clusters.iter().find(|cluster| cluster["name"] == name).expect(name);
+            let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+            assert_eq!(
+                cluster.pointer(address),
+                Some(&json!({"address": host, "port_value": port}))
+            );
+            let tls = &cluster["transport_socket"]["typed_config"];
+            assert_eq!(tls["sni"], host);
+            let validation = &tls["common_tls_context"]["validation_context"];
+            assert_eq!(validation["match_typed_subject_alt_names"][0]["matcher"]["exact"], host);
+            assert!(validation["trusted_ca"]["filename"].is_string());
+        }
+    }
+}
+
+#[test]
+fn a_server_of_keys_becomes_a_service_outside_of_the_mesh() {
+    let of = |host: &str| format!("outbound|443||{host}");
+    let text = FETCHING
+        .replace("US", &of("id.us.example.com"))
+        .replace("KEYS", &of("keys.us.example.com"))
+        .replace("EU", &of("id.eu.example.com"));
+    let folder = Folder::new("mesh-servers", &[("bundle.json", &text)]);
+    let all = documents(&printed(&["istio", folder.as_str(), "--namespace", "shop"]));
+    for host in ["id.us.example.com", "keys.us.example.com", "id.eu.example.com"] {
+        let entry = of_kind(&all, "ServiceEntry", host);
+        assert_eq!(entry["spec"]["location"], "MESH_EXTERNAL");
+        assert_eq!(entry["spec"]["ports"][0]["number"], 443);
+        let tls = &of_kind(&all, "DestinationRule", host)["spec"]["trafficPolicy"]["tls"];
+        assert_eq!(*tls, json!({"mode": "SIMPLE", "sni": host, "subjectAltNames": [host]}));
+    }
+    let of_gateway = printed(&[
+        "istio",
+        folder.as_str(),
+        "--namespace",
+        "shop",
+        "--scope",
+        "gateway",
+        "--gateway",
+        "g",
+    ]);
+    assert!(
+        of_gateway.contains("shop/id.us.example.com,shop/keys.us.example.com,shop/id.eu.example.com"),
+        "{of_gateway}"
+    );
+}
+
 /// The two folders say the same of everything but where the centers are.
 #[test]
 fn both_examples_are_the_same_policy() {

@@ -45,6 +45,9 @@ fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
             }
         }
     }
+    if forwarded.strip_proof {
+        abi::remove_request_header(b"dpop")?;
+    }
     for (name, value) in &forwarded.headers {
         abi::set_request_header(name, value)?;
     }

@@ -8,10 +8,10 @@ use std::hash::RandomState;
 use std::rc::Rc;
 use std::time::Instant;
 
+use regionguard::Response;
 use regionguard::bundle::{self, Encoding};
-use regionguard::center::{RESPONSE_MAX, Response};
 use regionguard::decision::Decision;
-use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, RequestId, ScopeId};
+use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId};
 use regionguard::request::Headers;
 use regionguard::time::{Monotonic, Now, WallTime};
 
@@ -49,6 +49,8 @@ struct Root {
     context: u32,
     scope: Option<ScopeId>,
     watch: Cell<Watch>,
+    /// Its first tick comes sooner than the others.
+    hasty: Cell<bool>,
 }
 
 /// A stream that waits.
@@ -56,6 +58,14 @@ struct Root {
 struct Paused {
     context: u32,
     root: u32,
+}
+
+/// A call that the host has taken.
+#[derive(Clone, Copy)]
+struct OnItsWay {
+    call: CallId,
+    owner: Owner,
+    response_max: usize,
 }
 
 /// What became of a request in its headers callback, beside its own outcome.
@@ -77,15 +87,19 @@ pub(crate) struct State {
     newest: (u32, u32),
     paused: HashMap<RequestId, Paused>,
     /// Calls by root context and the host's token.
-    calls: HashMap<(u32, u32), CallId>,
+    calls: HashMap<(u32, u32), OnItsWay>,
 }
 
 impl State {
     fn new() -> Self {
         // The standard library seeds this from the host's random source.
         let seed = RandomState::new().build_hasher().finish();
+        let mut engine = Engine::new(seed);
+        if let Ok(now) = abi::current_time() {
+            engine.began(WallTime(now));
+        }
         Self {
-            engine: Engine::new(seed),
+            engine,
             kit: HostKit::default(),
             metrics: Metrics::default(),
             start: Instant::now(),
@@ -103,14 +117,16 @@ impl State {
                 context,
                 scope: None,
                 watch: Cell::new(Watch::Each),
+                hasty: Cell::new(false),
             });
         } else {
             self.newest = (context, parent);
         }
     }
 
-    /// Compiles the plugin's configuration and puts it in force. Whether it is accepted depends on its bytes alone.
-    pub(crate) fn configure(&mut self, root: u32, size: usize) -> bool {
+    /// Compiles the plugin's configuration and puts it in force. `None`: it is refused, which depends on its bytes alone. Else whether there is something to fetch,
+    /// so that the first tick should come soon.
+    pub(crate) fn configure(&mut self, root: u32, size: usize) -> Option<bool> {
         let bytes = abi::buffer(Buffer::PluginConfiguration, size.min(CONFIGURATION_MAX)).unwrap_or_default();
         let generation = match bundle::compile(&bytes, Encoding::Detect) {
             Ok(generation) => generation,
@@ -127,7 +143,7 @@ impl State {
                 }
                 self.engine.refused();
                 self.metrics.flush(self.engine.tally());
-                return false;
+                return None;
             }
         };
         for warning in &generation.warnings {
@@ -147,26 +163,34 @@ impl State {
                 self.engine.release(before);
             }
         }
-        self.carry(fx);
+        let soon = fx.wake_at.is_some();
+        if let Some(known) = self.roots.iter().find(|known| known.context == root) {
+            known.hasty.set(soon);
+        }
+        self.carry_for(root, None, fx);
         self.metrics.flush(self.engine.tally());
-        true
+        Some(soon)
     }
 
-    /// Flushes counters, wakes whose time has come, and forgets streams and plugins that are gone.
-    pub(crate) fn tick(&mut self) {
+    /// Flushes counters, wakes whose time has come, and forgets streams and plugins that are gone. Whether the next tick should come at another time than this one.
+    pub(crate) fn tick(&mut self, root: u32) -> bool {
         let mut fx = Effects::default();
         self.forget_gone_streams(&mut fx);
+        self.forget_gone_roots(&mut fx);
+        // Looking for gone contexts makes this callback speak for another one, whose calls would end with that.
+        let _ = abi::set_effective_context(root);
         {
             let (wall, read) = host_now(self.start);
             let now = Now::new(wall, &read);
             self.engine.wake(&self.kit, &now, &mut fx);
         }
-        self.carry(fx);
+        self.carry_for(root, None, fx);
         self.metrics.flush(self.engine.tally());
         for root in &self.roots {
             root.watch.set(root.watch.get().refreshed());
         }
-        self.forget_gone_roots();
+        let this = self.roots.iter().find(|known| known.context == root);
+        this.is_some_and(|this| this.hasty.replace(false))
     }
 
     /// Decides a request, or begins to.
@@ -227,7 +251,7 @@ impl State {
     /// A call was answered. `context` is the root's, or the stream's on hosts that tie calls to streams.
     pub(crate) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
         let root = self.root_of(context);
-        let Some(call) = self.calls.remove(&(root, token)) else {
+        let Some(OnItsWay { call, response_max, .. }) = self.calls.remove(&(root, token)) else {
             return;
         };
         let mut fx = Effects::default();
@@ -240,7 +264,7 @@ impl State {
         // Whose stream is gone must not make this context speak for another one.
         let _ = abi::set_effective_context(context);
         let block = abi::header_pairs(HeaderMap::CallResponse).unwrap_or_default();
-        let body = if body_size > RESPONSE_MAX {
+        let body = if body_size > response_max {
             None
         } else {
             Some(abi::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default())
@@ -283,7 +307,7 @@ impl State {
                 Effect::RemoveHeader(name) => begun.clean &= abi::remove_request_header(&name).is_ok(),
                 Effect::ReplacePath(path) => begun.clean &= abi::set_request_header(":path", path).is_ok(),
                 Effect::Call(call) => due.extend(self.make(root, call).list),
-                Effect::Cancel(call) => self.calls.retain(|_, known| *known != call),
+                Effect::Cancel(call) => self.calls.retain(|_, known| known.call != call),
                 Effect::Done(request, decision) if Some(request) == beginning => {
                     self.paused.remove(&request);
                     begun.decision = Some(decision);
@@ -311,18 +335,18 @@ impl State {
         let now = Now::new(wall, &read);
         match made {
             Ok(token) => {
-                self.calls.insert((root, token), call.id);
+                let on_its_way = OnItsWay {
+                    call: call.id,
+                    owner: call.owner,
+                    response_max: call.outgoing.response_max,
+                };
+                self.calls.insert((root, token), on_its_way);
             }
             Err(INTERNAL_FAILURE) => {
                 // The host does not say whether the cluster has no host or no room. It has hosts where other calls are on their way.
                 let status = if self.calls.is_empty() { 503 } else { NO_ROOM };
-                let no_connection = Response {
-                    status,
-                    content_type: None,
-                    request_id: None,
-                    body: None,
-                };
-                self.engine.reply(call.id, no_connection, &self.kit, &now, &mut fx);
+                self.engine
+                    .reply(call.id, Response::of_status(status), &self.kit, &now, &mut fx);
             }
             Err(_) => self.engine.refuse(call.id, &self.kit, &now, &mut fx),
         }
@@ -359,8 +383,10 @@ impl State {
     }
 
     /// A root context that is gone takes its scope's activation with it. The host tells of it only through a callback that it would make for every stream too.
-    fn forget_gone_roots(&mut self) {
-        let Self { roots, engine, .. } = self;
+    fn forget_gone_roots(&mut self, fx: &mut Effects) {
+        let Self {
+            roots, engine, calls, ..
+        } = self;
         roots.retain(|root| {
             let alive = abi::set_effective_context(root.context).is_ok();
             if !alive && let Some(scope) = root.scope {
@@ -368,6 +394,22 @@ impl State {
             }
             alive
         });
+        // The host drops the calls of a root context together with it, and tells nobody. Those of requests have their own deadlines.
+        let is_lost = |root: u32, call: &OnItsWay| {
+            call.owner == Owner::Engine && !roots.iter().any(|known| known.context == root)
+        };
+        let lost: Vec<(u32, u32)> = calls
+            .iter()
+            .filter(|((root, _), call)| is_lost(*root, call))
+            .map(|(place, _)| *place)
+            .collect();
+        let (wall, read) = host_now(self.start);
+        let now = Now::new(wall, &read);
+        for place in lost {
+            if let Some(call) = calls.remove(&place) {
+                engine.reply(call.call, Response::of_status(0), &self.kit, &now, fx);
+            }
+        }
     }
 }
 
@@ -384,26 +426,14 @@ fn locality() -> Option<String> {
 }
 
 fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
+    let headers = Headers::parse(block).unwrap_or(Headers::NONE);
     let mut response = Response {
         status: 0,
-        content_type: None,
-        request_id: None,
+        headers,
         body,
     };
-    let Ok(headers) = Headers::parse(block) else {
-        return response;
-    };
-    let mut no_room = false;
-    for (name, value) in &headers {
-        match name {
-            b"x-envoy-overloaded" => no_room = true,
-            b":status" => response.status = status(value),
-            b"content-type" => response.content_type = Some(value),
-            b"x-request-id" => response.request_id = Some(value),
-            _ => {}
-        }
-    }
-    if no_room && response.status == 503 {
+    response.status = response.header(":status").map_or(0, status);
+    if response.status == 503 && response.header("x-envoy-overloaded").is_some() {
         response.status = NO_ROOM;
     }
     response

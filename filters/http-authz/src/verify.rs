@@ -107,4 +107,9 @@ impl Kit for HostKit {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.verifier
     }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        getrandom::getrandom(&mut bytes).is_ok().then_some(bytes)
+    }
 }

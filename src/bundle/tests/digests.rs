@@ -4,6 +4,8 @@ use prost::Message as _;
 use serde_json::json;
 
 use super::*;
+use crate::bundle::RegionId;
+use crate::identity::KeyTable;
 
 #[test]
 fn a_generation_has_one_digest_however_it_was_written() {
@@ -39,6 +41,16 @@ fn backwards(json: &Json) -> String {
     format!("\n\t {}", write(json))
 }
 
+/// What a verified token's place in the cache hangs on: the digest of all Regions, and those of their keys.
+fn trust(generation: &Generation) -> ([u8; 32], Vec<Option<[u8; 32]>>) {
+    let keys = KeyTable::inline(&generation.regions);
+    let each = (0..).map(RegionId).take(generation.regions.len());
+    (
+        generation.trust_digest,
+        each.map(|region| keys.digest(region).copied()).collect(),
+    )
+}
+
 #[test]
 fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
     let before = compiled(&sample());
@@ -48,9 +60,12 @@ fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
         ("documents[0].spec.audiences[0]", json!("other"), false),
         ("documents[0].spec.accepts[0].roles[0]", json!("other"), false),
         ("documents[0].spec.issuer", json!("other"), true),
+        ("documents[0].spec.trustDomains[0]", json!("other"), true),
         ("documents[0].spec.claims.region", json!("home"), true),
         ("documents[0].spec.claims.roles", json!("groups"), true),
         ("documents[0].spec.claims.permissions", json!("scope"), true),
+        ("documents[0].spec.claims.audience", json!("client_id"), true),
+        ("documents[0].spec.claims.require", json!({"token_use": "access"}), true),
         ("documents[0].spec.keys.algorithms", json!(["ES256"]), false),
         ("documents[0].spec.keys.jwks.keys[0]", key("two", 1), true),
         ("documents[0].spec.keys.jwks.keys[0]", key("one", 9), true),
@@ -63,7 +78,7 @@ fn any_change_changes_the_digest_and_only_trust_changes_the_trust_digest() {
         }
         let after = compiled(&bundle);
         assert_ne!(before.digest, after.digest, "{place}");
-        assert_eq!(before.trust_digest != after.trust_digest, trusted, "{place}");
+        assert_eq!(trust(&before) != trust(&after), trusted, "{place}");
     }
 }
 
@@ -89,7 +104,7 @@ fn the_allow_list_of_algorithms_is_part_of_the_trust() {
             "documents[0].spec.keys",
             json!({"algorithms": algorithms, "jwks": {"keys": [rsa_key("one", 256)]}}),
         );
-        compiled(&bundle).trust_digest
+        trust(&compiled(&bundle))
     };
     assert_ne!(with(json!(["RS256", "PS256"])), with(json!(["RS256"])));
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::*;
 use crate::bundle::RegionId;
-use crate::bundle::document::{Defer, Effect, Forward, From, IdentityNeed, Refusal, Requirement, Wildcard, Words};
+use crate::bundle::document::{
+    Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, Wildcard, Words,
+};
 use crate::identity::SpiffePattern;
 use crate::request::{HostPattern, PathTemplate};
 
@@ -46,7 +48,7 @@ fn a_region_is_what_it_says() {
     let region = generation.region(RegionId(1)).expect("there");
     assert_eq!(region.issuer, "identity.global.com");
     assert_eq!(region.audiences, ["api.us-east-1.com"]);
-    assert_eq!(region.keys.len(), 1);
+    assert!(matches!(&region.keys.source, KeySource::Inline(ring) if ring.len() == 1));
     assert_eq!(region.max_token_lifetime, Some(Duration::from_secs(86_400)));
     assert!(region.calendar.is_some());
     let center = region.center.as_ref().expect("a center");
@@ -299,6 +301,35 @@ fn what_probably_was_not_meant_is_a_warning() {
                 remove(bundle, "documents[1].spec.businessHours");
             }) as fn(&mut Json),
             "warning: Region eu-west-1: documents[1]: has no `timezone` and `businessHours`",
+        ),
+        (
+            |bundle| {
+                set(
+                    bundle,
+                    "documents[2].spec.rules",
+                    json!([{"name": "a", "effect": "allow"}]),
+                );
+                set(
+                    bundle,
+                    "documents[2].spec.identity",
+                    json!({"authentication": [{"method": "certificate"}]}),
+                );
+                remove(bundle, "trust.peerVerification");
+            },
+            "warning: documents: `method: certificate` is never met: no peer has an identity here",
+        ),
+        (
+            |bundle| {
+                let rules =
+                    json!([{"name": "a", "effect": "allow"}, {"name": "b", "identity": "workload", "effect": "allow"}]);
+                set(bundle, "documents[2].spec.rules", rules);
+                set(
+                    bundle,
+                    "documents[2].spec.identity",
+                    json!({"authentication": [{"method": "multi-factor"}]}),
+                );
+            },
+            "warning: ZeroTrustPolicy shop: documents[2].spec.rules[1].identity: lets no workload in without a token",
         ),
         (
             |bundle| {

@@ -9,6 +9,7 @@ mod policies;
 mod regions;
 mod revocations;
 mod rules;
+mod tokens;
 
 /// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
 #[test]

@@ -302,7 +302,7 @@ proptest! {
     #[test]
     fn any_reply(status in 0..600_u16, body in any::<String>(), json in any::<bool>()) {
         let mut world = world();
-        let reply = Reply { status, content_type: json.then_some("application/json"), request_id: None, body: Some(body) };
+        let reply = Reply { status, content_type: json.then_some("application/json"), request_id: None, headers: Vec::new(), body: Some(body) };
         let decision = world.answered(&get("/ask/a").bearer(&token("us-east-1")), &reply);
         prop_assert!(decision.line.starts_with("deny;"), "{}", decision.line);
     }

@@ -66,6 +66,23 @@ fn an_edge_says_where_a_request_comes_from() {
     }
 }
 
+/// Never the edge's own, which says nothing of where its callers are.
+#[test]
+fn what_an_edge_does_not_say_is_unknown() {
+    let mut world = world(json!([{"peers": ["127.0.1.0/24"], "addressHeader": "x-forwarded-for"}]));
+    world.peer = Some(b"127.0.1.7".to_vec());
+    for header in [
+        &[][..],
+        &["unknown"],
+        &[""],
+        &["127.0.2.9,"],
+        &["127.0.1.9, 127.0.2.9, _"],
+    ] {
+        assert_eq!(source(&mut world, header), "?", "{header:?}");
+    }
+    assert_eq!(source(&mut world, &["127.0.2.9"]), "eu-west-1");
+}
+
 /// Each is who it is by its own address, whatever it writes.
 #[test]
 fn nobody_else_says_anything() {

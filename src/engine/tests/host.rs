@@ -10,11 +10,11 @@ use super::super::{
     Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId,
 };
 use super::tokens::START;
+use crate::Response;
 use crate::audit::Counter;
 use crate::bundle::{Encoding, Generation, compile};
-use crate::center::Response;
 use crate::decision::{Action, Answer, Decision, Forwarded};
-use crate::identity::{RingVerifier, SignatureVerifier};
+use crate::identity::{Proofs, RingVerifier, SignatureVerifier};
 use crate::reason::{Reason, Verdict};
 use crate::request::{Headers, encode};
 use crate::time::{Monotonic, Now, WallTime};
@@ -92,6 +92,7 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) content_type: Option<&'static str>,
     pub(super) request_id: Option<&'static str>,
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<String>,
 }
 
@@ -102,6 +103,7 @@ impl Reply {
             status: 200,
             content_type: Some("application/json"),
             request_id: Some("r-1"),
+            headers: Vec::new(),
             body: Some(body.to_string()),
         }
     }
@@ -117,6 +119,7 @@ impl Reply {
             status,
             content_type: None,
             request_id: None,
+            headers: Vec::new(),
             body: Some(String::new()),
         }
     }
@@ -165,6 +168,10 @@ impl Kit for Verifies {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.verifier
     }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([9; 32])
+    }
 }
 
 /// The engine, its host, and what came out.
@@ -204,8 +211,10 @@ pub(super) struct World {
 impl World {
     /// A host without a bundle.
     pub(super) fn empty() -> Self {
+        let mut engine = Engine::new(7);
+        engine.began(WallTime((START - 3_600) * SECOND));
         Self {
-            engine: Engine::new(7),
+            engine,
             kit: Verifies {
                 verifier: Rc::new(RingVerifier),
             },
@@ -228,6 +237,12 @@ impl World {
             removed: Vec::new(),
             path: None,
         }
+    }
+
+    /// From now on no more than so many proofs are remembered.
+    pub(super) fn remember_proofs(&mut self, places: usize) {
+        self.engine.memory.proofs = Proofs::with_places(places, 7);
+        self.engine.began(WallTime((START - 3_600) * SECOND));
     }
 
     /// A host with this bundle in force.
@@ -320,10 +335,21 @@ impl World {
 
     /// Delivers an answer.
     pub(super) fn reply(&mut self, call: CallId, reply: &Reply) {
+        let named = [("content-type", reply.content_type), ("x-request-id", reply.request_id)];
+        let mut lines: Vec<(&[u8], &[u8])> = named
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_bytes(), (*value)?.as_bytes())))
+            .collect();
+        lines.extend(
+            reply
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes())),
+        );
+        let block = encode(&lines);
         let response = Response {
             status: reply.status,
-            content_type: reply.content_type.map(str::as_bytes),
-            request_id: reply.request_id.map(str::as_bytes),
+            headers: Headers::parse(&block).expect("a block of headers"),
             body: reply.body.as_deref().map(str::as_bytes),
         };
         self.with(|engine, kit, now, fx| engine.reply(call, response, kit, now, fx));
@@ -340,6 +366,11 @@ impl World {
             engine.refuse(first, kit, now, fx);
             engine.refuse(second, kit, now, fx);
         });
+    }
+
+    /// The stream of a request is gone.
+    pub(super) fn close(&mut self, request: RequestId) {
+        self.with(|engine, _, _, fx| engine.close(request, fx));
     }
 
     pub(super) fn wake(&mut self) {

@@ -1,5 +1,6 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod revocation;
 mod sender;
 
 use std::collections::BTreeSet;
@@ -40,12 +41,19 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
+    let login = json!({"selector": {"hosts": ["login.us-east-1.com"]}, "default": "allow",
+        "identity": {"authentication": [{"method": "multi-factor", "acr": ["gold"]}]},
+        "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
+    let certificate = json!({"selector": {"hosts": ["cert.us-east-1.com"]}, "default": "allow",
+        "identity": {"authentication": [{"method": "certificate"}]}});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
         policy("hours", hours),
         policy("any", any),
+        policy("login", login),
+        policy("cert", certificate),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
     bundle["tokens"] = sources();
@@ -121,7 +129,14 @@ impl Table {
         let challenge = header(answer, "www-authenticate");
         assert_eq!(challenge.is_some(), row.status == 401);
         assert!(
-            challenge.is_none_or(|challenge| challenge.starts_with("Bearer realm=\"us-east-1\"")),
+            challenge.is_none_or(|challenge| {
+                let scheme = if row.code.starts_with("identity.proof_") {
+                    "DPoP"
+                } else {
+                    "Bearer"
+                };
+                challenge.starts_with(&format!("{scheme} realm=\"us-east-1\""))
+            }),
             "{challenge:?}"
         );
         assert_eq!(header(answer, "retry-after").is_some(), matches!(row.status, 429 | 503));
@@ -289,17 +304,6 @@ fn unidentified(table: &mut Table) {
     let cookie = format!("session={}", token("us-east-1"));
     let write = get("/v1/profiles/7").method("PUT").header("cookie", cookie);
     table.row(Reason::CrossSite, "shop/write-profile;inline", NOWHERE, write);
-    let mut bundle = everything();
-    let revoked = json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"},
-        "spec": {"tokens": [{"issuer": super::tokens::ISSUER, "jti": "token-one"}]}});
-    bundle["documents"].as_array_mut().expect("a list").push(revoked);
-    table.row_in(
-        World::new(&bundle),
-        Reason::TokenRevoked,
-        "shop/read-profile;inline",
-        NOWHERE,
-        get("/v1/profiles/7").bearer(&token("us-east-1")),
-    );
     let mut world = table.world();
     let forged = get("/v1/profiles/7").bearer(&Signer::new("us-east-1", 2).token(&claims("us-east-1")));
     for _ in 0..20 {
@@ -311,6 +315,20 @@ fn unidentified(table: &mut Table) {
         "shop/read-profile;inline",
         NOWHERE,
         forged,
+    );
+    let mut remote = everything();
+    remote["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity"}});
+    let mut world = World::new(&remote);
+    let waiting = world.wait(&table.kind(get("/v1/profiles/7").bearer(&token("us-east-1"))));
+    world.pass(core::time::Duration::from_secs(2));
+    world.wake();
+    let decision = world.finished(waiting);
+    table.expect(
+        &mut world,
+        &decision,
+        Reason::KeysUnavailable,
+        "shop/read-profile;inline",
+        NOWHERE,
     );
 }
 
@@ -402,6 +420,29 @@ fn requirements(table: &mut Table) {
         "us-east-1>?>us-east-1",
         geo(),
     );
+    let login = |path: &str, token: &str| get(path).host("login.us-east-1.com").bearer(token);
+    table.row(
+        Reason::MultiFactorMissing,
+        "login/-;inline",
+        AT_HOME,
+        login("/fresh", &ours),
+    );
+    let gold = token_with(
+        "us-east-1",
+        &json!({"acr": "gold", "auth_time": super::tokens::START - 901}),
+    );
+    table.row(
+        Reason::StepUpRequired,
+        "login/fresh;inline",
+        AT_HOME,
+        login("/fresh", &gold),
+    );
+    table.row(
+        Reason::CertificateRequired,
+        "cert/-;inline",
+        AT_HOME,
+        get("/a").host("cert.us-east-1.com").bearer(&ours),
+    );
     let hours = |token: &str| get("/a").host("hours.us-east-1.com").bearer(token);
     let mut night = table.world();
     night.wall = 10 * 3_600 * 1_000_000_000;
@@ -487,6 +528,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         malformed,
         unidentified,
         sender::unproven,
+        revocation::revoked,
         forbidden,
         requirements,
         unavailable,

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use super::super::exchange::WAITING_MAX;
 use super::super::{
-    CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Memory, Outcome, Outgoing, Owner, RequestId, Step, Wakeup,
+    CallId, Cx, Effect, Effects, Engine, Errand, Flow, Kit, Office, Outcome, Outgoing, Owner, RequestId, Step, Wakeup,
 };
+use crate::Response;
 use crate::audit::Counter;
-use crate::center::Response;
 use crate::decision::{Action, Decision, Forwarded};
 use crate::identity::{Algorithm, PublicKey, SignatureVerifier};
 use crate::reason::Reason;
@@ -28,6 +28,10 @@ struct NoKit(Rc<dyn SignatureVerifier>);
 impl Kit for NoKit {
     fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
         &self.0
+    }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([0; 32])
     }
 }
 
@@ -86,10 +90,8 @@ impl Host {
 
     fn reply(&mut self, call: CallId, status: u16) {
         let response = Response {
-            status,
-            content_type: None,
-            request_id: None,
             body: Some(b""),
+            ..Response::of_status(status)
         };
         self.with(|engine, kit, now, fx| engine.reply(call, response, kit, now, fx));
     }
@@ -106,6 +108,7 @@ fn outgoing(cluster: &str) -> Outgoing {
         headers: Vec::new(),
         body: Vec::new(),
         timeout: Duration::from_millis(100),
+        response_max: 1024,
     }
 }
 
@@ -177,10 +180,10 @@ impl Flow for AwaitKeys {
 struct StoreKeys(Rc<Cell<u32>>);
 
 impl Errand for StoreKeys {
-    fn finish(self: Box<Self>, response: Option<Response<'_>>, memory: &mut Memory, _: &Now<'_>) {
+    fn finish(self: Box<Self>, response: Option<Response<'_>>, office: &mut Office<'_, '_>) {
         self.0
             .set(self.0.get() + u32::from(response.is_some_and(|response| response.status == 200)));
-        memory.tally.count(Counter::CalloutAnswered);
+        office.memory.tally.count(Counter::CalloutAnswered);
     }
 }
 

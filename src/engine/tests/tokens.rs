@@ -30,6 +30,14 @@ impl Signer {
         }
     }
 
+    /// The same under another `kid`.
+    pub(super) fn named(kid: &str, region: &str, seed: u8) -> Self {
+        Self {
+            kid: kid.to_owned(),
+            ..Self::new(region, seed)
+        }
+    }
+
     /// The public key (RFC 8037).
     pub(super) fn jwk(&self) -> Json {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": URL_SAFE_NO_PAD.encode(self.pair.public_key())})

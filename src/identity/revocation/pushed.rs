@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 
 use crate::bundle::document::{Revocations, RevokedKey, RevokedSession, RevokedSubject, RevokedToken};
 use crate::identity::claims::LEEWAY_SECONDS;
-use crate::identity::subject::Identity;
+use crate::identity::subject::{Identity, SigningKey};
 
 /// All that a bundle revokes: sorted, each once. What is compared is the text itself, so nothing is revoked by chance.
 #[derive(Debug, Default)]
@@ -55,7 +55,10 @@ impl Pushed {
     /// Whether `identity` is revoked at `now`, in seconds since the Unix epoch.
     #[must_use]
     pub fn revokes(&self, identity: &Identity, now: f64) -> bool {
-        self.token(identity, now) || self.subject(identity) || self.session(identity) || self.key(identity)
+        self.token(identity, now)
+            || self.subject(identity)
+            || self.session(identity)
+            || self.revokes_key(&identity.home_name, &identity.key)
     }
 
     fn token(&self, identity: &Identity, now: f64) -> bool {
@@ -96,12 +99,12 @@ impl Pushed {
         })
     }
 
-    fn key(&self, identity: &Identity) -> bool {
-        self.keys.iter().any(|key| match key {
-            RevokedKey::Named { region, kid } => {
-                *region == identity.home_name && identity.key.kid.as_ref() == Some(kid)
-            }
-            RevokedKey::Thumbprint(thumbprint) => *thumbprint == identity.key.thumbprint,
+    /// Whether all that this key of the Region `home` signed is revoked.
+    #[must_use]
+    pub fn revokes_key(&self, home: &str, key: &SigningKey) -> bool {
+        self.keys.iter().any(|revoked| match revoked {
+            RevokedKey::Named { region, kid } => region == home && key.kid.as_ref() == Some(kid),
+            RevokedKey::Thumbprint(thumbprint) => *thumbprint == key.thumbprint,
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::policy::testing::{candidates, decide, outcome, policy, regions};
 use crate::policy::{Forwarding, Outcome, PolicySet};
 
 mod anonymous;
+mod authentication;
 mod workloads;
 
 type Policies<'a> = &'a [(&'a str, &'a [&'a str])];

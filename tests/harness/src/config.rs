@@ -38,7 +38,15 @@ impl Config {
             Base::Sidecar => "sidecar.yaml",
             Base::Gateway => "gateway.yaml",
         };
-        let bootstrap = read_yaml(&tools::envoy_config(file))?;
+        Self::read(&tools::envoy_config(file))
+    }
+
+    /// [`shipped`](Self::shipped), of a bootstrap in another file.
+    ///
+    /// # Errors
+    /// As [`shipped`](Self::shipped).
+    pub fn read(file: &Path) -> Result<Self> {
+        let bootstrap = read_yaml(file)?;
         let mut config = Self {
             bootstrap,
             concurrency: 1,
@@ -47,6 +55,7 @@ impl Config {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         config = config.listen(free).admin(free);
         if http_connection_manager(&mut config.bootstrap).is_none() {
+            let file = file.display();
             return Err(format!("`{file}` has no HTTP connection manager in its first listener").into());
         }
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));

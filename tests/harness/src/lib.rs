@@ -9,6 +9,7 @@
 pub mod access_log;
 pub mod client;
 pub mod config;
+pub mod documents;
 pub mod envoy;
 pub mod fault;
 pub mod issuer;
@@ -17,6 +18,7 @@ pub mod neighbour;
 pub mod policy_folder;
 pub mod raw;
 mod run_dir;
+pub mod shelf;
 pub mod signal;
 pub mod tls;
 pub mod tools;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{Context as _, Result};
 
 /// The name that servers' certificates are for.
-pub(crate) const SERVER: &str = "localhost";
+pub const SERVER: &str = "localhost";
 
 /// A certificate authority.
 #[derive(Debug)]
@@ -76,6 +76,12 @@ impl Authority {
         self.issue(uris.collect::<Result<_>>()?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// Its own certificate, PEM: for those who trust it.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.certificate
+    }
+
     /// A server's certificate, for `localhost`.
     ///
     /// # Errors
@@ -108,8 +114,30 @@ impl Authority {
         Ok(json!({"name": "envoy.transport_sockets.tls", "typed_config": context}))
     }
 
+    /// As [`listener`](Self::listener), which takes certificates of SPIFFE workloads only, each trust domain's from its own authority.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn federation(&self, trust_domains: &[(&str, &Self)]) -> Result<Value> {
+        let domains = trust_domains
+            .iter()
+            .map(|(name, authority)| json!({"name": name, "trust_bundle": {"inline_string": authority.certificate}}));
+        let mut socket = self.listener(ClientCertificates::Required)?;
+        socket["typed_config"]["common_tls_context"]["validation_context"] = json!({"custom_validator_config": {
+            "name": "envoy.tls.cert_validator.spiffe",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig",
+                "trust_domains": domains.collect::<Vec<_>>(),
+            },
+        }});
+        Ok(socket)
+    }
+
     /// What a client needs that trusts this authority and presents `identity`.
-    pub(crate) fn client(&self, identity: Option<&Identity>) -> Result<Arc<ClientConfig>> {
+    ///
+    /// # Errors
+    /// When the certificate and its key do not fit.
+    pub fn client(&self, identity: Option<&Identity>) -> Result<Arc<ClientConfig>> {
         let failed = || "cannot make a TLS client".to_owned();
         let mut roots = RootCertStore::empty();
         roots

@@ -6,6 +6,7 @@ use regionguard_harness::client::Request;
 use regionguard_harness::config::{Base, Config};
 use regionguard_harness::envoy::Envoy;
 use regionguard_harness::policy_folder::PolicyFolder;
+use regionguard_harness::tls::Authority;
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{RunDir, tools};
 
@@ -60,6 +61,60 @@ async fn the_example_serves_on_both_bootstraps() {
             .filter(|line| line.contains("][warning][misc]") || line.contains("][warning][wasm]"))
             .collect();
         assert!(complaints.is_empty(), "{base:?}: {complaints:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_for_browsers_sends_pages_to_the_login_and_leaves_tokens_to_the_filter() {
+    let run = RunDir::new("shipped-oauth2").unwrap();
+    let here = |file: &str| run.path().join(file);
+    let server = Authority::new().unwrap().server().unwrap();
+    std::fs::write(here("tls.crt"), server.certificate).unwrap();
+    std::fs::write(here("tls.key"), server.key).unwrap();
+    for secret in ["client-secret", "cookie-secret"] {
+        std::fs::write(here(secret), "only for one run").unwrap();
+    }
+    // The files as they ship, with what is mounted in this folder.
+    for file in ["gateway.yaml", "client-secret.yaml", "cookie-secret.yaml"] {
+        let mut text = std::fs::read_to_string(tools::envoy_config("oauth2").join(file)).unwrap();
+        for folder in ["/etc/regionguard/tls", "/etc/regionguard/login"] {
+            text = text.replace(folder, run.path().to_str().unwrap());
+        }
+        std::fs::write(here(file), text).unwrap();
+    }
+    let policy = PolicyFolder::create(here("policy"), tools::wasm_module().unwrap()).unwrap();
+    policy.write_resource(|_| ()).unwrap();
+    let config = Config::read(&here("gateway.yaml")).unwrap().policy(&policy);
+    // Whether the client trusts the listener is not the question here.
+    let config = config.edit(|bootstrap| {
+        let chain = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0];
+        assert!(chain.as_object_mut().unwrap().remove("transport_socket").is_some());
+    });
+    let envoy = Envoy::start("proxy", config, run.path()).await.unwrap();
+    let page = Request::new("GET", "/v1/profiles/7").host("api.us-east-1.com");
+    let answer = envoy.client().send(&page).await.unwrap();
+    let location = answer.header("location").unwrap();
+    assert_eq!(answer.status, 302);
+    assert!(
+        location.starts_with("https://login.us-east-1.com/authorize?"),
+        "{location}"
+    );
+    for part in [
+        "code_challenge_method=S256",
+        "redirect_uri=https%3A%2F%2Fapi.us-east-1.com%2Foauth2%2Fcallback",
+        "scope=openid%20read%3Aprofile",
+    ] {
+        assert!(location.contains(part), "{part} in {location}");
+    }
+    for (header, value, judged) in [
+        ("sec-fetch-mode", "cors", false),
+        ("authorization", "Bearer no.token.here", true),
+    ] {
+        let before = envoy.access_log().entries().len();
+        let answer = envoy.client().send(&page.clone().header(header, value)).await.unwrap();
+        assert_eq!((answer.status, answer.header("location")), (401, None), "{header}");
+        let entry = envoy.access_log().after(before).await.unwrap();
+        assert_eq!(entry.decision().is_some(), judged, "{entry:?}");
     }
 }
 

@@ -44,6 +44,26 @@ impl Authority {
         self.issuer.der().to_vec()
     }
 
+    /// Its own key in PEM, PKCS #8.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// A workload's certificate with a new key, whose one name is this URI.
+    ///
+    /// # Errors
+    /// When no key can be made, or the URI is not ASCII.
+    pub fn workload(&self, uri: &str) -> Result<Pair> {
+        let mut params = named("workload")?;
+        params.subject_alt_names = vec![SanType::URI(uri.try_into()?)];
+        let key = KeyPair::generate()?;
+        Ok(Pair {
+            certificate: params.signed_by(&key, &self.issuer)?.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+
     /// A certificate with a new key, for 127.0.0.1 and these DNS names: for a server as for a client.
     ///
     /// # Errors

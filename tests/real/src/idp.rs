@@ -1,5 +1,7 @@
 //! Identity providers that others wrote: servers that `scripts/setup idp` installs, and what a client does with each of them.
 
+pub mod browser;
+pub mod dpop;
 pub mod keycloak;
 pub mod oidc_provider;
 
@@ -41,6 +43,14 @@ impl Tokens {
     /// When there is none.
     pub fn refresh(&self) -> Result<&str> {
         self.text("refresh_token").ok_or_else(|| "no refresh token".into())
+    }
+
+    /// The ID token, where one was asked for.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn id(&self) -> Result<&str> {
+        self.text("id_token").ok_or_else(|| "no ID token".into())
     }
 
     /// The scheme by which the access token is to be sent.

@@ -27,6 +27,7 @@ fn rendered(bundle: &Value, ports: &[&str], centers: &[&str]) -> Result<Vec<File
         image: &image,
         sha256: Some(&sha256),
         centers: &centers,
+        servers: &[],
     };
     let bundle = Bundle {
         node: node(bundle),

@@ -7,15 +7,7 @@ use super::*;
 #[test]
 fn of_a_policy() {
     let spec = "documents[2].spec";
-    for later in [
-        "identity",
-        "device",
-        "osVersions",
-        "os_versions",
-        "preflight",
-        "probes",
-        "streams",
-    ] {
+    for later in ["device", "osVersions", "os_versions", "preflight", "probes", "streams"] {
         refuses(
             &format!("{spec}.{later}"),
             json!({}),
@@ -202,5 +194,74 @@ fn of_forwarding() {
             compile_json(&bundle).is_ok(),
             "the same claim in the same header is no clash"
         );
+    }
+}
+
+#[test]
+fn of_identity_of_a_policy() {
+    let spec = "documents[2].spec.identity";
+    let identity = |value: Json, path: &str, fragment: &str| refuses(spec, value, &format!("{spec}{path}"), fragment);
+    identity(json!({}), "", "an empty object");
+    identity(json!({"authentication": []}), ".authentication", "an empty list");
+    let method = |value: Json, path: &str, fragment: &str| {
+        identity(
+            json!({"authentication": [value]}),
+            &format!(".authentication[0]{path}"),
+            fragment,
+        );
+    };
+    method(json!({"amr": ["mfa"]}), "", "`method` is missing");
+    method(
+        json!({"method": "multifactor"}),
+        ".method",
+        "must be `multi-factor` or `certificate`; found `multifactor`; did you mean `multi-factor`?",
+    );
+    method(
+        json!({"method": "certificate", "acr": ["a"]}),
+        ".acr",
+        "goes with `method: multi-factor` only",
+    );
+    method(json!({"method": "multi-factor", "amr": []}), ".amr", "an empty list");
+    method(
+        json!({"method": "multi-factor", "amr": ["a b"]}),
+        ".amr[0]",
+        "without spaces",
+    );
+    let authorization = |value: Json, path: &str, fragment: &str| {
+        identity(
+            json!({"authorization": value}),
+            &format!(".authorization{path}"),
+            fragment,
+        );
+    };
+    authorization(
+        json!([{"rbac": "yes"}]),
+        "[0].rbac",
+        "must be `true` or `false`; found `yes`",
+    );
+    authorization(
+        json!([{"rbac": true}, {"rbac": false}]),
+        "[1].rbac",
+        "`rbac` is said already",
+    );
+    authorization(json!([{"acl": true}]), "[0].acl", "no such field: `rbac` or `abac`");
+    for field in ["permissions", "roles"] {
+        let mut bundle = sample();
+        set(
+            &mut bundle,
+            spec,
+            json!({"authorization": [{"rbac": false}, {"abac": false}]}),
+        );
+        expect(
+            &bundle,
+            &format!("{RULE}.{field}"),
+            &format!("the policy says `rbac: false`, so no rule of it has `{field}`"),
+        );
+        set(
+            &mut bundle,
+            spec,
+            json!({"authorization": [{"rbac": true, "abac": false}]}),
+        );
+        compiled(&bundle);
     }
 }

@@ -42,7 +42,7 @@ fn of_a_region() {
         "documents[0].spec.claims.scope",
         json!("x"),
         "",
-        "no such field: `region`, `permissions` or `roles`",
+        "no such field: `region`, `permissions`, `roles`, `audience` or `require`",
     );
     refuses(
         "documents[0].spec.claims.roles",
@@ -182,12 +182,11 @@ fn of_keys() {
     let keys = "documents[0].spec.keys";
     let jwks = |keys: Json| json!({"jwks": {"keys": keys}});
     let first = "documents[0].spec.keys.jwks.keys[0]";
-    refuses_without("documents[0].spec.keys.jwks", keys, "`jwks` is missing");
     refuses(
         keys,
-        json!({"remote": {"cluster": "x"}}),
-        "documents[0].spec.keys.remote",
-        "`remote` is not supported yet",
+        json!({"algorithms": ["ES256"]}),
+        keys,
+        "`jwks` is missing, or `remote` or `discovery`",
     );
     for name in ["none", "HS256", "hs512", "None"] {
         refuses(
@@ -285,6 +284,117 @@ fn of_keys() {
         "documents[0].spec.keys.jwks",
         "Regions `eu-west-1` and `us-east-1` have a key in common",
     );
+}
+
+#[test]
+fn of_required_claims() {
+    let claims = "documents[0].spec.claims";
+    let many: serde_json::Map<String, Json> = (0..17).map(|index| (format!("c{index}"), json!("x"))).collect();
+    for (require, place, fragment) in [
+        (json!({}), "", "an empty object"),
+        (json!({"token_use": true}), ".token_use", "must be a string: quote it"),
+        (json!({"token_use": ""}), ".token_use", "is empty"),
+        (json!({"": "access"}), "", "the name of a claim has 1 to 256 bytes"),
+        (json!(many), "", "too many: 17, 16 at most"),
+        (json!(["token_use"]), "", "must be an object"),
+    ] {
+        let mut bundle = sample();
+        set(&mut bundle, claims, json!({ "require": require }));
+        let errors = refused(&bundle);
+        let found = errors.iter().any(|error| {
+            error.path.starts_with(&format!("{claims}.require{place}")) && error.to_string().contains(fragment)
+        });
+        assert!(found, "{fragment}: {}", lines(&errors));
+    }
+    refuses(
+        claims,
+        json!({"audience": ""}),
+        "documents[0].spec.claims.audience",
+        "is empty",
+    );
+}
+
+#[test]
+fn of_keys_from_the_network() {
+    let keys = "documents[0].spec.keys";
+    let remote = |changes: Json| {
+        let mut remote = json!({"cluster": "identity"});
+        for (name, value) in changes.as_object().expect("an object") {
+            remote[name] = value.clone();
+        }
+        json!({ "remote": remote })
+    };
+    let at = |field: &str| format!("{keys}.remote.{field}");
+    for (changes, field, fragment) in [
+        (json!({"cluster": "a b"}), "cluster", "visible ASCII"),
+        (json!({"path": "jwks"}), "path", "must begin with `/`"),
+        (json!({"path": "/jwks#a"}), "path", "must begin with `/`"),
+        (json!({"authority": "a@b"}), "authority", ""),
+        (
+            json!({"refresh": "9s"}),
+            "refresh",
+            "must be from 10s to 24h; found `9s`",
+        ),
+        (json!({"staleFor": "721h"}), "staleFor", "must be from 10s to 720h"),
+        (
+            json!({"stale_for": "1m"}),
+            "stale_for",
+            "`staleFor` is shorter than `refresh`",
+        ),
+        (json!({"timeout": "31s"}), "timeout", "must be from 100ms to 30s"),
+        (json!({"waitFor": "31s"}), "waitFor", "must be from 10ms to 30s"),
+        (json!({"interval": "1m"}), "interval", "no such field"),
+    ] {
+        refuses(keys, remote(changes), &at(field), fragment);
+    }
+    refuses(
+        keys,
+        json!({"remote": {"path": "/jwks"}}),
+        &format!("{keys}.remote"),
+        "`cluster` is missing",
+    );
+    refuses(
+        keys,
+        remote(json!({"cluster": "outbound|443||id"})),
+        &format!("{keys}.remote"),
+        "give `authority`",
+    );
+    let mut both = remote(json!({}));
+    both["jwks"] = json!({"keys": [key("a", 1)]});
+    refuses(keys, both, keys, "keys come from one place");
+    let discovery = format!("{keys}.discovery");
+    refuses(
+        keys,
+        json!({"discovery": {"cluster": "identity", "jwks": {"cluster": "a b"}}}),
+        &format!("{discovery}.jwks.cluster"),
+        "visible ASCII",
+    );
+    refuses(
+        keys,
+        json!({"discovery": {"cluster": "identity"}}),
+        &discovery,
+        "the issuer is no URL that its configuration could stand under: give `path`",
+    );
+    // Whichever cluster leads there.
+    for (first, second) in [
+        (
+            remote(json!({"authority": "ID.example.com", "path": "/jwks"})),
+            remote(json!({"cluster": "other", "authority": "id.example.com", "path": "/jwks"})),
+        ),
+        (
+            json!({"discovery": {"cluster": "identity", "path": "/c"}}),
+            json!({"discovery": {"cluster": "identity", "path": "/c"}}),
+        ),
+    ] {
+        let mut bundle = sample();
+        set(&mut bundle, keys, first);
+        set(&mut bundle, "documents[1].spec.keys", second);
+        let errors = refused(&bundle);
+        let found = errors.iter().any(|error| {
+            error.path.starts_with("documents[") && error.to_string().contains("fetch their keys at one address")
+        });
+        assert!(found, "{}", lines(&errors));
+    }
 }
 
 #[test]

@@ -184,3 +184,106 @@ fn of_their_number() {
     set(&mut most, &format!("{SPEC}.tokens"), many(10_001));
     expect(&most, &format!("{SPEC}.tokens"), "too many: 10001, 10000 at most");
 }
+
+#[test]
+fn of_what_a_region_publishes() {
+    let revocation = "documents[0].spec.revocation";
+    let of = |value: Json, field: &str, fragment: &str| {
+        let mut bundle = sample();
+        set(&mut bundle, revocation, value);
+        expect(&bundle, &format!("{revocation}{field}"), fragment);
+    };
+    of(json!({}), "", "an empty object");
+    of(
+        json!({"onUnavailable": "allow"}),
+        "",
+        "says nothing of where revocations are: give `list`, `statusLists` or both",
+    );
+    of(
+        json!({"list": {"cluster": "lists"}, "onUnavailable": "lastDecision"}),
+        ".onUnavailable",
+        "must be `deny` or `allow`",
+    );
+    of(json!({"lists": {"cluster": "lists"}}), ".lists", "did you mean `list`?");
+    of(json!({"list": {"path": "/a"}}), ".list", "`cluster` is missing");
+    of(
+        json!({"list": {"cluster": "lists", "path": "a"}}),
+        ".list.path",
+        "must begin with `/`",
+    );
+    of(
+        json!({"list": {"cluster": "lists", "refresh": "1s"}}),
+        ".list.refresh",
+        "must be from 10s to 24h",
+    );
+    of(
+        json!({"list": {"cluster": "lists", "staleFor": "20s"}}),
+        ".list.staleFor",
+        "`staleFor` is shorter than `refresh`",
+    );
+    of(
+        json!({"statusLists": {"cluster": "lists"}}),
+        ".statusLists",
+        "`uriPrefix` is missing",
+    );
+    of(
+        json!({"statusLists": {"uriPrefix": "https://lists.com/"}}),
+        ".statusLists",
+        "`cluster` is missing",
+    );
+    for wrong in [
+        "lists.com/",
+        "ftp://lists.com/",
+        "https://lists.com",
+        "https://lists.com/a",
+        "https://lists.com/?a=/",
+        "https://user@lists.com/",
+        "https:///",
+        "https://lists.com/#/",
+    ] {
+        of(
+            json!({"statusLists": {"cluster": "lists", "uriPrefix": wrong}}),
+            ".statusLists.uriPrefix",
+            "must be the beginning of an http(s) URI, up to a `/` behind the host, like `https://status.example.com/lists/`; found",
+        );
+    }
+    let mut old = sample();
+    set(
+        &mut old,
+        "documents[0].spec.revocations",
+        json!({"list": {"cluster": "lists"}}),
+    );
+    expect(&old, "documents[0].spec.revocations", "did you mean `revocation`?");
+}
+
+#[test]
+fn what_a_region_publishes_is_read() {
+    let mut bundle = sample();
+    let revocation = json!({
+        "list": {"cluster": "lists"},
+        "status_lists": {"cluster": "outbound|443||lists", "uri_prefix": "https://lists.com:8443/a/"},
+        "on_unavailable": "allow",
+    });
+    set(&mut bundle, "documents[0].spec.revocation", revocation);
+    let regions = parsed(&bundle).regions;
+    let region = regions.iter().find(|region| region.name == "us-east-1").expect("there");
+    let revocation = region.revocation.as_ref().expect("there");
+    let list = revocation.list.as_ref().expect("there");
+    assert_eq!(
+        (list.address.path.as_str(), list.address.authority.as_str()),
+        ("/revocations", "lists")
+    );
+    assert_eq!(
+        (list.schedule.refresh.as_secs(), list.schedule.stale_for.as_secs()),
+        (60, 600)
+    );
+    let status = revocation.status_lists.as_ref().expect("there");
+    assert_eq!(status.host.authority, "lists.com:8443");
+    assert_eq!(
+        (status.schedule.refresh.as_secs(), status.schedule.stale_for.as_secs()),
+        (300, 3_600)
+    );
+    assert!(revocation.allow_when_unavailable);
+    assert_eq!(status.path("https://lists.com:8443/a/7?x=1"), Some("/a/7?x=1"));
+    assert_eq!(status.path("https://lists.com:8443/a/../b"), None);
+}

@@ -57,7 +57,7 @@ fn of_a_rule() {
     );
     refuses(&of_rule("permisions"), json!({}), "", "did you mean `permissions`?");
     refuses(&of_rule("path"), json!("/"), "", "did you mean `paths`?");
-    for later in ["when", "stepUp", "step_up", "upgrades", "streams", "body"] {
+    for later in ["when", "upgrades", "streams", "body"] {
         refuses(
             &of_rule(later),
             json!("x"),
@@ -66,12 +66,19 @@ fn of_a_rule() {
         );
     }
     refuses(&of_rule("mode"), json!("shadow"), "", "`shadow` is not supported yet");
-    refuses(&of_rule("effect"), json!("stepUp"), "", "`stepUp` is not supported yet");
+    for word in ["stepUp", "step_up"] {
+        refuses(
+            &of_rule("effect"),
+            json!(word),
+            RULE,
+            "give `stepUp` with `acr`, `maxAge` or both",
+        );
+    }
     refuses(
         &of_rule("effect"),
         json!("permit"),
         "",
-        "must be `allow`, `deny` or `defer`",
+        "must be `allow`, `deny`, `stepUp` or `defer`",
     );
     refuses(&of_rule("hosts"), json!([]), "", "an empty list");
     refuses(&of_rule("hosts[0]"), json!("api.*.com"), "", "api.*.com");
@@ -169,6 +176,57 @@ fn of_identity_on_a_rule() {
         "leave `identity` out",
     );
     refuses("documents[2].spec.rules[0].identity", json!(null), "", "not null");
+}
+
+#[test]
+fn of_a_step_up() {
+    let step_up = of_rule("stepUp");
+    refuses(
+        &step_up,
+        json!({"maxAge": "15m"}),
+        "",
+        "`stepUp` goes with `effect: stepUp` only",
+    );
+    let refuses = |value: Json, path: &str, fragment: &str| {
+        let mut bundle = sample();
+        set(&mut bundle, &of_rule("effect"), json!("step_up"));
+        set(&mut bundle, &of_rule("step_up"), value);
+        let path = if path.starts_with("documents") {
+            path.to_owned()
+        } else {
+            of_rule(path)
+        };
+        expect(&bundle, &path, fragment);
+    };
+    refuses(json!({}), "step_up", "an empty object");
+    refuses(json!({"acr": []}), "step_up.acr", "an empty list");
+    refuses(json!({"acr": "gold"}), "step_up.acr", "must be a list");
+    refuses(json!({"acr": vec!["a"; 17]}), "step_up.acr", "too many: 17, 16 at most");
+    for value in ["a b", "a\"b", "a\\b", "é"] {
+        refuses(
+            json!({"acr": ["x", value]}),
+            "step_up.acr[1]",
+            "must be visible ASCII without spaces",
+        );
+    }
+    refuses(json!({"maxAge": "999ms"}), "step_up.maxAge", "must be from 1s to 8784h");
+    refuses(json!({"maxAge": 900}), "step_up.maxAge", "must be a string");
+    refuses(json!({"max_ages": "1s"}), "step_up.max_ages", "did you mean `maxAge`?");
+    let mut bundle = sample();
+    set(&mut bundle, &of_rule("effect"), json!("stepUp"));
+    set(
+        &mut bundle,
+        &of_rule("stepUp"),
+        json!({"acr": ["urn:a"], "max_age": "15m"}),
+    );
+    compiled(&bundle);
+    for field in ["permissions", "roles"] {
+        remove(&mut bundle, &of_rule(field));
+    }
+    for whom in ["none", "workload"] {
+        set(&mut bundle, &of_rule("identity"), json!(whom));
+        expect(&bundle, &of_rule("identity"), "a step-up is for those with a token");
+    }
 }
 
 #[test]

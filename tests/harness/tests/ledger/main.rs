@@ -3,6 +3,7 @@
 //! A host call that returns data costs as much as the decision itself, so each one that a request makes is here for a reason.
 
 mod hostile;
+mod sender;
 #[path = "../support/wasm_host.rs"]
 mod wasm_host;
 

@@ -103,6 +103,26 @@ impl OidcProvider {
         Client::new(self.address())
     }
 
+    /// Where it listens for HTTPS, as `localhost`.
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.tls_port))
+    }
+
+    /// A client of its HTTPS that shows this certificate, or none.
+    ///
+    /// # Errors
+    /// When the certificate and its key do not fit.
+    pub fn tls_client(&self, certificate: Option<&Identity>) -> Result<Client> {
+        Client::new(self.tls_address()).tls(&self.certificates, certificate)
+    }
+
+    /// The authority that vouches for its certificate, in PEM.
+    #[must_use]
+    pub fn authorities(&self) -> &str {
+        self.certificates.pem()
+    }
+
     /// Its key set, as it publishes it.
     ///
     /// # Errors
@@ -145,10 +165,9 @@ impl OidcProvider {
         fields: &[(&str, &str)],
         certificate: &Identity,
     ) -> Result<Tokens> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.tls_port));
-        let request = form(&address.to_string(), "/token", fields).header("authorization", basic(client.0, client.1));
-        let tls = Client::new(address).tls(&self.certificates, Some(certificate))?;
-        Tokens::ask(&tls, &request).await
+        let host = self.tls_address().to_string();
+        let request = form(&host, "/token", fields).header("authorization", basic(client.0, client.1));
+        Tokens::ask(&self.tls_client(Some(certificate))?, &request).await
     }
 
     /// From now on these keys are published, of which the first signs. A name that was there before is the same key as before.

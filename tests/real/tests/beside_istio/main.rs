@@ -8,6 +8,7 @@ mod manifests;
 mod migration;
 mod neighbours;
 mod policies;
+mod services;
 mod twice;
 mod workloads;
 
@@ -18,7 +19,8 @@ use serde_json::json;
 
 fn main() -> ExitCode {
     let options = Options {
-        mesh_config: json!({"extensionProviders": [authorizer::provider("policies"), authorizer::provider("authorizer")]}),
+        istiod_env: services::istiod_env(),
+        mesh_config: json!({"trustDomainAliases": [services::PARTNER], "extensionProviders": [authorizer::provider("policies"), authorizer::provider("authorizer")]}),
         ..Options::default()
     };
     suite::run_in(
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
             suite::test(
                 "a_workload_is_the_identity_of_its_mesh_certificate",
                 workloads::identity,
+            ),
+            suite::test(
+                "a_service_needs_no_token_unless_it_is_a_strangers_or_a_gateways",
+                services::without_tokens,
             ),
             suite::test(
                 "a_plugin_without_a_direction_is_refused_where_a_sidecar_sends",

@@ -100,6 +100,21 @@ pub(crate) async fn an_encryption_key_in_the_set_spoils_nothing(stage: &mut Stag
     Ok(())
 }
 
+pub(crate) async fn an_id_token_of_keycloak_is_no_access_token(stage: &mut Stage) -> Result<()> {
+    let fields = [
+        ("grant_type", "password"),
+        ("client_id", "shop"),
+        ("username", "marie"),
+        ("password", PASSWORD),
+        ("scope", "openid"),
+    ];
+    let tokens = stage.keycloak.tokens(EU, &fields).await?;
+    stage.eu.get("/v1/reports/7", tokens.access()).await?.allowed()?;
+    let seen = stage.eu.get("/v1/reports/7", tokens.id()?).await?;
+    seen.denied(401, "identity.audience")?;
+    Ok(())
+}
+
 /// The tokens of a person of Keycloak's realm, who logs in.
 pub(crate) async fn person(stage: &Stage, name: &str) -> Result<Tokens> {
     let fields = [

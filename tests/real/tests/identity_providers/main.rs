@@ -1,6 +1,10 @@
 //! Tokens of real identity providers in real Envoys: npm's oidc-provider issues those of us-east-1, Keycloak those of eu-west-1.
 
 mod access;
+mod bound;
+mod browsers;
+mod rotation;
+mod sessions;
 
 mod stage;
 
@@ -51,6 +55,14 @@ fn main() -> ExitCode {
         access::roles_of_keycloak_count_where_they_are_accepted,
         access::a_refreshed_token_gets_in_as_the_one_before,
         access::an_encryption_key_in_the_set_spoils_nothing,
+        access::an_id_token_of_keycloak_is_no_access_token,
+        browsers::a_browser_logs_in_and_stays_logged_in,
+        browsers::a_login_is_not_forged_or_stolen,
+        bound::a_token_bound_to_a_certificate_counts_with_it_only,
+        bound::dpop_tokens_of_both_providers_count_with_a_new_proof_each,
+        sessions::a_session_that_was_logged_out_and_revoked_is_over,
+        rotation::keys_turn_at_both_providers_and_no_request_is_lost,
+        rotation::a_provider_that_is_away_takes_nobodys_access,
     ]
     .map(|(name, check)| {
         let (stage, runtime) = (Arc::clone(&stage), Arc::clone(&runtime));

@@ -1,11 +1,14 @@
 //! Both providers, and for each region a proxy that guards its API by the one bundle of both.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use regionguard_harness::access_log::Decision;
 use regionguard_harness::client::{Client, Request, Response};
 use regionguard_harness::config::{Base, Config};
-use regionguard_harness::envoy::Envoy;
+use regionguard_harness::envoy::{Envoy, Push};
 use regionguard_harness::policy_folder::PolicyFolder;
-use regionguard_harness::tls::{Authority, ClientCertificates};
+use regionguard_harness::tls::{Authority, ClientCertificates, Identity};
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{Result, RunDir, tools};
 use regionguard_mesh::idp::keycloak::Keycloak;
@@ -15,8 +18,16 @@ use serde_json::{Value, json};
 /// The two regions; each is also the name of Keycloak's realm, if it is that.
 pub(crate) const US: &str = "us-east-1";
 pub(crate) const EU: &str = "eu-west-1";
+/// How often proxies ask for the keys: as often as they may be told to.
+pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// A client of the OpenID provider that speaks for itself.
 pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
+/// The same, whose tokens are bound to the certificate that it shows.
+pub(crate) const BOUND: (&str, &str) = ("bound", "only-for-one-run");
+/// The gateway at which browsers log in, as a client of the OpenID provider; what its tokens are for, and how long they live.
+pub(crate) const BROWSER: (&str, &str) = ("browser", "only-for-one-run");
+pub(crate) const BROWSER_RESOURCE: &str = "https://browsers.api.us-east-1.com";
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(3);
 /// What a person of Keycloak's realm asks for tokens with, through its client `shop`.
 pub(crate) const PASSWORD: &str = "only for one run";
 
@@ -28,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) openid: OidcProvider,
     pub(crate) keycloak: Keycloak,
     run: RunDir,
+    dirs: usize,
+    version: u64,
 }
 
 /// A proxy of one region, and what stands behind it.
@@ -35,7 +48,8 @@ pub(crate) struct Site {
     pub(crate) envoy: Envoy,
     _upstream: Upstream,
     client: Client,
-    _folder: PolicyFolder,
+    folder: PolicyFolder,
+    authority: Authority,
     region: &'static str,
 }
 
@@ -55,7 +69,7 @@ impl Stage {
             OidcProvider::start(run.path(), settings()),
         );
         let (keycloak, openid) = (keycloak?, openid?);
-        let documents = documents(&openid, &keycloak).await?;
+        let documents = documents(&openid, &keycloak);
         let (us, eu) = (
             Site::start(&run, US, &openid, &keycloak, &documents).await?,
             Site::start(&run, EU, &openid, &keycloak, &documents).await?,
@@ -66,7 +80,41 @@ impl Stage {
             openid,
             keycloak,
             run,
+            dirs: 0,
+            version: 1,
         })
+    }
+
+    /// The bundle of a region's proxy.
+    pub(crate) fn bundle(&self, region: &str) -> Value {
+        bundle(region, 1, &documents(&self.openid, &self.keycloak))
+    }
+
+    /// Gives a region's proxy a new version of its bundle, with these documents in it.
+    pub(crate) async fn push(&mut self, region: &str, documents: &[Value]) -> Result<()> {
+        self.version += 1;
+        let mut bundle = self.bundle(region);
+        bundle["metadata"]["version"] = json!(self.version);
+        let all = bundle["documents"].as_array_mut().ok_or("no documents")?;
+        all.extend_from_slice(documents);
+        let site = if region == US { &self.us } else { &self.eu };
+        match site.envoy.push(&site.folder, |folder| folder.write(&bundle)).await? {
+            Push::Accepted => Ok(()),
+            Push::Refused => Err(format!("the bundle is refused:\n{}", site.envoy.log()).into()),
+        }
+    }
+
+    /// Tells a proxy where the providers are.
+    pub(crate) fn with_providers(&self, config: Config) -> Config {
+        with_providers(config, &self.openid, &self.keycloak)
+    }
+
+    /// A folder for what one test writes.
+    pub(crate) fn dir(&mut self, name: &str) -> Result<PathBuf> {
+        self.dirs += 1;
+        let dir = self.run.path().join(format!("{name}-{}", self.dirs));
+        std::fs::create_dir(&dir)?;
+        Ok(dir)
     }
 
     /// Leaves the folder of the run where it is.
@@ -86,11 +134,9 @@ impl Site {
         let folder = PolicyFolder::create(run.path().join(region), tools::wasm_module()?)?;
         folder.write(&bundle(region, 1, documents))?;
         let (upstream, authority) = (Upstream::start().await?, Authority::new()?);
-        let config = Config::shipped(Base::Sidecar)?
+        let config = with_providers(Config::shipped(Base::Sidecar)?, openid, keycloak)
             .policy(&folder)
             .cluster("upstream", upstream.address())
-            .cluster("identity-us-east-1", openid.address())
-            .cluster("identity-eu-west-1", keycloak.address())
             .tls(&authority, ClientCertificates::Optional)?;
         let envoy = Envoy::start(region, config, run.path()).await?;
         let refused = envoy
@@ -104,26 +150,64 @@ impl Site {
             envoy,
             _upstream: upstream,
             client,
-            _folder: folder,
+            folder,
+            authority,
             region,
         })
     }
 
     /// A request to the API of this region.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(method, path).host(&format!("api.{}.com", self.region))
+        Request::new(method, path).host(&self.host())
+    }
+
+    /// A client of this proxy.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Its authority.
+    pub(crate) fn host(&self) -> String {
+        format!("api.{}.com", self.region)
+    }
+
+    /// A client's certificate that this proxy takes: a new one.
+    pub(crate) fn certificate(&self) -> Result<Identity> {
+        self.authority.workload(&["spiffe://clients.example/batch"])
+    }
+
+    /// A client of this proxy that shows this certificate, or none.
+    pub(crate) fn client_with(&self, certificate: Option<&Identity>) -> Result<Client> {
+        self.envoy.client().tls(&self.authority, certificate)
+    }
+
+    /// How often the proxy has asked the providers for something, as its clusters count it.
+    pub(crate) async fn fetches(&self) -> Result<u64> {
+        let stats = self.envoy.stats().await?;
+        let clusters = stats
+            .iter()
+            .filter(|(name, _)| name.starts_with("cluster.identity-") && name.ends_with(".upstream_rq_completed"));
+        Ok(clusters.map(|(_, count)| count).sum())
     }
 
     /// A GET with this bearer token.
     pub(crate) async fn get(&self, path: &str, token: &str) -> Result<Seen> {
-        self.ask(&self.client, &self.request("GET", path).bearer(token)).await
+        self.ask(&self.client, path, &self.request("GET", path).bearer(token))
+            .await
     }
 
-    /// Sends a request, and looks at what became of it. One at a time.
-    pub(crate) async fn ask(&self, client: &Client, request: &Request) -> Result<Seen> {
-        let before = self.envoy.access_log().entries().len();
+    /// Sends a request of `path`, and looks at what became of it. No other is sent to this path at the same time.
+    pub(crate) async fn ask(&self, client: &Client, path: &str, request: &Request) -> Result<Seen> {
+        let log = self.envoy.access_log();
+        let lines = || {
+            log.entries()
+                .into_iter()
+                .filter(move |entry| entry.text("path") == path)
+        };
+        let before = lines().count();
         let answer = client.send(request).await?;
-        let entry = self.envoy.access_log().after(before).await?;
+        log.wait_for(|_| lines().count() > before).await?;
+        let entry = lines().next_back().ok_or("no line")?;
         let decision = entry.decision().ok_or_else(|| format!("no decision: {entry:?}"))?;
         Ok(Seen { answer, decision })
     }
@@ -162,6 +246,12 @@ impl Seen {
     }
 }
 
+fn with_providers(config: Config, openid: &OidcProvider, keycloak: &Keycloak) -> Config {
+    config
+        .cluster("identity-us-east-1", openid.address())
+        .cluster("identity-eu-west-1", keycloak.address())
+}
+
 fn settings() -> Settings {
     let service = |id: &str| {
         json!({
@@ -169,13 +259,25 @@ fn settings() -> Settings {
             "redirect_uris": [], "response_types": [],
         })
     };
-    Settings {
-        clients: json!([service(BATCH.0)]),
-        resources: json!({"https://api.us-east-1.com": {
-            "audience": "api.us-east-1.com", "scope": "read:profile write:profile", "accessTokenTTL": 120,
+    let mut bound = service(BOUND.0);
+    bound["tls_client_certificate_bound_access_tokens"] = json!(true);
+    let browser = json!({
+        "client_id": BROWSER.0, "client_secret": BROWSER.1, "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": ["https://api.us-east-1.com/oauth2/callback"],
+        "post_logout_redirect_uris": ["https://api.us-east-1.com/"],
+    });
+    let resource = |life: Duration| {
+        json!({
+            "audience": "api.us-east-1.com", "scope": "read:profile write:profile", "accessTokenTTL": life.as_secs(),
             "jwt": {"sign": {"alg": "ES256"}},
-        }}),
-        claims: json!({"batch": {"region": US, "roles": ["viewer"]}}),
+        })
+    };
+    Settings {
+        clients: json!([service(BATCH.0), bound, browser]),
+        resources: json!({
+            "https://api.us-east-1.com": resource(Duration::from_secs(120)), BROWSER_RESOURCE: resource(TOKEN_LIFE),
+        }),
+        claims: json!({"batch": {"region": US, "roles": ["viewer"]}, "bound": {"region": US}, "alice": {"region": US}}),
     }
 }
 
@@ -183,35 +285,40 @@ fn bundle(region: &str, version: u64, documents: &Value) -> Value {
     json!({
         "region": region,
         "metadata": {"name": "shop", "version": version},
-        "trust": {"hosts": [format!("api.{region}.com")]},
+        // The listeners validate each certificate that they are shown; they demand none, as these clients show none.
+        "trust": {"hosts": [format!("api.{region}.com")], "peerVerification": "required"},
         "documents": documents,
     })
 }
 
-async fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Result<Value> {
+fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Value {
+    let refresh = format!("{}s", REFRESH.as_secs());
     let region = |name: &str, spec: Value| json!({"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": name}, "spec": spec});
-    Ok(json!([
+    json!([
         region(US, json!({
             "issuer": openid.issuer(),
             "audiences": ["api.us-east-1.com"],
-            "keys": {"jwks": openid.jwks().await?},
+            "keys": {"discovery": {"cluster": "identity-us-east-1", "refresh": refresh}},
             "claims": {"region": "region", "permissions": "scope", "roles": "roles"},
             "accepts": [{"home": EU, "roles": ["viewer"]}],
         })),
         region(EU, json!({
             "issuer": keycloak.issuer(EU),
             "audiences": ["api.eu-west-1.com"],
-            "keys": {"jwks": keycloak.jwks(EU).await?},
+            "keys": {"remote": {
+                "cluster": "identity-eu-west-1", "authority": keycloak.authority(),
+                "path": format!("/realms/{EU}/protocol/openid-connect/certs"), "refresh": refresh,
+            }},
             "claims": {"region": {"fromIssuer": true}, "permissions": "scope", "roles": "realm_access.roles"},
         })),
         {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {
             "forward": {"claims": {"x-user": "sub", "x-token-id": "jti"}},
             "rules": [
-                {"name": "read-profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"],
+                {"name": "read-profile", "methods": ["GET", "POST"], "paths": ["/v1/profiles/{id}"],
                  "permissions": {"anyOf": ["read:profile"]}, "effect": "allow"},
                 {"name": "view", "methods": ["GET"], "paths": ["/v1/reports/{id}"], "roles": {"anyOf": ["viewer"]}, "effect": "allow"},
                 {"name": "edit", "methods": ["GET"], "paths": ["/v1/drafts/{id}"], "roles": {"anyOf": ["editor"]}, "effect": "allow"},
             ],
         }},
-    ]))
+    ])
 }

@@ -1,0 +1,213 @@
+//! A request that waits for what the engine fetches, and is judged again when that is there, or will not be in time.
+
+use core::cell::Cell;
+use std::rc::Rc;
+
+use super::authorize::{Bench, Judged};
+use super::exchange::{Cx, Flow, Step, Wakeup};
+use super::fetch::{self, ResourceId};
+use super::host::Attrs;
+use super::{Input, Memory, nobody_decides};
+use crate::decision::Decision;
+use crate::request::Headers;
+use crate::time::Monotonic;
+
+/// As many requests of one worker may wait for what is fetched. The others that may wait at all (for a center) keep their share.
+pub(super) const REQUESTS_MAX: usize = 1024;
+/// As much as these may hold of a worker's memory, in bytes.
+pub(super) const BYTES_MAX: usize = 8 << 20;
+/// What a request that waits holds beside what it was sent with, estimated from above.
+const OWN_BYTES: usize = 512;
+
+/// How long a judgement may wait for what is fetched.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    /// It is the first: as long as the resource says.
+    First,
+    /// The request has waited already: until then.
+    Until(Monotonic),
+}
+
+impl Patience {
+    /// Whether the request has not waited yet.
+    pub(super) fn is_first(self) -> bool {
+        matches!(self, Self::First)
+    }
+}
+
+/// What a request waits for.
+pub(super) struct Waits {
+    pub(super) resource: ResourceId,
+    /// Whether that should be fetched before it is due.
+    pub(super) early: bool,
+    pub(super) until: Monotonic,
+    /// The decision where too many wait already.
+    pub(super) overloaded: Decision,
+}
+
+/// Who waits for what is fetched.
+#[derive(Default)]
+pub(super) struct WaitingRoom {
+    held: Rc<Cell<Held>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    requests: usize,
+    bytes: usize,
+}
+
+/// A place in the room, given up when dropped.
+struct Seat {
+    held: Rc<Cell<Held>>,
+    bytes: usize,
+}
+
+/// The request, as it came.
+struct Copied {
+    block: Vec<u8>,
+    direct_peer: Option<Vec<u8>>,
+    peer_certificate: Option<Vec<u8>>,
+    peer_certificate_digest: Option<Vec<u8>>,
+}
+
+/// A request that waits.
+pub(super) struct Waiting {
+    copied: Copied,
+    waits: Waits,
+    _seat: Seat,
+}
+
+impl WaitingRoom {
+    fn enter(&self, bytes: usize) -> Option<Seat> {
+        let held = self.held.get();
+        let more = Held {
+            requests: held.requests.saturating_add(1),
+            bytes: held.bytes.saturating_add(bytes),
+        };
+        if more.requests > REQUESTS_MAX || more.bytes > BYTES_MAX {
+            return None;
+        }
+        self.held.set(more);
+        Some(Seat {
+            held: Rc::clone(&self.held),
+            bytes,
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let held = self.held.get();
+        self.held.set(Held {
+            requests: held.requests.saturating_sub(1),
+            bytes: held.bytes.saturating_sub(self.bytes),
+        });
+    }
+}
+
+impl Waiting {
+    /// Copies of a request what judging it again takes.
+    ///
+    /// # Errors
+    /// The decision where there is no room.
+    pub(super) fn new(
+        waits: Waits,
+        headers: Headers<'_>,
+        attrs: &dyn Attrs,
+        room: &WaitingRoom,
+    ) -> Result<Box<Self>, Box<Decision>> {
+        let copied = Copied {
+            block: headers.to_block(),
+            direct_peer: attrs.direct_peer(),
+            peer_certificate: attrs.peer_certificate(),
+            peer_certificate_digest: attrs.peer_certificate_digest(),
+        };
+        let Copied {
+            block,
+            direct_peer,
+            peer_certificate,
+            peer_certificate_digest,
+        } = &copied;
+        let attributes = [direct_peer, peer_certificate, peer_certificate_digest];
+        let bytes = attributes
+            .into_iter()
+            .flatten()
+            .fold(OWN_BYTES.saturating_add(block.len()), |sum, attribute| {
+                sum.saturating_add(attribute.len())
+            });
+        let Some(seat) = room.enter(bytes) else {
+            return Err(Box::new(waits.overloaded));
+        };
+        Ok(Box::new(Self {
+            copied,
+            waits,
+            _seat: seat,
+        }))
+    }
+
+    /// Waits.
+    pub(super) fn wait(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Step {
+        fetch::demand(self.waits.resource, self.waits.early, &mut cx.office());
+        cx.wait_for(self.waits.resource);
+        cx.wake_at(self.waits.until);
+        Step::Wait(self)
+    }
+}
+
+impl Flow for Waiting {
+    fn resume(mut self: Box<Self>, _: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
+        let id = self.waits.resource.scope;
+        let Memory {
+            scopes,
+            budget,
+            proofs,
+            tally,
+            ..
+        } = &mut *cx.memory;
+        let (Some(scope), Ok(headers)) = (scopes.get_mut(id), Headers::parse(&self.copied.block)) else {
+            return Step::Done(nobody_decides());
+        };
+        let mut bench = Bench {
+            scope,
+            budget,
+            proofs,
+            tally,
+            attrs: &self.copied,
+            kit: cx.kit,
+            now: cx.now,
+            patience: Patience::Until(self.waits.until),
+        };
+        match bench.judge(id, Input { headers }, cx.fx) {
+            Judged::Decided(decision) => Step::Done(decision),
+            Judged::Ask(deferred) => deferred.ask(cx),
+            Judged::Wait(waits) => {
+                self.waits = *waits;
+                self.wait(cx)
+            }
+        }
+    }
+}
+
+impl Attrs for Copied {
+    fn direct_peer(&self) -> Option<Vec<u8>> {
+        self.direct_peer.clone()
+    }
+
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.peer_certificate.clone()
+    }
+
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        self.peer_certificate_digest.clone()
+    }
+
+    /// A request that may wait is none of these.
+    fn is_outbound(&self) -> bool {
+        false
+    }
+
+    fn has_line(&self) -> bool {
+        false
+    }
+}
