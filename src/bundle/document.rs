@@ -25,6 +25,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.refreshBefore`: how long before its end a token is to be refreshed; `None`: nobody is told.
+    pub refresh_before: Option<Duration>,
     /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
     pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.

@@ -1,5 +1,7 @@
 //! A bundle that was checked and compiled: what a worker serves from.
 
+use core::time::Duration;
+
 use super::RegionId;
 use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
@@ -31,6 +33,8 @@ pub struct Generation {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// How long before its end a token is to be refreshed; `None`: nobody is told.
+    pub refresh_before: Option<Duration>,
     /// What is demanded of DPoP proofs, where the bundle says it.
     pub dpop: Option<DpopOptions>,
     /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
@@ -62,6 +66,7 @@ impl Generation {
             version,
             trust,
             tokens,
+            refresh_before,
             dpop,
             regions,
             policies,
@@ -81,6 +86,7 @@ impl Generation {
             local,
             trust,
             tokens,
+            refresh_before,
             dpop,
             trust_digest: trust_digest(&regions),
             networks,

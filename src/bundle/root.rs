@@ -124,6 +124,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
         version,
         trust,
         tokens: tokens.sources,
+        refresh_before: tokens.refresh_before,
         dpop: tokens.dpop,
         regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
         policies: documents.policies.into_iter().map(|placed| placed.document).collect(),

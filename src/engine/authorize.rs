@@ -1,5 +1,6 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
+use core::time::Duration;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
-use crate::time::Now;
+use crate::time::{Now, WallTime};
 
 /// What a request is at once.
 pub(super) enum Judged {
@@ -362,6 +363,7 @@ impl Bench<'_, '_> {
                 case,
                 who: who.as_deref(),
                 peer,
+                at: self.now.wall,
             },
         )
     }
@@ -593,6 +595,8 @@ struct Ruled<'a, 'r> {
     who: Option<&'a Authenticated>,
     /// `None`: nothing asked for it.
     peer: Option<Peer>,
+    /// When it came.
+    at: WallTime,
 }
 
 impl Ruled<'_, '_> {
@@ -610,6 +614,7 @@ impl Ruled<'_, '_> {
         let place = self.request.credential.place().filter(|_| strip);
         forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.strip_proof = forwarded.strip.is_some() && self.request.uses_dpop();
+        forwarded.refresh = self.refresh();
         forwarded.path = self
             .request
             .path
@@ -617,6 +622,18 @@ impl Ruled<'_, '_> {
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
         Ok(forwarded)
+    }
+}
+
+impl Ruled<'_, '_> {
+    /// In how many seconds the token ends, where that is so soon that it is to be refreshed. One within its leeway has none left.
+    fn refresh(&self) -> Option<u64> {
+        let before = self.case.generation.refresh_before?;
+        let left = self.who?.identity.times.expires - self.at.numeric_date();
+        if left >= before.as_secs_f64() {
+            return None;
+        }
+        Some(Duration::try_from_secs_f64(left).map_or(0, |left| left.as_secs()))
     }
 }
 
