@@ -2,6 +2,8 @@
 //!
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
+mod login;
+
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use crate::bundle::Url;
 use crate::context::Calendar;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
+
+pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
 #[derive(Debug)]
@@ -307,15 +311,6 @@ pub enum Requirement {
     BusinessHours,
 }
 
-/// What says that several factors were used: one of these values of `amr`, or one of these of `acr`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MultiFactor {
-    /// Values of `amr` (RFC 8176 §2).
-    pub amr: Vec<String>,
-    /// Values of `acr`.
-    pub acr: Vec<String>,
-}
-
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
@@ -385,15 +380,6 @@ pub enum Effect {
     StepUp(StepUp),
     /// Asks the local region's center.
     Defer(Defer),
-}
-
-/// `stepUp`: what a token must say of its subject's authentication.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct StepUp {
-    /// `acr` is one of these; empty: not restricted.
-    pub acr: Vec<String>,
-    /// `auth_time` is no longer ago.
-    pub max_age: Option<Duration>,
 }
 
 /// `response` of a deny.

@@ -223,7 +223,12 @@ impl Bench<'_, '_> {
                 .extend(removals.iter().map(|name| Effect::RemoveHeader(name.to_vec())));
         }
         // A query is written to logs and sent to others: from here on there is no token in it, whatever becomes of the request.
-        let without_token = head.ok().and_then(|head| presented.take_query(head.path));
+        let target = match &head {
+            Ok(head) => Some(head.path),
+            // It is refused, and logged as well.
+            Err(_) => input.headers.values(":path").next(),
+        };
+        let without_token = target.and_then(|target| presented.take_query(target));
         let head = head.map(|head| RequestHead {
             path: without_token.as_deref().unwrap_or(head.path),
             ..head
@@ -415,18 +420,15 @@ impl Bench<'_, '_> {
             });
         }
         let who = found?;
-        match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
-            Standing::InForce => {}
-            Standing::Unchecked => {
-                case.unchecked = true;
-                self.tally.count(Counter::RevocationUnchecked);
-            }
+        let unchecked = match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
+            Standing::InForce => false,
+            Standing::Unchecked => true,
             Standing::Refused(reason) => return Err(reason.into()),
             Standing::Unavailable(resource) => {
                 case.awaits = resource;
                 return Err(Reason::RevocationUnavailable.into());
             }
-        }
+        };
         // Last, because it may cost a signature, and because a proof counts once.
         let sender = Sender {
             request,
@@ -441,6 +443,10 @@ impl Bench<'_, '_> {
             now: self.now,
         };
         sender.check(&who.identity, means)?;
+        if unchecked {
+            case.unchecked = true;
+            self.tally.count(Counter::RevocationUnchecked);
+        }
         Ok(Some(who))
     }
 
@@ -480,14 +486,15 @@ impl Bench<'_, '_> {
         }
     }
 
-    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it.
+    /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it. Neither is
+    /// that of a peer that may be one.
     fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
         let connection = self.connection(headers, generation);
         let workload = connection.workload();
         let service = workload
             .as_ref()
             .and_then(|workload| counting_home(workload, local, &generation.regions))
-            .filter(|_| !connection.is_edge());
+            .filter(|_| !connection.may_be_edge());
         Peer { workload, service }
     }
 
@@ -613,7 +620,8 @@ impl Ruled<'_, '_> {
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
         forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
-        forwarded.strip_proof = forwarded.strip.is_some() && self.request.uses_dpop();
+        forwarded.strip_proof = place.is_some()
+            && (self.request.uses_dpop() || self.who.is_none() && self.request.headers.values("dpop").next().is_some());
         forwarded.refresh = self.refresh();
         forwarded.path = self
             .request

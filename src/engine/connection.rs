@@ -41,42 +41,59 @@ impl<'a> Connection<'a> {
         self.workloads.borrow_mut().find(&certificate)
     }
 
-    /// Whether it is one of the edges at the other end.
-    pub(super) fn is_edge(&self) -> bool {
-        self.edge().is_some()
+    /// Whether it may be one of the edges at the other end.
+    pub(super) fn may_be_edge(&self) -> bool {
+        !matches!(self.peer(), Peer::Other)
     }
 
-    /// Where the request comes from: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown.
+    /// Where the request comes from: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown, and so does whoever may
+    /// be one.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        match self.edge().and_then(|edge| edge.address.as_ref()) {
-            Some(header) => forwarded_address(self.headers.values(&header.name), header.hops),
-            None => self.direct_address(),
+        match self.peer() {
+            Peer::Edge(Edge {
+                address: Some(header), ..
+            }) => forwarded_address(self.headers.values(&header.name), header.hops),
+            Peer::Edge(_) | Peer::Other => self.direct_address(),
+            Peer::Unknown => None,
         }
     }
 
     /// The certificate that the sender has shown; none where nobody has validated it. An edge's own stands for nobody: it presents it for whoever comes to it.
     pub(super) fn certificate(&self) -> Option<Thumbprint> {
-        match self.edge() {
-            None if self.trust.peer_verification => self.own_certificate(),
-            None => None,
-            Some(edge) => {
+        match self.peer() {
+            Peer::Other if self.trust.peer_verification => self.own_certificate(),
+            Peer::Other | Peer::Unknown => None,
+            Peer::Edge(edge) => {
                 let header = edge.certificate.as_deref()?;
                 forwarded_certificate(self.headers.values(header), self.own_certificate())
             }
         }
     }
 
-    /// The edge that the direct peer is.
-    fn edge(&self) -> Option<&'a Edge> {
+    /// What the direct peer is.
+    fn peer(&self) -> Peer<'a> {
         let edges = &self.trust.edges;
-        let address = any(edges, |edge| !edge.networks.is_empty()).then(|| self.direct_address());
-        let workload = any(edges, |edge| !edge.workloads.is_empty()).then(|| self.workload());
-        let (address, workload) = (address.flatten(), workload.flatten());
-        edges.iter().find(|edge| {
+        let by_network = any(edges, |edge| !edge.networks.is_empty());
+        let by_name = any(edges, |edge| !edge.workloads.is_empty());
+        let address = by_network.then(|| self.direct_address()).flatten();
+        let workload = by_name.then(|| self.workload()).flatten();
+        let found = edges.iter().find(|edge| {
             let by_address = |address: &IpAddr| edge.networks.iter().any(|network| network.contains(address));
             let by_name = |workload: &SpiffeId| edge.workloads.iter().any(|pattern| pattern.matches(workload));
             address.as_ref().is_some_and(by_address) || workload.as_ref().is_some_and(by_name)
-        })
+        });
+        // What tells an edge from others is not there: what an edge shows stands for nobody, so neither does what this peer shows.
+        let is_untold = || by_network && address.is_none() || by_name && workload.is_none() && self.hides_its_name();
+        match found {
+            Some(edge) => Peer::Edge(edge),
+            None if is_untold() => Peer::Unknown,
+            None => Peer::Other,
+        }
+    }
+
+    /// Whether the peer has shown a certificate that the host does not hand over, as Envoy before 1.38.
+    fn hides_its_name(&self) -> bool {
+        self.attrs.peer_certificate().is_none() && self.own_certificate().is_some()
     }
 
     fn direct_address(&self) -> Option<IpAddr> {
@@ -86,6 +103,16 @@ impl<'a> Connection<'a> {
     fn own_certificate(&self) -> Option<Thumbprint> {
         parse_digest(&self.attrs.peer_certificate_digest()?)
     }
+}
+
+/// What the direct peer is, as far as edges go.
+enum Peer<'t> {
+    /// This edge.
+    Edge(&'t Edge),
+    /// None of the edges.
+    Other,
+    /// It cannot be told whether it is one.
+    Unknown,
 }
 
 fn any(edges: &[Edge], is: impl FnMut(&Edge) -> bool) -> bool {

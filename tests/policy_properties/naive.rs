@@ -2,18 +2,16 @@
 //!
 //! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
 
+mod conditions;
+
 use core::time::Duration;
 
-use std::net::IpAddr;
-
-use regionguard::bundle::document::{
-    Defer, Effect, IdentityNeed, Policy, Refusal, Region, Requirement, Rule, StepUp, Words,
-};
-use regionguard::identity::Subject;
+use regionguard::bundle::document::{Defer, Effect, IdentityNeed, Policy, Refusal, Requirement, Rule, StepUp};
 use regionguard::policy::Facts;
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, CanonicalPath};
-use serde_json::Value;
+
+use conditions::{governs, holds, is_about, is_met, matches_whoever_asks, miss, unmet};
 
 /// An outcome with names in place of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,140 +288,6 @@ pub(crate) fn forwarding(policies: &[Policy], asked: &Asked<'_>) -> (bool, Vec<(
     (forwards.iter().any(|forward| forward.strip_token), claims)
 }
 
-fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
-    match &policy.hosts {
-        None => true,
-        Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
-    }
-}
-
-fn is_about(rule: &Rule, asked: &Asked<'_>) -> bool {
-    let host = match &rule.hosts {
-        None => true,
-        Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
-    };
-    let method = match &rule.methods {
-        None => true,
-        Some(methods) => methods
-            .iter()
-            .any(|method| method == asked.method || method == "GET" && asked.method == "HEAD"),
-    };
-    let path = match &rule.paths {
-        None => true,
-        Some(paths) => paths.iter().any(|path| path.matches(asked.path).is_some()),
-    };
-    host && method && path
-}
-
-fn home(asked: &Asked<'_>) -> usize {
-    match (asked.facts.subject, asked.facts.service) {
-        (Some(subject), _) => subject.home.index(),
-        (None, Some(home)) => home.index(),
-        (None, None) => asked.facts.local.index(),
-    }
-}
-
-fn name_of<'a>(asked: &Asked<'a>, region: usize) -> &'a str {
-    asked.facts.regions[region].name.as_str()
-}
-
-fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
-    all(&[
-        Some(is_about_who_asks(rule, asked)),
-        Some(home_holds(rule, asked)),
-        source_holds(rule, asked),
-        workload_holds(rule, asked),
-        Some(has_words(
-            &rule.permissions,
-            &granted(asked, |subject| &subject.permissions),
-        )),
-        Some(has_words(&rule.roles, &granted(asked, |subject| &subject.roles))),
-    ])
-}
-
-fn is_about_who_asks(rule: &Rule, asked: &Asked<'_>) -> bool {
-    let is_deny = matches!(rule.effect, Effect::Deny(_));
-    match rule.identity {
-        IdentityNeed::Required => asked.facts.subject.is_some(),
-        // A deny holds for a workload whatever token it shows; nothing lets in who shows one that is not valid.
-        IdentityNeed::Workload => asked.facts.service.is_some() && (is_deny || !asked.facts.token_refused),
-        IdentityNeed::None | IdentityNeed::Anybody => true,
-    }
-}
-
-fn all(values: &[Option<bool>]) -> Option<bool> {
-    if values.contains(&Some(false)) {
-        Some(false)
-    } else if values.contains(&None) {
-        None
-    } else {
-        Some(true)
-    }
-}
-
-fn home_holds(rule: &Rule, asked: &Asked<'_>) -> bool {
-    let home = name_of(asked, home(asked));
-    rule.from
-        .home_regions
-        .as_ref()
-        .is_none_or(|names| names.iter().any(|name| name == home))
-}
-
-fn source_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
-    let source = asked.facts.source;
-    let region = match (&rule.from.source_regions, source.region) {
-        (None, _) => Some(true),
-        (Some(_), None) => None,
-        (Some(names), Some(region)) => Some(names.contains(&name_of(asked, region.index()).to_owned())),
-    };
-    let network = match (&rule.from.networks, source.address) {
-        (None, _) => Some(true),
-        (Some(_), None) => None,
-        (Some(networks), Some(address)) => Some(networks.iter().any(|network| network.contains(&plain(address)))),
-    };
-    all(&[region, network])
-}
-
-fn workload_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
-    match (&rule.from.workloads, asked.facts.workload) {
-        (None, _) => Some(true),
-        (Some(_), None) => None,
-        (Some(patterns), Some(workload)) => Some(patterns.iter().any(|pattern| pattern.matches(workload))),
-    }
-}
-
-/// `::ffff:10.0.0.1` is 10.0.0.1.
-fn plain(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
-    }
-}
-
-fn granted(asked: &Asked<'_>, list: fn(&Subject) -> &Vec<String>) -> Vec<String> {
-    asked.facts.subject.map(list).cloned().unwrap_or_default()
-}
-
-fn has_words(words: &Words, granted: &[String]) -> bool {
-    let any = words
-        .any_of
-        .as_ref()
-        .is_none_or(|wanted| wanted.iter().any(|word| granted.contains(word)));
-    let all = words
-        .all_of
-        .as_ref()
-        .is_none_or(|wanted| wanted.iter().all(|word| granted.contains(word)));
-    any && all
-}
-
-/// Nothing in it hangs on who asks.
-fn matches_whoever_asks(rule: &Rule) -> bool {
-    !matches!(rule.identity, IdentityNeed::Required | IdentityNeed::Workload)
-        && rule.from.home_regions.is_none()
-        && rule.permissions == Words::default()
-        && rule.roles == Words::default()
-}
-
 fn denied_by(deny: &Judged<'_>) -> Verdict {
     let Effect::Deny(refusal) = deny.rule.effect else {
         panic!("not a deny");
@@ -438,88 +302,4 @@ fn denied_by(deny: &Judged<'_>) -> Verdict {
         by: deny.label(),
         refusal: Some(refusal),
     }
-}
-
-fn claim<'a>(asked: &Asked<'a>, name: &str) -> Option<&'a Value> {
-    asked.facts.claims?.get(name)
-}
-
-fn is_met(demand: &StepUp, asked: &Asked<'_>) -> bool {
-    let now = asked.facts.at.unix_seconds();
-    let acr = claim(asked, "acr").and_then(Value::as_str).unwrap_or_default();
-    let by_acr = demand.acr.is_empty() || demand.acr.contains(&acr.to_owned());
-    let by_age = match (demand.max_age, claim(asked, "auth_time").and_then(Value::as_i64)) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(most), Some(time)) => {
-            let age = now.saturating_sub(time);
-            (-30..=i64::try_from(most.as_secs()).unwrap()).contains(&age)
-        }
-    };
-    by_acr && by_age
-}
-
-fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reason> {
-    match requirement {
-        Requirement::Certificate => {
-            let shown = match asked.facts.subject {
-                Some(_) => asked.facts.certificate,
-                None => asked.facts.service.is_some() && !asked.facts.token_refused,
-            };
-            (!shown).then_some(Reason::CertificateRequired)
-        }
-        Requirement::MultiFactor(wanted) => {
-            let acr = claim(asked, "acr").and_then(Value::as_str);
-            let amr: Option<Vec<&str>> = claim(asked, "amr")
-                .and_then(Value::as_array)
-                .and_then(|values| values.iter().map(Value::as_str).collect());
-            let by_acr = acr.is_some_and(|acr| wanted.acr.contains(&acr.to_owned()));
-            let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
-            (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
-        }
-        Requirement::SourceRegions(names) => {
-            let Some(region) = asked.facts.source.region else {
-                return Some(Reason::SourceUnknown);
-            };
-            let allowed = names.contains(&name_of(asked, region.index()).to_owned());
-            (!allowed).then_some(Reason::SourceRegionNotAllowed)
-        }
-        Requirement::BusinessHours => {
-            let regions: &[Region] = asked.facts.regions;
-            let Some(calendar) = &regions[home(asked)].calendar else {
-                return Some(Reason::CalendarMissing);
-            };
-            let open = calendar.is_open(asked.facts.at.unix_seconds());
-            (!open).then_some(Reason::OutsideBusinessHours)
-        }
-    }
-}
-
-/// The first condition that is not met, and how far down the list it stands.
-fn miss(rule: &Rule, asked: &Asked<'_>) -> (u8, Reason) {
-    if !is_about_who_asks(rule, asked) {
-        return (0, Reason::WorkloadNotMatched);
-    }
-    if !home_holds(rule, asked) {
-        return (1, Reason::HomeNotMatched);
-    }
-    if source_holds(rule, asked) != Some(true) {
-        return (2, Reason::SourceNotMatched);
-    }
-    if workload_holds(rule, asked) != Some(true) {
-        return (3, Reason::WorkloadNotMatched);
-    }
-    let permissions = granted(asked, |subject| &subject.permissions);
-    if !has_words(&rule.permissions, &permissions) {
-        let elsewhere = granted(asked, |subject| &subject.elsewhere);
-        let refused = granted(asked, |subject| &subject.refused);
-        return if has_words(&rule.permissions, &[permissions.clone(), elsewhere].concat()) {
-            (4, Reason::PermissionOtherRegion)
-        } else if has_words(&rule.permissions, &[permissions, refused].concat()) {
-            (4, Reason::PermissionNotAccepted)
-        } else {
-            (4, Reason::PermissionMissing)
-        };
-    }
-    (5, Reason::RoleMissing)
 }

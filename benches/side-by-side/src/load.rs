@@ -62,7 +62,7 @@ impl Lanes {
 }
 
 /// Writes a request as an ordinary client sends it.
-pub fn write_request(to: &mut Vec<u8>, path: &str, token: &str, more: &str) {
+pub fn write_request(to: &mut Vec<u8>, path: &str, scheme: &str, token: &str, more: &str) {
     for part in [
         "GET ",
         path,
@@ -71,7 +71,9 @@ pub fn write_request(to: &mut Vec<u8>, path: &str, token: &str, more: &str) {
         "\r\nuser-agent: side-by-side/1.0\r\naccept: application/json\r\naccept-encoding: gzip\r\n\
          traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
         more,
-        "authorization: Bearer ",
+        "authorization: ",
+        scheme,
+        " ",
         token,
         "\r\n\r\n",
     ] {

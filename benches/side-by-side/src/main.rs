@@ -4,7 +4,9 @@
 mod cpu;
 mod load;
 mod mutual;
+mod prover;
 mod report;
+mod revoked;
 mod rounds;
 mod rules;
 mod tokens;

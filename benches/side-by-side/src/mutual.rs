@@ -51,6 +51,11 @@ impl Mutual {
         Ok(StreamOwned::new(connection, stream))
     }
 
+    /// A client with another certificate of the same authority.
+    pub fn stranger(&self, client: &Client) -> Result<Client> {
+        client.tls(&self.authority, Some(&self.authority.workload(&[])?))
+    }
+
     /// The same client, over TLS.
     pub fn client(&self, client: &Client) -> Result<Client> {
         client.tls(&self.authority, Some(&self.client))

@@ -12,6 +12,7 @@ use regional_center::Center;
 use regionguard_harness::client::{Client, Request};
 use regionguard_harness::envoy::Envoy;
 use regionguard_harness::issuer::{Alg, Issuer};
+use regionguard_harness::shelf::Shelf;
 use regionguard_harness::{Result, RunDir, tools};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -19,6 +20,8 @@ use tokio::net::TcpListener;
 use crate::cpu::{self, Cores};
 use crate::load::{Lanes, write_request};
 use crate::mutual::Mutual;
+use crate::prover::Prover;
+use crate::revoked;
 use crate::rules::{self, HOST, REGION};
 use crate::tokens;
 use crate::variants::{self, Guards, Load, Variant};
@@ -30,6 +33,10 @@ const DEAR: usize = 16;
 /// When a run has taken long enough, if [`LEAST_ROUNDS`] are done: on a busy machine fewer rounds have to do.
 const LONG: Duration = Duration::from_secs(300);
 const LEAST_ROUNDS: usize = 5;
+/// How long a worker is too young to tell a proof's age: ten seconds, and one for the fractions that `iat` has not.
+const YOUNG: Duration = Duration::from_secs(12);
+/// How long a worker may take for a list of a million entries.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long Envoy is left alone before its clock is read.
 const SETTLE: Duration = Duration::from_millis(5);
 /// Whose consent lets the center say yes.
@@ -51,6 +58,8 @@ pub struct Measured {
     pub rounds: usize,
     pub module_bytes: u64,
     pub pinned: bool,
+    /// Of one look-up among a million revoked tokens, in this program.
+    pub revoked_nanoseconds: Option<f64>,
     pub took: Duration,
 }
 
@@ -69,8 +78,13 @@ pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
     eprintln!("signing tokens …");
     let tokens = Tokens::sign(&issuer, &mutual, plan)?;
     let run = RunDir::new("side-by-side")?;
-    let envoy = start_envoy(plan, &issuer, &mutual, run.path(), &module).await?;
+    let (envoy, _list) = start_envoy(plan, &issuer, &mutual, run.path(), &module).await?;
+    let ready = Instant::now();
     let mut targets = targets(plan, &envoy, &mutual).await?;
+    if plan.variants.iter().any(|variant| variant.load == Load::Proof) {
+        // Until then a worker takes no proof without a nonce.
+        tokio::time::sleep(YOUNG.saturating_sub(ready.elapsed())).await;
+    }
     for target in &targets {
         check_guards(target, &tokens, &mutual).await?;
     }
@@ -101,16 +115,25 @@ pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
         rounds: done,
         module_bytes: std::fs::metadata(&module)?.len(),
         pinned: plan.cores.is_some(),
+        revoked_nanoseconds: revoked::look_up_nanoseconds(plan.rounds),
         took: start.elapsed(),
     })
 }
 
-async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, mutual: &Mutual, dir: &Path, module: &Path) -> Result<Envoy> {
+/// The proxy, and the list that it fetches.
+async fn start_envoy(
+    plan: &Plan<'_>,
+    issuer: &Issuer,
+    mutual: &Mutual,
+    dir: &Path,
+    module: &Path,
+) -> Result<(Envoy, Shelf)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let center = listener.local_addr()?;
     let decides = Center::embedded(REGION)?.quiet();
     tokio::spawn(regional_center::serve(listener, decides, pending()));
-    let (config, _) = variants::config(plan.variants, issuer, mutual, dir, module, center)?;
+    let list = revoked::serve().await?;
+    let (config, _) = variants::config(plan.variants, issuer, mutual, dir, module, [center, list.address()])?;
     eprintln!("starting Envoy with {} listeners …", plan.variants.len());
     if let Some(cores) = plan.cores {
         cores.start_proxy_here()?;
@@ -119,7 +142,7 @@ async fn start_envoy(plan: &Plan<'_>, issuer: &Issuer, mutual: &Mutual, dir: &Pa
     if let Some(cores) = plan.cores {
         cores.stay_off_the_proxy()?;
     }
-    envoy
+    Ok((envoy?, list))
 }
 
 /// The tokens of a run.
@@ -127,6 +150,7 @@ struct Tokens {
     known: String,
     /// Bound to the client's certificate.
     bound: String,
+    prover: Prover,
     without_permission: String,
     /// By the algorithm's name; each batch takes its own part.
     distinct: BTreeMap<&'static str, Vec<String>>,
@@ -150,15 +174,28 @@ impl Tokens {
                 Alg::Rs256,
                 json!({"x5t#S256": URL_SAFE_NO_PAD.encode(mutual.thumbprint()?)}),
             )?,
+            prover: Prover::new(issuer)?,
             without_permission: tokens::token_without_permission(issuer, Alg::Rs256)?,
             distinct,
         })
+    }
+
+    /// Header lines, each with a proof of its own: they have to be new when they are sent.
+    fn proofs(&self, path: &str, round: usize, count: usize) -> Result<Vec<String>> {
+        let line = |n| {
+            Ok(format!(
+                "dpop: {}\r\n",
+                self.prover.proof(path, &format!("{round}-{n}"))?
+            ))
+        };
+        (0..count).map(line).collect()
     }
 
     /// The one token of a load that has one.
     fn of(&self, load: Load) -> &str {
         match load {
             Load::Certificate => &self.bound,
+            Load::Proof => &self.prover.token,
             _ => &self.known,
         }
     }
@@ -168,7 +205,7 @@ fn batch_size(load: Load, requests: usize) -> usize {
     match load {
         Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => requests,
         Load::Cold(Alg::Rs256 | Alg::Es256) | Load::Center => requests / COSTLY,
-        Load::Cold(_) => requests / DEAR,
+        Load::Cold(_) | Load::Proof => requests / DEAR,
     }
 }
 
@@ -220,10 +257,17 @@ impl Target {
             _ => &[],
         };
         let path = path(variant.load);
+        let proofs = match variant.load {
+            Load::Proof => tokens.proofs(&path, round, requests)?,
+            _ => Vec::new(),
+        };
         let write = |n: usize, to: &mut Vec<u8>| match variant.load {
-            Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => write_request(to, &path, known, ""),
-            Load::Cold(_) => write_request(to, &path, &fresh[n], ""),
-            Load::Center => write_request(to, &format!("{path}?page={round}-{n:06}"), known, identity),
+            Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => {
+                write_request(to, &path, "Bearer", known, "");
+            }
+            Load::Cold(_) => write_request(to, &path, "Bearer", &fresh[n], ""),
+            Load::Proof => write_request(to, &path, "DPoP", known, &proofs[n]),
+            Load::Center => write_request(to, &format!("{path}?page={round}-{n:06}"), "Bearer", known, identity),
         };
         std::thread::sleep(SETTLE);
         let before = cpu::time(envoy)?;
@@ -256,7 +300,7 @@ impl Target {
 fn path(load: Load) -> String {
     match load {
         Load::Warm(rule) => rules::path(rule),
-        Load::Cold(_) | Load::Tls | Load::Certificate => rules::path(5),
+        Load::Cold(_) | Load::Tls | Load::Certificate | Load::Proof => rules::path(5),
         Load::Center | Load::SameQuestion => PROFILE.to_owned(),
     }
 }
@@ -274,11 +318,18 @@ async fn check_guards(target: &Target, tokens: &Tokens, mutual: &Mutual) -> Resu
             request
         }
     };
-    let mut cases = vec![(
-        "with a token that may",
-        identified(&path, tokens.of(variant.load)),
-        true,
-    )];
+    let good = match variant.load {
+        Load::Proof => Request::new("GET", &path)
+            .host(HOST)
+            .header("authorization", format!("DPoP {}", tokens.prover.token))
+            .header("dpop", tokens.prover.proof(&path, "guard")?),
+        load => identified(&path, tokens.of(load)),
+    };
+    let mut cases = vec![("with a token that may", good, true)];
+    if variant.load == Load::Proof {
+        let stolen = identified(&path, &tokens.prover.token);
+        cases.push(("with a bound token and no proof", stolen, false));
+    }
     if variant.guards != Guards::Nothing {
         cases.push(("without a token", Request::new("GET", &path).host(HOST), false));
     }
@@ -294,8 +345,22 @@ async fn check_guards(target: &Target, tokens: &Tokens, mutual: &Mutual) -> Resu
         true => mutual.client(&Client::new(target.address))?,
         false => Client::new(target.address),
     };
+    if variant.load == Load::Certificate {
+        // The listener wants a certificate, and another one of the same authority will do for it.
+        let thief = mutual.stranger(&Client::new(target.address))?;
+        let status = thief.send(&identified(&path, &tokens.bound)).await?.status;
+        if status != 401 {
+            return Err(format!("`{}` answers {status} to whoever stole the token", variant.name).into());
+        }
+    }
     for (what, request, let_in) in cases {
-        let status = client.send(&request).await?.status;
+        let mut status = client.send(&request).await?.status;
+        let begin = Instant::now();
+        while status == 503 && begin.elapsed() < PATIENCE {
+            // A list is on its way.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            status = client.send(&request).await?.status;
+        }
         let right = if let_in {
             status == 200
         } else {

@@ -10,6 +10,7 @@ use regionguard_harness::policy_folder::PolicyFolder;
 use serde_json::{Value, json};
 
 use crate::mutual::Mutual;
+use crate::revoked;
 use crate::rules::{self, CENTER_TIMEOUT, HOST, ISSUER, PAYLOAD, REGION};
 
 /// One thing to measure.
@@ -38,6 +39,8 @@ pub enum Load {
     Tls,
     /// The same with a token that is bound to that certificate.
     Certificate,
+    /// One token that is bound to a key, with another proof for each request, for rule 5.
+    Proof,
     /// One token, and a question to the center: another with each request.
     Center,
     /// One token, and the same question to the center.
@@ -69,7 +72,9 @@ enum Part {
     DirectPeer,
     /// Ours, with a bundle of so many rules.
     Ours(usize),
-    /// The same, of clients whose certificates count.
+    /// The same, where a million tokens are revoked.
+    OursRevoked(usize),
+    /// The same as ours, of clients whose certificates count.
     OursVerified(usize),
     /// Ours, with one rule that asks the center.
     OursDeferring,
@@ -90,7 +95,7 @@ pub const NONE: &str = "none";
 const NONE_TLS: &str = "none-tls";
 
 /// All variants, in the order of a round.
-pub const ALL: [Variant; 24] = [
+pub const ALL: [Variant; 26] = [
     Variant {
         name: "none",
         about: "no filter but the router",
@@ -228,6 +233,14 @@ pub const ALL: [Variant; 24] = [
         chain: &[Part::Ours(10), Part::Interlock],
     },
     Variant {
+        name: "ours-10-revoked",
+        about: "ours-10 with 1,000,000 revoked tokens in the worker",
+        load: Load::Warm(5),
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::OursRevoked(10), Part::Interlock],
+    },
+    Variant {
         name: NONE_TLS,
         about: "no filter but the router, over TLS with a client certificate",
         load: Load::Tls,
@@ -250,6 +263,14 @@ pub const ALL: [Variant; 24] = [
         guards: Guards::Permission,
         above: NONE_TLS,
         chain: &[Part::OursVerified(10), Part::Interlock],
+    },
+    Variant {
+        name: "ours-10-dpop",
+        about: "ours-10 with a token that is bound to a key, and a new DPoP proof by ES256",
+        load: Load::Proof,
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::Ours(10), Part::Interlock],
     },
     Variant {
         name: "ext-authz",
@@ -299,9 +320,12 @@ impl Variant {
 
     /// Whether the chain has our filter in it.
     pub fn is_ours(&self) -> bool {
-        self.chain
-            .iter()
-            .any(|part| matches!(part, Part::Ours(_) | Part::OursVerified(_) | Part::OursDeferring))
+        self.chain.iter().any(|part| {
+            matches!(
+                part,
+                Part::Ours(_) | Part::OursRevoked(_) | Part::OursVerified(_) | Part::OursDeferring
+            )
+        })
     }
 
     /// Whether its listener speaks TLS and demands a client's certificate.
@@ -318,9 +342,11 @@ pub fn config(
     mutual: &Mutual,
     dir: &Path,
     module: &Path,
-    center: SocketAddr,
+    [center, list]: [SocketAddr; 2],
 ) -> Result<(Config, Vec<PolicyFolder>)> {
-    let shipped = Config::shipped(Base::Sidecar)?.cluster(&format!("center-{REGION}"), center);
+    let shipped = Config::shipped(Base::Sidecar)?
+        .cluster(&format!("center-{REGION}"), center)
+        .cluster(revoked::CLUSTER, list);
     let listener = shipped.bootstrap()["static_resources"]["listeners"][0].clone();
     let mut parts = Parts {
         issuer,
@@ -385,6 +411,11 @@ impl Parts<'_> {
             Part::Interlock => from_shipped(http, "regionguard-interlock"),
             Part::Ours(count) => {
                 let bundle = rules::bundle(&format!("bench-{count}"), self.issuer, count)?;
+                self.regionguard(http, name, &bundle)
+            }
+            Part::OursRevoked(count) => {
+                let mut bundle = rules::bundle(&format!("bench-revoked-{count}"), self.issuer, count)?;
+                bundle["documents"][0]["spec"]["revocation"] = revoked::source();
                 self.regionguard(http, name, &bundle)
             }
             Part::OursVerified(count) => {

@@ -99,7 +99,7 @@ fn nobody_else_says_anything() {
     assert_eq!(source(&mut other, &["127.0.1.9"]), "eu-west-1");
     other.certificate = Some(peer_certificate(&[EDGE, "spiffe://prod/ns/web/sa/web"]));
     assert_eq!(source(&mut other, &["127.0.1.9"]), "eu-west-1");
-    other.certificate = None;
+    (other.certificate, other.digest) = (None, None);
     assert_eq!(source(&mut other, &["127.0.1.9"]), "eu-west-1");
     other.certificate = Some(peer_certificate(&[EDGE]));
     assert_eq!(source(&mut other, &["127.0.1.9"]), "us-east-1");
@@ -231,6 +231,31 @@ fn failures_are_counted_for_whom_the_edge_names() {
     );
 }
 
+/// Where the host does not say what tells an edge, anybody may be one: then nothing that a peer shows stands for it, and nothing that it writes counts.
+#[test]
+fn who_may_be_an_edge_stands_for_nobody() {
+    let header = format!("Hash={}", "ab".repeat(32));
+    let mut unaddressed = by_network();
+    unaddressed.peer = None;
+    let mut unnamed = by_name();
+    unnamed.certificate = None;
+    for mut world in [unaddressed, unnamed] {
+        world.digest = Some(b"ab".repeat(32));
+        assert_eq!(world.reason(&bound(None)), Reason::CertificateMissing);
+        assert_eq!(world.reason(&bound(Some(&header))), Reason::CertificateMissing);
+        assert_eq!(source(&mut world, &["127.0.1.9"]), "?");
+    }
+    // A peer without a certificate is no edge that is told by one.
+    let mut plain = by_name();
+    (plain.certificate, plain.digest) = (None, None);
+    plain.peer = Some(b"127.0.2.9".to_vec());
+    assert_eq!(source(&mut plain, &["127.0.1.9"]), "eu-west-1");
+    let mut readable = by_name();
+    readable.certificate = Some(b"no certificate".to_vec());
+    readable.digest = Some(b"ab".repeat(32));
+    assert_eq!(readable.reason(&bound(None)), Reason::RuleAllowed);
+}
+
 /// A bundle with edges asks for nothing where no rule does.
 #[test]
 fn a_request_that_nothing_asks_about_reads_nothing() {
@@ -261,4 +286,11 @@ fn an_edge_is_no_subject() {
     assert_eq!(world.reason(&get("/through")), Reason::RulePublic);
     world.certificate = Some(peer_certificate(&["spiffe://prod/ns/web/sa/web"]));
     assert_eq!(world.reason(&get("/service")), Reason::RuleAllowed);
+    // Nor is a peer of which nobody can tell whether it is one.
+    bundle["trust"]["edges"] = json!([{"peers": ["127.0.9.0/24"], "addressHeader": "x-forwarded-for"}]);
+    let mut untold = World::new(&bundle);
+    untold.certificate = Some(peer_certificate(&["spiffe://prod/ns/web/sa/web"]));
+    assert_eq!(untold.reason(&get("/service")), Reason::RuleAllowed);
+    untold.peer = None;
+    assert_eq!(untold.reason(&get("/service")), Reason::WorkloadNotAccepted);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use super::documents::rules;
-use super::host::{Request, World, answer, forwarded, get, header};
+use super::host::{Reply, Request, World, answer, forwarded, get, header};
 use super::tokens::{START, Signer, claims_with, token_with};
 use crate::decision::{Decision, Strip};
 use crate::reason::Reason;
@@ -22,13 +22,17 @@ pub(super) fn client() -> Signer {
 
 /// A token that is bound to the key of [`client`], and to whatever else `cnf` has.
 pub(super) fn bound(more: Json) -> String {
+    bound_by("us-east-1", more)
+}
+
+fn bound_by(home: &str, more: Json) -> String {
     let jwk = client().jwk();
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":{}}}"#, jwk["x"]);
     let mut cnf = json!({"jkt": URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))});
     if let (Some(all), Json::Object(more)) = (cnf.as_object_mut(), more) {
         all.extend(more);
     }
-    token_with("us-east-1", &json!({"cnf": cnf}))
+    token_with(home, &json!({"cnf": cnf}))
 }
 
 /// What a proof for a GET of this URI says.
@@ -73,6 +77,32 @@ fn world() -> World {
 
 fn challenge(decision: &Decision) -> Option<&str> {
     header(answer(decision), "www-authenticate")
+}
+
+/// A token and its proof are taken out together, whatever was wrong with how they came.
+#[test]
+fn a_token_that_is_nobodys_loses_its_proof_with_it() {
+    let mut world = world();
+    let token = bound(json!({}));
+    let open = |authorization: String| get("/open").header("authorization", authorization);
+    for authorization in [
+        format!("Bearer {token}"),
+        format!("DPoP {token}"),
+        format!("DPoP\t{token}"),
+        "DPoP".to_owned(),
+    ] {
+        let request = open(authorization).header("dpop", "garbage");
+        let decision = world.decide(&request);
+        assert_eq!(decision.reason, Reason::RulePublic);
+        assert_eq!(forwarded(&decision).strip, Some(Strip::AUTHORIZATION), "{request:?}");
+        assert!(forwarded(&decision).strip_proof, "{request:?}");
+    }
+    // A header that goes with no token is not ours.
+    let decision = world.decide(&get("/open").header("dpop", "garbage"));
+    assert!(!forwarded(&decision).strip_proof);
+    let decision = world.decide(&open("Bearer x".to_owned()));
+    assert_eq!(forwarded(&decision).strip, Some(Strip::AUTHORIZATION));
+    assert!(!forwarded(&decision).strip_proof, "it is not there");
 }
 
 /// On the first sight of the token and on each later one; each proof once.
@@ -273,4 +303,25 @@ fn a_push_forgets_no_proof() {
         Reason::ProofReplayed,
         "nor does another bundle in the same worker"
     );
+}
+
+/// A request that waits for the keys of its token's home is judged twice, and its proof counts once.
+#[test]
+fn waiting_for_keys_uses_a_proof_once() {
+    let mut bundle = bundle(None);
+    bundle["documents"][1]["spec"]["keys"] = json!({"remote": {"cluster": "identity-eu"}});
+    let mut world = World::new(&bundle);
+    let token = bound_by("eu-west-1", json!({}));
+    let request = with_proof(&token, &proof(&token, "one"));
+    let first = world.wait(&request);
+    let second = world.wait(&request);
+    world.wake();
+    let call = world.call();
+    world.reply(call, &Reply::of(&json!({"keys": [Signer::new("eu-west-1", 1).jwk()]})));
+    let mut reasons = [world.finished(first).reason, world.finished(second).reason];
+    reasons.sort_unstable();
+    let mut expected = [Reason::RuleAllowed, Reason::ProofReplayed];
+    expected.sort_unstable();
+    assert_eq!(reasons, expected);
+    assert_eq!(world.reason(&request), Reason::ProofReplayed);
 }

@@ -126,6 +126,17 @@ fn or_what_cannot_be_told_is_let_in_and_says_so() {
     assert_eq!(world.reason(&request()), Reason::TokenRevoked);
 }
 
+/// Whoever cannot show what the token is bound to is nobody, so nothing of the token is told.
+#[test]
+fn a_token_that_is_nobodys_is_not_one_that_was_let_in() {
+    let mut world = World::new(&listing(41, &json!({"onUnavailable": "allow"})));
+    let bound = json!({"cnf": {"x5t#S256": "A".repeat(43)}});
+    let decision = world.decide(&get("/public").bearer(&token_with("eu-west-1", &bound)));
+    assert_eq!(decision.reason, Reason::RulePublic);
+    assert_eq!(forwarded(&decision).headers, []);
+    assert_eq!(world.count(Counter::RevocationUnchecked), 0);
+}
+
 /// Both reasons are told where neither the list nor the center is there.
 #[test]
 fn each_reason_is_told() {

@@ -114,3 +114,18 @@ fn the_certificate_is_read_where_it_is_needed() {
         assert_eq!(world.certificate_reads.get(), reads, "{path}");
     }
 }
+
+/// A gateway opens connections for whoever comes to it: its own name makes nobody a service, and meets no requirement.
+#[test]
+fn an_edge_is_no_service() {
+    let mut bundle = shop();
+    bundle["trust"]["edges"] = json!([{"peers": [OURS], "certificateHeader": "x-forwarded-client-cert"}]);
+    let mut world = World::new(&bundle);
+    world.certificate = Some(peer_certificate(&[OURS]));
+    let claiming = get("/report").header("x-forwarded-client-cert", "URI=spiffe://prod/ns/web/sa/api");
+    for request in [get("/report"), get("/ask"), claiming] {
+        assert_eq!(world.reason(&request), Reason::WorkloadNotAccepted);
+    }
+    world.certificate = Some(peer_certificate(&["spiffe://prod/ns/web/sa/api"]));
+    assert_eq!(world.reason(&get("/report")), Reason::RuleAllowed);
+}

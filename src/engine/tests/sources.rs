@@ -135,6 +135,15 @@ fn a_refused_request_has_no_token_in_its_query_either() {
             world.path
         );
     }
+    // A head that is no request's is logged as well.
+    for request in [
+        get("/a?access_token=x&b").method("get"),
+        get("/a?access_token=x&b").header("host", "other.example"),
+        get("/a?access_token=x&b").without(":authority"),
+    ] {
+        world.decide(&request);
+        assert_eq!(path(&world), Some("/a?b"), "{request:?}");
+    }
     world.has_line = true;
     assert_eq!(world.reason(&get("/a?access_token=x")), Reason::DuplicateFilter);
     assert_eq!(path(&world), Some("/a"));

@@ -176,7 +176,7 @@ impl Gateway {
         folder.write(&bundle)?;
         let upstream = Upstream::start().await?;
         let config = stage
-            .with_providers(Config::read(&bootstrap)?)
+            .around(Config::read(&bootstrap)?)
             .policy(&folder)
             .cluster("upstream", upstream.address())
             .cluster("login", stage.openid.tls_address());

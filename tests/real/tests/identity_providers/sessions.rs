@@ -1,11 +1,14 @@
 //! Sessions of people at Keycloak that end.
 
+use std::time::{Duration, Instant};
+
 use regionguard_harness::Result;
+use regionguard_harness::shelf::Document;
 use regionguard_mesh::idp;
 use serde_json::json;
 
 use crate::access::person;
-use crate::stage::{EU, Stage};
+use crate::stage::{EU, REFRESH, REVOCATIONS, Stage};
 
 pub(crate) async fn a_session_that_was_logged_out_and_revoked_is_over(stage: &mut Stage) -> Result<()> {
     let path = "/v1/reports/7";
@@ -42,7 +45,26 @@ pub(crate) async fn a_session_that_was_logged_out_and_revoked_is_over(stage: &mu
         .get(path, first.access())
         .await?
         .denied(401, "identity.revoked")?;
-    // Her other session goes on.
+    // Her other session goes on, until the list that the region pulls names it.
     stage.eu.get(path, second.access()).await?.allowed()?;
+    let sid = idp::claims(second.access())?["sid"].clone();
+    stage
+        .revocations
+        .put(REVOCATIONS, Document::json(&json!({"sessions": [{"sid": sid}]})));
+    let deadline = Instant::now() + REFRESH + Duration::from_secs(10);
+    loop {
+        let seen = stage.eu.get(path, second.access()).await?;
+        if seen.answer.status == 401 {
+            seen.denied(401, "identity.revoked")?;
+            break;
+        }
+        seen.allowed()?;
+        if Instant::now() > deadline {
+            return Err("a token whose session is in the list gets in still".into());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let other = person(stage, "luc").await?;
+    stage.eu.get(path, other.access()).await?.allowed()?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use regionguard_harness::client::{Client, Request, Response};
 use regionguard_harness::config::{Base, Config};
 use regionguard_harness::envoy::{Envoy, Push};
 use regionguard_harness::policy_folder::PolicyFolder;
+use regionguard_harness::shelf::{Document, Shelf};
 use regionguard_harness::tls::{Authority, ClientCertificates, Identity};
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{Result, RunDir, tools};
@@ -18,7 +19,9 @@ use serde_json::{Value, json};
 /// The two regions; each is also the name of Keycloak's realm, if it is that.
 pub(crate) const US: &str = "us-east-1";
 pub(crate) const EU: &str = "eu-west-1";
-/// How often proxies ask for the keys: as often as they may be told to.
+/// The path of the list of revocations.
+pub(crate) const REVOCATIONS: &str = "/revocations";
+/// How often proxies ask for keys and lists: as often as they may be told to.
 pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// A client of the OpenID provider that speaks for itself.
 pub(crate) const BATCH: (&str, &str) = ("batch", "only-for-one-run");
@@ -38,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) eu: Site,
     pub(crate) openid: OidcProvider,
     pub(crate) keycloak: Keycloak,
+    /// Where eu-west-1 pulls its list of revocations from, at [`REVOCATIONS`].
+    pub(crate) revocations: Shelf,
     run: RunDir,
     dirs: usize,
     version: u64,
@@ -69,16 +74,23 @@ impl Stage {
             OidcProvider::start(run.path(), settings()),
         );
         let (keycloak, openid) = (keycloak?, openid?);
+        let revocations = Shelf::start().await?;
+        revocations.put(REVOCATIONS, Document::json(&json!({"sessions": []})));
         let documents = documents(&openid, &keycloak);
-        let (us, eu) = (
-            Site::start(&run, US, &openid, &keycloak, &documents).await?,
-            Site::start(&run, EU, &openid, &keycloak, &documents).await?,
-        );
+        let mut sites = Vec::new();
+        for region in [US, EU] {
+            let config = around(Config::shipped(Base::Sidecar)?, &openid, &keycloak, &revocations);
+            sites.push(Site::start(&run, region, config, &documents).await?);
+        }
+        let (Some(eu), Some(us)) = (sites.pop(), sites.pop()) else {
+            return Err("two sites".into());
+        };
         Ok(Self {
             us,
             eu,
             openid,
             keycloak,
+            revocations,
             run,
             dirs: 0,
             version: 1,
@@ -104,9 +116,9 @@ impl Stage {
         }
     }
 
-    /// Tells a proxy where the providers are.
-    pub(crate) fn with_providers(&self, config: Config) -> Config {
-        with_providers(config, &self.openid, &self.keycloak)
+    /// Tells a proxy where the servers are that it asks.
+    pub(crate) fn around(&self, config: Config) -> Config {
+        around(config, &self.openid, &self.keycloak, &self.revocations)
     }
 
     /// A folder for what one test writes.
@@ -124,17 +136,11 @@ impl Stage {
 }
 
 impl Site {
-    async fn start(
-        run: &RunDir,
-        region: &'static str,
-        openid: &OidcProvider,
-        keycloak: &Keycloak,
-        documents: &Value,
-    ) -> Result<Self> {
+    async fn start(run: &RunDir, region: &'static str, config: Config, documents: &Value) -> Result<Self> {
         let folder = PolicyFolder::create(run.path().join(region), tools::wasm_module()?)?;
         folder.write(&bundle(region, 1, documents))?;
         let (upstream, authority) = (Upstream::start().await?, Authority::new()?);
-        let config = with_providers(Config::shipped(Base::Sidecar)?, openid, keycloak)
+        let config = config
             .policy(&folder)
             .cluster("upstream", upstream.address())
             .tls(&authority, ClientCertificates::Optional)?;
@@ -246,10 +252,11 @@ impl Seen {
     }
 }
 
-fn with_providers(config: Config, openid: &OidcProvider, keycloak: &Keycloak) -> Config {
+fn around(config: Config, openid: &OidcProvider, keycloak: &Keycloak, revocations: &Shelf) -> Config {
     config
         .cluster("identity-us-east-1", openid.address())
         .cluster("identity-eu-west-1", keycloak.address())
+        .cluster("revocations-eu-west-1", revocations.address())
 }
 
 fn settings() -> Settings {
@@ -310,6 +317,7 @@ fn documents(openid: &OidcProvider, keycloak: &Keycloak) -> Value {
                 "path": format!("/realms/{EU}/protocol/openid-connect/certs"), "refresh": refresh,
             }},
             "claims": {"region": {"fromIssuer": true}, "permissions": "scope", "roles": "realm_access.roles"},
+            "revocation": {"list": {"cluster": "revocations-eu-west-1", "path": REVOCATIONS, "refresh": refresh}},
         })),
         {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "shop"}, "spec": {
             "forward": {"claims": {"x-user": "sub", "x-token-id": "jti"}},
