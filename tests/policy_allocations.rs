@@ -58,6 +58,7 @@ fn a_decided_request_allocates_nothing() {
         subject: Some(&subject),
         workload: None,
         service: None,
+        service_untold: false,
         token_refused: false,
         claims: None,
         certificate: false,

@@ -180,6 +180,8 @@ pub(super) struct Peer {
     workload: Option<SpiffeId>,
     /// The workload's home region, where it counts here.
     service: Option<RegionId>,
+    /// Nobody can tell whether a workload that counts is there.
+    untold: bool,
 }
 
 impl Peer {
@@ -299,6 +301,7 @@ impl Bench<'_, '_> {
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
+            service_untold: peer.as_ref().is_some_and(|peer| peer.untold),
             token_refused: false,
             claims: None,
             certificate: false,
@@ -334,6 +337,7 @@ impl Bench<'_, '_> {
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service,
+            service_untold: peer.as_ref().is_some_and(|peer| peer.untold),
             token_refused: refused.is_some(),
             claims: who.as_deref().map(|who| &who.identity.claims),
             // What a token is bound to was compared when it was taken for valid.
@@ -491,11 +495,22 @@ impl Bench<'_, '_> {
     fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
         let connection = self.connection(headers, generation);
         let workload = connection.workload();
-        let service = workload
+        let home = workload
             .as_ref()
-            .and_then(|workload| counting_home(workload, local, &generation.regions))
-            .filter(|_| !connection.may_be_edge());
-        Peer { workload, service }
+            .and_then(|workload| counting_home(workload, local, &generation.regions));
+        let (service, untold) = match (home, &workload) {
+            (Some(home), _) => {
+                let own = connection.stands_for_itself();
+                (own.unwrap_or_default().then_some(home), own.is_none())
+            }
+            (None, Some(_)) => (None, false),
+            (None, None) => (None, connection.hides_its_name()),
+        };
+        Peer {
+            workload,
+            service,
+            untold,
+        }
     }
 
     fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {

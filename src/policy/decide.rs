@@ -29,6 +29,8 @@ pub struct Facts<'f> {
     pub workload: Option<&'f SpiffeId>,
     /// That workload's home region, where it counts here ([`counting_home`](crate::identity::counting_home)).
     pub service: Option<RegionId>,
+    /// Nobody can tell whether it counts here, or whether there is one: `service` is `None` then.
+    pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
     /// Where this proxy stands.

@@ -270,6 +270,7 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
         source: source(whence),
         workload: workload.as_ref(),
         service,
+        service_untold: false,
         token_refused: who == "!",
         claims: claims.as_ref(),
         certificate: who.ends_with(" bound"),

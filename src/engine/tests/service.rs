@@ -100,6 +100,31 @@ fn a_center_decides_about_a_workload() {
     assert_eq!(world.question()["subject"]["type"], "workload");
 }
 
+/// A deny for services holds for whoever may be one, and nobody may ask as one.
+#[test]
+fn a_service_that_cannot_be_told_is_denied_and_not_let_in() {
+    let mut bundle = shop();
+    let rules = bundle["documents"][3]["spec"]["rules"].as_array_mut().expect("a list");
+    rules.push(json!({"name": "people", "paths": ["/people"], "effect": "allow"}));
+    rules.push(json!({"name": "no-services", "paths": ["/people"], "identity": "workload", "effect": "deny"}));
+    let person = get("/people").bearer(&token("us-east-1"));
+    let mut hidden = World::new(&bundle);
+    assert_eq!(hidden.reason(&person), Reason::RuleAllowed, "no certificate at all");
+    hidden.digest = Some(b"ab".repeat(32));
+    assert_eq!(hidden.reason(&person), Reason::ConditionUnknown);
+    assert_eq!(hidden.reason(&get("/report")), Reason::WorkloadMissing);
+    hidden.certificate = Some(b"no certificate".to_vec());
+    assert_eq!(hidden.reason(&person), Reason::RuleAllowed, "it names none");
+    bundle["trust"]["edges"] = json!([{"peers": ["127.0.9.0/24"], "addressHeader": "x-forwarded-for"}]);
+    let mut untold = World::new(&bundle);
+    untold.certificate = Some(peer_certificate(&[OURS]));
+    assert_eq!(untold.reason(&person), Reason::RuleDenied);
+    untold.peer = None;
+    assert_eq!(untold.reason(&person), Reason::ConditionUnknown);
+    untold.peer = Some(b"127.0.9.1".to_vec());
+    assert_eq!(untold.reason(&person), Reason::RuleAllowed, "an edge is no service");
+}
+
 /// The certificate is read where the rule is for workloads, and, where Regions have trust domains, where the home region counts and no token tells it.
 #[test]
 fn the_certificate_is_read_where_it_is_needed() {
