@@ -51,6 +51,8 @@ fn a_decided_request_allocates_nothing() {
         roles: Vec::new(),
         elsewhere: Vec::new(),
         refused: Vec::new(),
+        granted: Vec::new(),
+        grants: Vec::new(),
     };
     let facts = Facts {
         subject: Some(&subject),

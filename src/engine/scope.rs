@@ -1,5 +1,6 @@
 //! Which generation serves: the only place that knows order and history.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
+    /// The grants of this generation whose first use was told.
+    pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
     /// The keys of all Regions, as they are now.
     pub(super) keys: KeyTable,
@@ -95,6 +98,7 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
+            grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
@@ -159,6 +163,7 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
+        self.grants_told.clear();
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
