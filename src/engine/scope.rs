@@ -18,6 +18,9 @@ use crate::time::Monotonic;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(u64);
 
+/// Most lines that keys in common leave in the log at once.
+const SHARED_TOLD_MAX: usize = 16;
+
 /// What became of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -39,8 +42,6 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
-    /// The grants of this generation whose first use was told.
-    pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
     /// The keys of all Regions, as they are now.
     pub(super) keys: KeyTable,
@@ -98,7 +99,6 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
-            grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
@@ -142,8 +142,9 @@ impl Scope {
         });
         let (keys, shared) = KeyTable::new(rings);
         if shared != self.shared {
-            for SharedKey { first, second } in &shared {
-                tally.count(Counter::KeysShared);
+            let pairs: BTreeSet<(RegionId, RegionId)> = shared.iter().map(|key| (key.first, key.second)).collect();
+            shared.iter().for_each(|_| tally.count(Counter::KeysShared));
+            for (first, second) in pairs.iter().take(SHARED_TOLD_MAX) {
                 let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());
                 let line = format!(
                     "Regions {} and {} have a key in common (RFC 7638 thumbprint): it verifies for neither",
@@ -163,7 +164,6 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
-        self.grants_told.clear();
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
