@@ -11,7 +11,6 @@ pub mod document;
 mod edges;
 mod forward;
 mod generation;
-mod grants;
 mod instant;
 mod keys;
 pub mod limits;

@@ -9,7 +9,6 @@ mod effects;
 mod exchange;
 mod fetch;
 mod forward;
-mod grants;
 mod host;
 mod revocation;
 mod scope;

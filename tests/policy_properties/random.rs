@@ -403,8 +403,6 @@ fn subject() -> impl Strategy<Value = Subject> {
         roles,
         elsewhere,
         refused,
-        granted: Vec::new(),
-        grants: Vec::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
 
 use crate::abi::{self, HostResult};
 use crate::pairs;
-use crate::stream::{LINE, REFRESH};
+use crate::stream::LINE;
 
 /// What a stream's callback returns, or what is done to a stream that waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub(crate) fn carry_out(decision: Decision) -> Carried {
 }
 
 fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
+    for name in &forwarded.removed {
+        abi::remove_request_header(name)?;
+    }
     match &forwarded.strip {
         None => {}
         Some(Strip::Header(name)) => abi::remove_request_header(name)?,
@@ -59,10 +62,6 @@ fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
     }
     if routed.iter().any(|(_, value)| value.is_some()) {
         abi::call_foreign_function("clear_route_cache", &[])?;
-    }
-    if let Some(seconds) = forwarded.refresh {
-        // Who is not told refreshes later.
-        let _ = abi::set_property(REFRESH, &seconds.to_string());
     }
     abi::set_property(LINE, line)
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 use super::*;
 
 mod edges;
-mod grants;
 mod policies;
 mod regions;
 mod revocations;
@@ -258,7 +257,7 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "PolicyTest"] {
+    for kind in ["DeviceIssuer", "Grants", "PolicyTest"] {
         refuses(
             "documents[2].kind",
             json!(kind),
