@@ -21,6 +21,9 @@ mod forwarding;
 mod generations;
 #[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
+mod grants;
+#[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
 mod keys;
@@ -36,8 +39,6 @@ mod pulled;
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;
-#[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod revocations;
 #[cfg(feature = "ring")]
 mod sender;

@@ -29,6 +29,8 @@ pub struct Facts<'f> {
     pub workload: Option<&'f SpiffeId>,
     /// That workload's home region, where it counts here ([`counting_home`](crate::identity::counting_home)).
     pub service: Option<RegionId>,
+    /// Nobody can tell whether it counts here, or whether there is one: `service` is `None` then.
+    pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
     /// Where this proxy stands.
@@ -313,8 +315,14 @@ impl PolicySet {
 
     fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let allows = |rule: &Rule| rule.effect == Effect::Allow && rule.takes_effect(facts);
-        let (reference, rule) = self.found(candidates).find(|(_, rule)| allows(rule))?;
-        let reason = if rule.is_public {
+        let allowing = || self.found(candidates).filter(|(_, rule)| allows(rule));
+        // A grant is named only where nothing else would have let the request in.
+        let (reference, rule) = allowing()
+            .find(|(_, rule)| !rule.needs_grant(facts))
+            .or_else(|| allowing().next())?;
+        let reason = if rule.needs_grant(facts) {
+            Reason::GrantAllowed
+        } else if rule.is_public {
             Reason::RulePublic
         } else {
             Reason::RuleAllowed
@@ -363,6 +371,15 @@ impl Rule {
     /// Whether a request that it matches may go on because of it.
     fn could_let_in(&self) -> bool {
         matches!(self.effect, Effect::Allow | Effect::Defer(_))
+    }
+
+    /// Whether its permissions are there only because they are granted for a time.
+    fn needs_grant(&self, facts: &Facts<'_>) -> bool {
+        let granted = facts.subject.filter(|subject| !subject.granted.is_empty());
+        granted.is_some_and(|subject| {
+            let has = |word: &str| holds(&subject.permissions, word) && !holds(&subject.granted, word);
+            words(&self.conditions.permissions, has) != Truth::Match
+        })
     }
 
     /// Unknown is no match for an allow, and a match for what refuses or asks.
