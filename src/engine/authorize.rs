@@ -72,6 +72,8 @@ pub(super) struct Case<'r> {
     pub(super) nonce: Option<Rc<str>>,
     /// Borrowed until the request waits: most never need it.
     pub(super) request_id: Option<Cow<'r, str>>,
+    /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
+    pub(super) late: Option<Rc<[Vec<u8>]>>,
 }
 
 impl Case<'_> {
@@ -81,6 +83,7 @@ impl Case<'_> {
             generation: Rc::clone(&self.generation),
             request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
             nonce: self.nonce.clone(),
+            late: self.late.clone(),
             ..*self
         }
     }
@@ -252,6 +255,10 @@ impl Bench<'_, '_> {
             dpop: false,
             nonce: None,
             request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
+            late: self
+                .patience
+                .is_late(&generation)
+                .then(|| removals.iter().map(|name| name.to_vec()).collect()),
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
@@ -466,7 +473,7 @@ impl Bench<'_, '_> {
         let now = self.now.monotonic();
         let until = match self.patience {
             Patience::First => now.after(resource.wait_for()),
-            Patience::Until(until) => until,
+            Patience::Until { until, .. } => until,
         };
         let early = matches!(awaits, Some(Awaits::Key(_)));
         let may_help = if early {
@@ -478,6 +485,8 @@ impl Bench<'_, '_> {
             resource: resource.id(),
             early,
             until,
+            came_under: case.generation.digest,
+            queue: resource.queue(),
             overloaded: case.refuse(Reason::Overloaded),
         })
     }
@@ -638,6 +647,7 @@ impl Ruled<'_, '_> {
         forwarded.strip_proof = place.is_some()
             && (self.request.uses_dpop() || self.who.is_none() && self.request.headers.values("dpop").next().is_some());
         forwarded.refresh = self.refresh();
+        forwarded.removed = self.case.late.as_deref().map(<[_]>::to_vec).unwrap_or_default();
         forwarded.path = self
             .request
             .path

@@ -17,6 +17,7 @@ use core::time::Duration;
 
 use super::effects::Outgoing;
 use super::scope::ScopeId;
+use super::waiting::Queue;
 use crate::Response;
 use crate::bundle::Generation;
 use crate::decision::{shorten, visible};
@@ -138,6 +139,7 @@ pub(super) struct Resource {
     etags: Vec<(String, String)>,
     /// The one of an attempt of which not all answers are there.
     new_etag: Option<(String, Option<String>)>,
+    queue: Queue,
 }
 
 /// A call on its way.
@@ -229,6 +231,7 @@ impl Fetcher {
             early_from: Monotonic(0),
             etags: Vec::new(),
             new_etag: None,
+            queue: Queue::default(),
         });
         Some(id)
     }
@@ -282,6 +285,11 @@ impl Resource {
     /// Whether its last good answer may be used: there is one, and it is not older than `stale_for`.
     pub(super) fn is_good(&self) -> bool {
         self.good
+    }
+
+    /// Who waits for it.
+    pub(super) fn queue(&self) -> Queue {
+        self.queue.clone()
     }
 
     /// How long a request may wait for it.
@@ -371,6 +379,11 @@ impl Resource {
                     .body
                     .ok_or_else(|| format!("the answer is larger than {max} KiB"))?;
                 let read = self.what.read(Some(body), context)?;
+                if matches!(read, Read::Done { .. }) {
+                    // What is held now is of this address: a tag of another one's stands for what is not there any more.
+                    let first = address(&self.what.ask());
+                    self.etags.retain(|(known, _)| *known == first);
+                }
                 let etag = || (address(&ask), caching::etag(&response));
                 match ask.tags {
                     Tags::Document => self.remember(etag()),

@@ -18,6 +18,9 @@ use crate::time::Monotonic;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(u64);
 
+/// Most lines that keys in common leave in the log at once.
+const SHARED_TOLD_MAX: usize = 16;
+
 /// What became of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -142,8 +145,9 @@ impl Scope {
         });
         let (keys, shared) = KeyTable::new(rings);
         if shared != self.shared {
-            for SharedKey { first, second } in &shared {
-                tally.count(Counter::KeysShared);
+            let pairs: BTreeSet<(RegionId, RegionId)> = shared.iter().map(|key| (key.first, key.second)).collect();
+            shared.iter().for_each(|_| tally.count(Counter::KeysShared));
+            for (first, second) in pairs.iter().take(SHARED_TOLD_MAX) {
                 let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());
                 let line = format!(
                     "Regions {} and {} have a key in common (RFC 7638 thumbprint): it verifies for neither",

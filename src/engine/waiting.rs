@@ -8,12 +8,13 @@ use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::fetch::{self, ResourceId};
 use super::host::Attrs;
 use super::{Input, Memory, nobody_decides};
+use crate::bundle::Generation;
 use crate::decision::Decision;
 use crate::request::Headers;
 use crate::time::Monotonic;
 
 /// As many requests of one worker may wait for what is fetched. The others that may wait at all (for a center) keep their share.
-pub(super) const REQUESTS_MAX: usize = 1024;
+pub(super) const REQUESTS_MAX: usize = 2048;
 /// As much as these may hold of a worker's memory, in bytes.
 pub(super) const BYTES_MAX: usize = 8 << 20;
 /// What a request that waits holds beside what it was sent with, estimated from above.
@@ -24,14 +25,24 @@ const OWN_BYTES: usize = 512;
 pub(super) enum Patience {
     /// It is the first: as long as the resource says.
     First,
-    /// The request has waited already: until then.
-    Until(Monotonic),
+    /// The request has waited already.
+    Until {
+        /// Until then.
+        until: Monotonic,
+        /// The digest of the generation that served when it came.
+        came_under: [u8; 32],
+    },
 }
 
 impl Patience {
     /// Whether the request has not waited yet.
     pub(super) fn is_first(self) -> bool {
         matches!(self, Self::First)
+    }
+
+    /// Whether this generation came into force while the request waited.
+    pub(super) fn is_late(self, generation: &Generation) -> bool {
+        matches!(self, Self::Until { came_under, .. } if came_under != generation.digest)
     }
 }
 
@@ -41,14 +52,23 @@ pub(super) struct Waits {
     /// Whether that should be fetched before it is due.
     pub(super) early: bool,
     pub(super) until: Monotonic,
+    /// The digest of the generation under which the request came.
+    pub(super) came_under: [u8; 32],
+    /// Of the resource.
+    pub(super) queue: Queue,
     /// The decision where too many wait already.
     pub(super) overloaded: Decision,
 }
 
-/// Who waits for what is fetched.
+/// What some requests hold that wait: all, or those that wait for one resource.
+#[derive(Clone, Default)]
+pub(super) struct Queue(Rc<Cell<Held>>);
+
+/// Who waits for what is fetched. Those who wait for one resource take no more room than they leave: whoever floods one Region with tokens of keys that are not there
+/// does not keep others from waiting for theirs.
 #[derive(Default)]
 pub(super) struct WaitingRoom {
-    held: Rc<Cell<Held>>,
+    all: Queue,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -59,7 +79,7 @@ struct Held {
 
 /// A place in the room, given up when dropped.
 struct Seat {
-    held: Rc<Cell<Held>>,
+    queues: [Queue; 2],
     bytes: usize,
 }
 
@@ -75,34 +95,45 @@ struct Copied {
 pub(super) struct Waiting {
     copied: Copied,
     waits: Waits,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl WaitingRoom {
-    fn enter(&self, bytes: usize) -> Option<Seat> {
-        let held = self.held.get();
-        let more = Held {
-            requests: held.requests.saturating_add(1),
-            bytes: held.bytes.saturating_add(bytes),
-        };
-        if more.requests > REQUESTS_MAX || more.bytes > BYTES_MAX {
+    fn enter(&self, queue: &Queue, bytes: usize) -> Option<Seat> {
+        let (all, own) = (self.all.with(bytes), queue.with(bytes));
+        let left = |most: usize, taken: usize| most.checked_sub(taken);
+        if own.requests > left(REQUESTS_MAX, all.requests)? || own.bytes > left(BYTES_MAX, all.bytes)? {
             return None;
         }
-        self.held.set(more);
+        self.all.0.set(all);
+        queue.0.set(own);
         Some(Seat {
-            held: Rc::clone(&self.held),
+            queues: [self.all.clone(), queue.clone()],
             bytes,
         })
     }
 }
 
+impl Queue {
+    /// With one request more.
+    fn with(&self, bytes: usize) -> Held {
+        let held = self.0.get();
+        Held {
+            requests: held.requests.saturating_add(1),
+            bytes: held.bytes.saturating_add(bytes),
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        let held = self.held.get();
-        self.held.set(Held {
-            requests: held.requests.saturating_sub(1),
-            bytes: held.bytes.saturating_sub(self.bytes),
-        });
+        for Queue(queue) in &self.queues {
+            let held = queue.get();
+            queue.set(Held {
+                requests: held.requests.saturating_sub(1),
+                bytes: held.bytes.saturating_sub(self.bytes),
+            });
+        }
     }
 }
 
@@ -136,14 +167,25 @@ impl Waiting {
             .fold(OWN_BYTES.saturating_add(block.len()), |sum, attribute| {
                 sum.saturating_add(attribute.len())
             });
-        let Some(seat) = room.enter(bytes) else {
+        let Some(seat) = room.enter(&waits.queue, bytes) else {
             return Err(Box::new(waits.overloaded));
         };
-        Ok(Box::new(Self {
-            copied,
-            waits,
-            _seat: seat,
-        }))
+        Ok(Box::new(Self { copied, waits, seat }))
+    }
+
+    /// Waits for something else than before, if there is room among those who do.
+    fn move_to(&mut self, waits: Waits, room: &WaitingRoom) -> Result<(), Box<Decision>> {
+        if waits.resource != self.waits.resource {
+            match room.enter(&waits.queue, self.seat.bytes) {
+                Some(seat) => self.seat = seat,
+                None => return Err(Box::new(waits.overloaded)),
+            }
+        }
+        self.waits = Waits {
+            came_under: self.waits.came_under,
+            ..waits
+        };
+        Ok(())
     }
 
     /// Waits.
@@ -176,15 +218,18 @@ impl Flow for Waiting {
             attrs: &self.copied,
             kit: cx.kit,
             now: cx.now,
-            patience: Patience::Until(self.waits.until),
+            patience: Patience::Until {
+                until: self.waits.until,
+                came_under: self.waits.came_under,
+            },
         };
         match bench.judge(id, Input { headers }, cx.fx) {
             Judged::Decided(decision) => Step::Done(decision),
             Judged::Ask(deferred) => deferred.ask(cx),
-            Judged::Wait(waits) => {
-                self.waits = *waits;
-                self.wait(cx)
-            }
+            Judged::Wait(waits) => match self.move_to(*waits, &cx.memory.room) {
+                Ok(()) => self.wait(cx),
+                Err(overloaded) => Step::Done(*overloaded),
+            },
         }
     }
 }

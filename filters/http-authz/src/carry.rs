@@ -34,6 +34,9 @@ pub(crate) fn carry_out(decision: Decision) -> Carried {
 }
 
 fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
+    for name in &forwarded.removed {
+        abi::remove_request_header(name)?;
+    }
     match &forwarded.strip {
         None => {}
         Some(Strip::Header(name)) => abi::remove_request_header(name)?,

@@ -74,6 +74,8 @@ struct Begun {
     clean: bool,
     /// It waited, and is decided already: the host made no call.
     decision: Option<Decision>,
+    /// The wait of another stream ended on the way, and what follows in this callback would be done to that one.
+    elsewhere: bool,
 }
 
 /// All that one VM holds.
@@ -222,6 +224,10 @@ impl State {
             self.paused.insert(request, Paused { context: stream, root });
         }
         let carried = self.carry_for(root, waiting, fx);
+        if carried.elsewhere {
+            // Its own context is there as long as its callback runs.
+            let _ = abi::set_effective_context(stream);
+        }
         if !carried.clean {
             return self.give_up(waiting);
         }
@@ -242,7 +248,7 @@ impl State {
             self.paused.remove(&request);
             let mut fx = Effects::default();
             self.engine.close(request, &mut fx);
-            self.carry(fx);
+            self.carry_for(0, None, fx);
         }
         refuse();
         FilterAction::Pause
@@ -290,29 +296,35 @@ impl State {
             .is_none_or(|paused| abi::set_effective_context(paused.context).is_err())
     }
 
-    fn carry(&mut self, fx: Effects) {
-        self.carry_for(0, None, fx);
-    }
-
     /// Carries out effects in order; those that arise on the way follow. `beginning` is the request in whose headers callback this happens, if it waits: the host
     /// cannot be told to let it go on before that callback has returned, so its decision comes back.
     fn carry_for(&mut self, root: u32, beginning: Option<RequestId>, fx: Effects) -> Begun {
         let mut begun = Begun {
             clean: true,
             decision: None,
+            elsewhere: false,
         };
         let mut due = VecDeque::from(fx.list);
         while let Some(effect) = due.pop_front() {
             match effect {
                 Effect::RemoveHeader(name) => begun.clean &= abi::remove_request_header(&name).is_ok(),
                 Effect::ReplacePath(path) => begun.clean &= abi::set_request_header(":path", path).is_ok(),
-                Effect::Call(call) => due.extend(self.make(root, call).list),
+                Effect::Call(call) => {
+                    // A call belongs to the root context of whoever speaks, and is looked for in this one when it is answered.
+                    if begun.elsewhere {
+                        let _ = abi::set_effective_context(root);
+                    }
+                    due.extend(self.make(root, call).list);
+                }
                 Effect::Cancel(call) => self.calls.retain(|_, known| known.call != call),
                 Effect::Done(request, decision) if Some(request) == beginning => {
                     self.paused.remove(&request);
                     begun.decision = Some(decision);
                 }
-                Effect::Done(request, decision) => self.finish(request, decision),
+                Effect::Done(request, decision) => {
+                    begun.elsewhere = true;
+                    self.finish(request, decision);
+                }
                 Effect::Answered(time) => self.metrics.callout_took(milliseconds(time)),
                 Effect::Log(level, message) => log(level, &message),
             }

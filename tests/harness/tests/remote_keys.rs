@@ -343,3 +343,29 @@ async fn the_last_good_keys_serve_for_stale_for() {
     }
     assert_eq!(site.counter("fetch.expired").await, 2);
 }
+
+#[tokio::test]
+async fn where_the_host_refuses_the_call_everybody_who_waits_gets_an_answer_of_his_own() {
+    let issuers = Issuers::new();
+    let shelf = Shelf::start().await.unwrap();
+    let keys = json!({"remote": {"cluster": "nowhere"}});
+    let site = site("keys-refused", &bundle_with(41, &issuers, &keys), &shelf, 1).await;
+    let token = token(&issuers.eu, "berta", READ);
+    // So often that the attempt that is due is made by a request, while others wait for it: the host refuses it in that request's own callback.
+    let asking: Vec<_> = (0..200)
+        .map(|turn| {
+            let (client, request) = (site.client(US), profile(&token));
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(40 * turn)).await;
+                tokio::time::timeout(Duration::from_secs(8), client.send(&request)).await
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for one in asking {
+        let answer = one.await.unwrap();
+        answers.push(answer.map(|answer| answer.unwrap().status).ok());
+    }
+    let count = |status: Option<u16>| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!(count(Some(503)), answers.len(), "{} are not answered", count(None));
+}
