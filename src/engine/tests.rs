@@ -20,7 +20,6 @@ mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod grants;
 #[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
@@ -39,6 +38,7 @@ mod pulled;
 mod question;
 #[cfg(feature = "ring")]
 mod reasons;
+#[cfg(feature = "ring")]
 mod revocations;
 #[cfg(feature = "ring")]
 mod sender;

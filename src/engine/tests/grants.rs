@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::documents::{bundle, policy};
 use super::host::{World, get};
-use super::tokens::{ISSUER, START, token, token_with};
+use super::tokens::{ISSUER, START, at, token, token_with};
 use crate::reason::Reason;
 
 /// A bundle in which writing takes a permission that this grants.
@@ -22,14 +22,6 @@ pub(super) fn granting(grants: &Json) -> Json {
         documents.push(json!({"apiVersion": "security.io/v1", "kind": "Grants", "metadata": {"name": "on-call"}, "spec": {"grants": grants}}));
     }
     bundle
-}
-
-/// RFC 3339 for a time of the tests, so many seconds after [`START`].
-fn at(seconds: i64) -> String {
-    let start = i64::try_from(START).expect("a time");
-    jiff::Timestamp::from_second(start + seconds)
-        .expect("a time")
-        .to_string()
 }
 
 pub(super) fn grant(home: &str, sub: &str, from: i64, until: i64) -> Json {

@@ -123,7 +123,7 @@ async fn an_answer_says_that_the_token_ends_soon() {
     let soon = ending(200);
     for _ in 0..3 {
         let seen = site.ask(get("/read").bearer(&soon)).await;
-        let left: u64 = told(&seen.allowed("rule.allowed", "inline")).unwrap().parse().unwrap();
+        let left: u64 = told(seen.allowed("rule.allowed", "inline")).unwrap().parse().unwrap();
         assert!((100..=200).contains(&left), "{left}");
     }
     let within_leeway = site.ask(get("/read").bearer(&ending(0))).await;
