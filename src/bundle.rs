@@ -11,6 +11,7 @@ pub mod document;
 mod edges;
 mod forward;
 mod generation;
+mod grants;
 mod instant;
 mod keys;
 pub mod limits;

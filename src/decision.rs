@@ -40,6 +40,8 @@ pub struct Forwarded {
     pub strip: Option<Strip>,
     /// The `DPoP` header is removed with it.
     pub strip_proof: bool,
+    /// The token ends in so many seconds: the caller is to be told, so that it refreshes in time.
+    pub refresh: Option<u64>,
     /// Headers that only the filter may write, as they came: of a request for which that was settled while it waited. (From others they are gone already.)
     pub removed: Vec<Vec<u8>>,
     /// Header names, lower case, and values of visible ASCII.

@@ -9,6 +9,7 @@ mod effects;
 mod exchange;
 mod fetch;
 mod forward;
+mod grants;
 mod host;
 mod revocation;
 mod scope;

@@ -11,6 +11,7 @@ mod claims;
 mod der;
 mod dpop;
 mod federation;
+mod grants;
 mod jwk;
 mod jwks;
 mod jws;
@@ -37,6 +38,7 @@ pub use dpop::{
     NonceKey, PROOFS_MAX, Presented as PresentedProof, Proofs,
 };
 pub use federation::{counting_home, home_of_trust_domain};
+pub use grants::{ClaimGrant, Grant, Grants, Window};
 pub use jwk::{Jwk, KeyProblem};
 pub use jwks::read_jwks;
 pub use jws::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES, verify_compact};

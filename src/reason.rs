@@ -60,6 +60,7 @@ macro_rules! reasons {
 reasons! {
     // What lets a request go on.
     RuleAllowed = "rule.allowed", Allow, 0, "", "a rule allows it";
+    GrantAllowed = "rule.allowed_by_grant", Allow, 0, "", "a rule allows it, and the permission that it demands is granted to the subject for a time: by a Grants document of the bundle, or by the token";
     RulePublic = "rule.public", Allow, 0, "", "a public rule (`identity: none`) allows it, whoever asks";
     DefaultAllowed = "policy.default_allow", Allow, 0, "", "a policy that governs it has `default: allow`, the token is valid, every requirement is met and nothing else decides";
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";

@@ -39,6 +39,7 @@ fn decide(path: &str) -> Outcome {
         source: Source::default(),
         workload: None,
         service: None,
+        service_untold: false,
         token_refused: false,
         claims: None,
         certificate: false,

@@ -51,11 +51,14 @@ fn a_decided_request_allocates_nothing() {
         roles: Vec::new(),
         elsewhere: Vec::new(),
         refused: Vec::new(),
+        granted: Vec::new(),
+        grants: Vec::new(),
     };
     let facts = Facts {
         subject: Some(&subject),
         workload: None,
         service: None,
+        service_untold: false,
         token_refused: false,
         claims: None,
         certificate: false,

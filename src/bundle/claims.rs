@@ -1,4 +1,4 @@
-//! `claims` of a Region: where its tokens hold region, permissions and roles.
+//! `claims` of a Region: where its tokens hold region, permissions, roles and grants.
 
 use super::diagnostic::{Problem, Read, Sink};
 use super::limits;
@@ -8,7 +8,7 @@ use super::value::Value;
 use crate::identity::{ClaimMapping, ClaimPath, RegionClaim};
 
 const CLAIMS: Shape = Shape {
-    fields: &["region", "permissions", "roles", "audience", "require"],
+    fields: &["region", "permissions", "roles", "grants", "audience", "require"],
     later: &[],
 };
 
@@ -22,6 +22,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<ClaimMapping> {
     let region = fields.optional("region", sink, region);
     let permissions = fields.optional("permissions", sink, path);
     let roles = fields.optional("roles", sink, path);
+    let grants = fields.optional("grants", sink, path);
     let audience = fields.optional("audience", sink, path);
     let require = fields.optional("require", sink, require);
     let usual = ClaimMapping::default();
@@ -29,6 +30,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<ClaimMapping> {
         region: region?.unwrap_or(usual.region),
         permissions: permissions?.unwrap_or(usual.permissions),
         roles: roles?.unwrap_or(usual.roles),
+        grants: grants?,
         audience: audience?,
         require: require?.unwrap_or_default(),
     })

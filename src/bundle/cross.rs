@@ -293,6 +293,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         regions,
         policies,
         revocations: _,
+        grants: _,
     } = documents;
     let list = Path::Member(&Path::Root, "documents");
     if regions.is_empty() {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::Calendar;
-use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources};
+use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use login::{MultiFactor, StepUp};
@@ -29,6 +29,8 @@ pub struct Bundle {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// `tokens.refreshBefore`: how long before its end a token is to be refreshed; `None`: nobody is told.
+    pub refresh_before: Option<Duration>,
     /// `tokens.dpop`: what is demanded of proofs, and that callers are told of them; `None`: the usual, and they are not.
     pub dpop: Option<DpopOptions>,
     /// The Regions, sorted by name.
@@ -37,6 +39,8 @@ pub struct Bundle {
     pub policies: Vec<Policy>,
     /// The lists of what is revoked, sorted by name.
     pub revocations: Vec<Revocations>,
+    /// The Grants documents, sorted by name.
+    pub grants: Vec<Grants>,
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -238,6 +242,34 @@ pub struct Center {
     pub path: String,
     /// The deadline of one call.
     pub timeout: Duration,
+}
+
+/// A Grants document: who may what for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grants {
+    /// `metadata.name`.
+    pub name: String,
+    /// In the document's order.
+    pub grants: Vec<Grant>,
+}
+
+/// One of `grants`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// `subject.home`: the name of a Region.
+    pub home: String,
+    /// `subject.issuer`.
+    pub issuer: String,
+    /// `subject.sub`.
+    pub subject: String,
+    /// What it gives.
+    pub permissions: Vec<String>,
+    /// From `notBefore` until `expires`.
+    pub window: Window,
+    /// `approvedBy`.
+    pub approved_by: String,
+    /// `reason`.
+    pub reason: String,
 }
 
 /// A ZeroTrustPolicy document.

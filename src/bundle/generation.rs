@@ -1,11 +1,13 @@
 //! A bundle that was checked and compiled: what a worker serves from.
 
+use core::time::Duration;
+
 use super::RegionId;
 use super::diagnostic::Diagnostic;
 use super::document::{Bundle, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
-use crate::identity::{ClaimPath, DpopOptions, Pushed, RegionClaim, TokenSources};
+use crate::identity::{ClaimPath, DpopOptions, Grants, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
 
@@ -31,6 +33,8 @@ pub struct Generation {
     pub trust: Trust,
     /// Where tokens are looked for.
     pub tokens: TokenSources,
+    /// How long before its end a token is to be refreshed; `None`: nobody is told.
+    pub refresh_before: Option<Duration>,
     /// What is demanded of DPoP proofs, where the bundle says it.
     pub dpop: Option<DpopOptions>,
     /// SHA-256 of what decides, beside the keys, whether a token verifies: of every Region its name, issuer, trust domains and claim mapping.
@@ -41,6 +45,8 @@ pub struct Generation {
     pub policies: PolicySet,
     /// What is revoked.
     pub revocations: Pushed,
+    /// Who may what for a time.
+    pub grants: Grants,
     /// The headers that are removed from every request, whatever its verdict.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -60,13 +66,18 @@ impl Generation {
             version,
             trust,
             tokens,
+            refresh_before,
             dpop,
             regions,
             policies,
             revocations,
+            grants,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies);
+        let grants = Grants::new(grants, |home, issuer| {
+            place(&regions, home).filter(|id| regions.get(id.index()).is_some_and(|region| region.issuer == issuer))
+        });
         Self {
             label: label(&name, version, &digest),
             name,
@@ -75,12 +86,14 @@ impl Generation {
             local,
             trust,
             tokens,
+            refresh_before,
             dpop,
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),
             regions,
             revocations: Pushed::new(revocations),
+            grants,
             strip,
             warnings,
         }
@@ -139,6 +152,7 @@ fn trust_digest(regions: &[Region]) -> [u8; 32] {
             },
             path(&region.claims.permissions),
             path(&region.claims.roles),
+            region.claims.grants.as_ref().map_or(Value::Null, path),
             Value::List(region.trust_domains.iter().map(|name| text(name)).collect()),
             region.claims.audience.as_ref().map_or(Value::Null, path),
             Value::List(

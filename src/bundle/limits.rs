@@ -26,8 +26,10 @@ pub const REGIONS: usize = 64;
 pub const POLICIES: usize = 1_000;
 /// Revocations documents.
 pub const REVOCATION_DOCUMENTS: usize = 64;
+/// Grants documents.
+pub const GRANT_DOCUMENTS: usize = 64;
 /// Documents of every kind.
-pub const DOCUMENTS: usize = 1_128;
+pub const DOCUMENTS: usize = 1_192;
 
 /// Rules of all policies.
 pub const RULES: usize = 20_000;
@@ -51,6 +53,9 @@ pub const FORWARD_CLAIMS: usize = 32;
 pub const AUTHENTICATION_VALUES: usize = 16;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
+
+/// Grants of all documents.
+pub const GRANTS: usize = 10_000;
 
 /// `tokens.sources`.
 pub const TOKEN_SOURCES: usize = 8;

@@ -3,12 +3,12 @@
 use super::RegionId;
 use super::cross;
 use super::diagnostic::{Problem, Read, Sink, short};
-use super::document::{Bundle, Policy, Region, Revocations};
+use super::document::{Bundle, Grants, Policy, Region, Revocations};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{policy, region, revocations, tokens, trust};
+use super::{grants, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
 use crate::identity::TokenSources;
 use crate::request::PathOptions;
@@ -33,7 +33,7 @@ const METADATA: Shape = Shape {
     later: &[],
 };
 
-const LATER_KINDS: &[&str] = &["DeviceIssuer", "Grants", "PolicyTest"];
+const LATER_KINDS: &[&str] = &["DeviceIssuer", "PolicyTest"];
 
 /// What the documents of a bundle refer to.
 pub(super) struct Known<'k> {
@@ -51,6 +51,7 @@ enum Kind {
     Region,
     Policy,
     Revocations,
+    Grants,
 }
 
 impl Kind {
@@ -59,6 +60,7 @@ impl Kind {
             Self::Region => "Region",
             Self::Policy => "ZeroTrustPolicy",
             Self::Revocations => "Revocations",
+            Self::Grants => "Grants",
         }
     }
 }
@@ -78,6 +80,7 @@ pub(super) struct Documents {
     pub(super) regions: Vec<Placed<Region>>,
     pub(super) policies: Vec<Placed<Policy>>,
     pub(super) revocations: Vec<Placed<Revocations>>,
+    pub(super) grants: Vec<Placed<Grants>>,
 }
 
 /// A document and its place among `documents`.
@@ -113,6 +116,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let tokens = tokens?.unwrap_or_default();
     complete?;
     revocations::check(&documents, sink);
+    grants::check(&documents, sink);
     cross::warn_of_the_useless(&documents, &trust, sink);
     let bundle = Bundle {
         region: documents.region,
@@ -120,6 +124,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
         version,
         trust,
         tokens: tokens.sources,
+        refresh_before: tokens.refresh_before,
         dpop: tokens.dpop,
         regions: documents.regions.into_iter().map(|placed| placed.document).collect(),
         policies: documents.policies.into_iter().map(|placed| placed.document).collect(),
@@ -128,6 +133,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
             .into_iter()
             .map(|placed| placed.document)
             .collect(),
+        grants: documents.grants.into_iter().map(|placed| placed.document).collect(),
     };
     Ok((bundle, networks?))
 }
@@ -161,7 +167,8 @@ fn documents(
     };
     let region = bundle.optional("region", sink, |at, sink| policy::region_name(at, &known, sink));
     let mut complete = Ok(());
-    let (mut regions, mut policies, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut regions, mut policies) = (Vec::new(), Vec::new());
+    let (mut revoked, mut granted) = (Vec::new(), Vec::new());
     for (index, (value, header)) in items(list.value).iter().zip(&headers).enumerate() {
         let (header, spec) = match (header, value.member("spec")) {
             (Ok(header), Some(spec)) => (header, spec),
@@ -175,21 +182,24 @@ fn documents(
         let document = Path::Item(&list.path, index);
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
-        let outcome = match header.kind {
-            Kind::Region => {
-                region::read(&header.name, &spec, &known, sink).map(|document| regions.push(Placed { index, document }))
-            }
-            Kind::Policy => policy::read(&header.name, &spec, &known, sink)
-                .map(|document| policies.push(Placed { index, document })),
-            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
-                .map(|document| revoked.push(Placed { index, document })),
-        };
+        let outcome =
+            match header.kind {
+                Kind::Region => region::read(&header.name, &spec, &known, sink)
+                    .map(|document| regions.push(Placed { index, document })),
+                Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                    .map(|document| policies.push(Placed { index, document })),
+                Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                    .map(|document| revoked.push(Placed { index, document })),
+                Kind::Grants => grants::read(&header.name, &spec, &known, sink)
+                    .map(|document| granted.push(Placed { index, document })),
+            };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
     regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
     policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
     revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    granted.sort_by(|left, right| left.document.name.cmp(&right.document.name));
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),
@@ -201,6 +211,7 @@ fn documents(
             regions,
             policies,
             revocations: revoked,
+            grants: granted,
         },
         complete.and(known_region),
     ))
@@ -242,6 +253,7 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
         (Kind::Region, limits::REGIONS),
         (Kind::Policy, limits::POLICIES),
         (Kind::Revocations, limits::REVOCATION_DOCUMENTS),
+        (Kind::Grants, limits::GRANT_DOCUMENTS),
     ] {
         if count(kind) > limit {
             let message = format!(
@@ -258,7 +270,7 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
 fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     let fields = at.fields(&DOCUMENT, sink)?;
     let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
-    let kinds = [Kind::Region, Kind::Policy, Kind::Revocations].map(|kind| (kind.name(), kind));
+    let kinds = [Kind::Region, Kind::Policy, Kind::Revocations, Kind::Grants].map(|kind| (kind.name(), kind));
     let kind = fields.required("kind", sink, |at, sink| at.word_or_later(&kinds, LATER_KINDS, sink));
     let name = fields.required("metadata", sink, |at, sink| {
         let fields = at.fields(&METADATA, sink)?;

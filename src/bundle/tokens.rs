@@ -11,7 +11,7 @@ use super::value::Value;
 use crate::identity::{DpopOptions, TokenSource, TokenSources, same_name};
 
 const TOKENS: Shape = Shape {
-    fields: &["sources", "dpop"],
+    fields: &["sources", "refreshBefore", "dpop"],
     later: &[],
 };
 
@@ -23,6 +23,9 @@ const SOURCE: Shape = Shape {
 /// Headers that mean something else to browsers, to proxies, or to this filter.
 const TAKEN: &[&str] = &["dpop", "origin", "referer", "sec-fetch-site", "user-agent"];
 
+/// The least and the most for `refreshBefore`.
+const REFRESH_BEFORE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3_600));
+
 const DPOP: Shape = Shape {
     fields: &["nonce", "maxAge"],
     later: &[],
@@ -32,15 +35,20 @@ const DPOP: Shape = Shape {
 #[derive(Default)]
 pub(super) struct Tokens {
     pub(super) sources: TokenSources,
+    pub(super) refresh_before: Option<Duration>,
     pub(super) dpop: Option<DpopOptions>,
 }
 
 pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Tokens> {
     let fields = at.fields(&TOKENS, sink)?;
     let sources = fields.optional("sources", sink, sources);
+    let refresh_before = fields.optional("refreshBefore", sink, |at, sink| {
+        at.duration(REFRESH_BEFORE.0, REFRESH_BEFORE.1, sink)
+    });
     let dpop = fields.optional("dpop", sink, dpop);
     Ok(Tokens {
         sources: sources?.map(TokenSources::new).unwrap_or_default(),
+        refresh_before: refresh_before?,
         dpop: dpop?,
     })
 }

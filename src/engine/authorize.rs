@@ -1,5 +1,6 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
+use core::time::Duration;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
     has_trailing_dot,
 };
-use crate::time::Now;
+use crate::time::{Now, WallTime};
 
 /// What a request is at once.
 pub(super) enum Judged {
@@ -277,7 +278,7 @@ impl Bench<'_, '_> {
         generation
             .policies
             .candidates(&request.authority, request.head.method, &request.path, &mut candidates);
-        let judged = self.rule(id, local, &request, &candidates, &mut case);
+        let judged = self.rule(id, local, &request, &candidates, &mut case, fx);
         self.scope.candidates = candidates;
         judged
     }
@@ -290,6 +291,7 @@ impl Bench<'_, '_> {
         request: &Understood<'r>,
         candidates: &Candidates,
         case: &mut Case<'r>,
+        fx: &mut Effects,
     ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
@@ -299,11 +301,16 @@ impl Bench<'_, '_> {
         let mut peer = policies
             .needs_workload(candidates)
             .then(|| self.peer(request.headers, &generation, local));
+        let service_untold = policies.deny_services(candidates)
+            && peer
+                .as_ref()
+                .is_some_and(|peer| self.is_untold(peer, request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
+            service_untold,
             token_refused: false,
             claims: None,
             certificate: false,
@@ -315,7 +322,7 @@ impl Bench<'_, '_> {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
         let (who, refused) = match self.identify(request, case, local) {
-            Ok(who) => (who, None),
+            Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
             Err(refused) => (None, Some(refused)),
         };
         if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
@@ -339,6 +346,7 @@ impl Bench<'_, '_> {
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service,
+            service_untold,
             token_refused: refused.is_some(),
             claims: who.as_deref().map(|who| &who.identity.claims),
             // What a token is bound to was compared when it was taken for valid.
@@ -351,6 +359,11 @@ impl Bench<'_, '_> {
             regions: &generation.regions,
         };
         let ruling = policies.decide(candidates, &facts);
+        if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
+            && *reason == Reason::GrantAllowed
+        {
+            self.tell_grants(who, &generation, fx);
+        }
         // What is public lets the request in whoever sends it; all else may depend on who does.
         if let Some(refused) = refused
             && !matches!(ruling, Ruling::Allow { .. })
@@ -368,6 +381,7 @@ impl Bench<'_, '_> {
                 case,
                 who: who.as_deref(),
                 peer,
+                at: self.now.wall,
             },
         )
     }
@@ -492,11 +506,24 @@ impl Bench<'_, '_> {
     fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
         let connection = self.connection(headers, generation);
         let workload = connection.workload();
-        let service = workload
+        let home = workload
             .as_ref()
-            .and_then(|workload| counting_home(workload, local, &generation.regions))
-            .filter(|_| !connection.may_be_edge());
+            .and_then(|workload| counting_home(workload, local, &generation.regions));
+        let service = home.filter(|_| connection.stands_for_itself() == Some(true));
         Peer { workload, service }
+    }
+
+    /// Whether nobody can tell if this peer is a workload that counts.
+    fn is_untold(&mut self, peer: &Peer, headers: Headers<'_>, generation: &Generation, local: RegionId) -> bool {
+        let connection = self.connection(headers, generation);
+        match &peer.workload {
+            _ if peer.service.is_some() => false,
+            None => connection.hides_its_name(),
+            Some(workload) => {
+                counting_home(workload, local, &generation.regions).is_some()
+                    && connection.stands_for_itself().is_none()
+            }
+        }
     }
 
     fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
@@ -529,15 +556,21 @@ impl Bench<'_, '_> {
                     DecidedBy::Inline
                 };
                 let label = policies.label(by);
+                let by_grant = reason == Reason::GrantAllowed;
                 // What nobody could tell of its token is no matter where anybody is let in.
                 let reason = match reason {
-                    Reason::RuleAllowed | Reason::DefaultAllowed if ruled.case.unchecked => {
+                    Reason::RuleAllowed | Reason::DefaultAllowed | Reason::GrantAllowed if ruled.case.unchecked => {
                         Reason::RevocationUnavailableAllowed
                     }
                     other => other,
                 };
                 match ruled.forwarded() {
-                    Ok(forwarded) => ruled.case.allow(reason, label, decided_by, forwarded),
+                    Ok(mut forwarded) => {
+                        if by_grant {
+                            forward::add_reason(&mut forwarded, Reason::GrantAllowed);
+                        }
+                        ruled.case.allow(reason, label, decided_by, forwarded)
+                    }
                     Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
                 }
             }
@@ -597,6 +630,8 @@ struct Ruled<'a, 'r> {
     who: Option<&'a Authenticated>,
     /// `None`: nothing asked for it.
     peer: Option<Peer>,
+    /// When it came.
+    at: WallTime,
 }
 
 impl Ruled<'_, '_> {
@@ -615,6 +650,7 @@ impl Ruled<'_, '_> {
         forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
         forwarded.strip_proof = place.is_some()
             && (self.request.uses_dpop() || self.who.is_none() && self.request.headers.values("dpop").next().is_some());
+        forwarded.refresh = self.refresh();
         forwarded.removed = self.case.late.as_deref().map(<[_]>::to_vec).unwrap_or_default();
         forwarded.path = self
             .request
@@ -623,6 +659,18 @@ impl Ruled<'_, '_> {
             .then(|| self.request.path.forward().to_owned());
         forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
         Ok(forwarded)
+    }
+}
+
+impl Ruled<'_, '_> {
+    /// In how many seconds the token ends, where that is so soon that it is to be refreshed. One within its leeway has none left.
+    fn refresh(&self) -> Option<u64> {
+        let before = self.case.generation.refresh_before?;
+        let left = self.who?.identity.times.expires - self.at.numeric_date();
+        if left >= before.as_secs_f64() {
+            return None;
+        }
+        Some(Duration::try_from_secs_f64(left).map_or(0, |left| left.as_secs()))
     }
 }
 

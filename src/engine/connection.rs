@@ -41,9 +41,18 @@ impl<'a> Connection<'a> {
         self.workloads.borrow_mut().find(&certificate)
     }
 
-    /// Whether it may be one of the edges at the other end.
-    pub(super) fn may_be_edge(&self) -> bool {
-        !matches!(self.peer(), Peer::Other)
+    /// Whether the peer asks on its own behalf, as none of the edges does; `None` where it cannot be told whether it is one.
+    pub(super) fn stands_for_itself(&self) -> Option<bool> {
+        match self.peer() {
+            Peer::Other => Some(true),
+            Peer::Edge(_) => Some(false),
+            Peer::Unknown => None,
+        }
+    }
+
+    /// Whether the peer has shown a certificate that names its workload, and that the host does not hand over, as Envoy before 1.38.
+    pub(super) fn hides_its_name(&self) -> bool {
+        self.trust.peer_verification && self.attrs.peer_certificate().is_none() && self.own_certificate().is_some()
     }
 
     /// Where the request comes from: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown, and so does whoever may
@@ -89,11 +98,6 @@ impl<'a> Connection<'a> {
             None if is_untold() => Peer::Unknown,
             None => Peer::Other,
         }
-    }
-
-    /// Whether the peer has shown a certificate that the host does not hand over, as Envoy before 1.38.
-    fn hides_its_name(&self) -> bool {
-        self.attrs.peer_certificate().is_none() && self.own_certificate().is_some()
     }
 
     fn direct_address(&self) -> Option<IpAddr> {

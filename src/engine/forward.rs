@@ -60,7 +60,7 @@ impl<'a> Claims<'a> {
 
     /// The value of a claim for others: of a top-level name, or else of names with dots between them. Permissions and roles are those that count here. What the local
     /// region does not accept of another one's token must not come back in a header that the upstream believes: so nothing else is told of what holds, or stands in,
-    /// a claim that either region takes for permissions or roles.
+    /// a claim that either region takes for permissions, roles or grants.
     pub(super) fn value(&self, claim: &str) -> Option<Cow<'a, Value>> {
         let counting = [
             (&self.home.permissions, &self.subject.permissions),
@@ -77,7 +77,12 @@ impl<'a> Claims<'a> {
                 &local.permissions,
                 &local.roles,
             ];
-            if mapped.iter().any(|path| overlap(path.as_str(), claim)) {
+            let grants = [&self.home.grants, &local.grants].into_iter().flatten();
+            if mapped
+                .into_iter()
+                .chain(grants)
+                .any(|path| overlap(path.as_str(), claim))
+            {
                 return None;
             }
         }
@@ -192,6 +197,8 @@ mod tests {
             roles: words(&["viewer"]),
             elsewhere: Vec::new(),
             refused: words(&["write:all"]),
+            granted: Vec::new(),
+            grants: Vec::new(),
         };
         let mapping = ClaimMapping {
             roles: ClaimPath::new("realm_access.roles").expect("a path"),

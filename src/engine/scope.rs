@@ -42,6 +42,8 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
+    /// The grants of this generation whose first use was told.
+    pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
     /// The keys of all Regions, as they are now.
     pub(super) keys: KeyTable,
@@ -99,6 +101,7 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
+            grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
@@ -164,6 +167,7 @@ impl Scope {
         if generation.digest == self.generation.digest && local == self.local {
             return Activation::Same;
         }
+        self.grants_told.clear();
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;

@@ -20,6 +20,8 @@ mod forwarding;
 #[cfg(feature = "ring")]
 mod generations;
 #[cfg(feature = "ring")]
+mod grants;
+#[cfg(feature = "ring")]
 #[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod host;
 #[cfg(feature = "ring")]
@@ -37,7 +39,6 @@ mod question;
 #[cfg(feature = "ring")]
 mod reasons;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times and counters of tests are small")]
 mod revocations;
 #[cfg(feature = "ring")]
 mod sender;

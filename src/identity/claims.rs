@@ -21,6 +21,8 @@ pub struct ClaimMapping {
     pub permissions: ClaimPath,
     /// The roles.
     pub roles: ClaimPath,
+    /// Permissions for a time; `None`: tokens have none.
+    pub grants: Option<ClaimPath>,
     /// What stands for `aud` in a token that has none.
     pub audience: Option<ClaimPath>,
     /// Claims that have to be exactly these strings: what tells an access token from an ID token of the same issuer, or one tenant from another.
@@ -34,6 +36,7 @@ impl Default for ClaimMapping {
             region: RegionClaim::Claim(path("region")),
             permissions: path("permissions"),
             roles: path("roles"),
+            grants: None,
             audience: None,
             require: Vec::new(),
         }

@@ -145,6 +145,7 @@ impl Proofs {
             return Err(Reason::ProofInvalid);
         }
         let now = judge.now.wall;
+        self.mind_the_clock(now);
         let until = self.valid_until(&proof, judge.options, now)?;
         let subject = self.seen.subject(request.subject.0, request.subject.1);
         let place = self
@@ -165,6 +166,17 @@ impl Proofs {
             self.nonces = random().map(Nonces::new);
         }
         Some(self.nonces.as_ref()?.issue(now))
+    }
+
+    /// Where the clock was set back further than a nonce lasts, what was forgotten in the meantime could be used again, and no nonce of now lasts until the time
+    /// that was told already. So all of it begins anew, as in a new VM: nonces have another key, and proofs count by their time only if they were made after that time.
+    fn mind_the_clock(&mut self, now: WallTime) {
+        if let Some(told) = self.seen.set_back(now.unix_seconds(), NONCE_SECONDS) {
+            let told = Duration::from_secs(u64::try_from(told).unwrap_or_default());
+            self.nonces = None;
+            // To the end of that second.
+            self.begin(WallTime(0).after(told.saturating_add(Duration::from_secs(1))));
+        }
     }
 
     /// Until when the proof could be used, in seconds since the Unix epoch.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::binding::Binding;
 use super::claims::{self, ClaimMapping, Times};
+use super::grants::{self, ClaimGrant};
 use super::strict_json::{self, Json, Object};
 use super::workload::SpiffeId;
 use crate::bundle::RegionId;
@@ -135,11 +136,12 @@ impl Identity {
 }
 
 /// What a home region grants by a token, wherever that counts. It is read anew from the claims where it is needed again: most tokens are judged in one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Granted {
     pub(super) permissions: Permissions,
     /// Sorted.
     pub(super) roles: Vec<String>,
+    pub(super) grants: Vec<ClaimGrant>,
 }
 
 impl Granted {
@@ -149,16 +151,17 @@ impl Granted {
         Ok(Self {
             permissions: claims::permissions(mapping.permissions.find(claims))?,
             roles: claims::words(mapping.roles.find(claims))?,
+            grants: grants::claimed(mapping.grants.as_ref().and_then(|path| path.find(claims)))?,
         })
     }
 }
 
 /// What counts of an identity at this enforcement point: what the policy sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     /// The region whose keys verified the token.
     pub home: RegionId,
-    /// The permissions that count here, sorted: global ones and those of the local region, as far as the local region accepts them.
+    /// The permissions that count here, sorted: global ones and those of the local region, as far as the local region accepts them, and what is granted now.
     pub permissions: Vec<String>,
     /// The roles that count here, sorted.
     pub roles: Vec<String>,
@@ -166,13 +169,21 @@ pub struct Subject {
     pub elsewhere: Vec<String>,
     /// Permissions that the token holds here, but that the local region does not accept from its home region, sorted.
     pub refused: Vec<String>,
+    /// Of [`permissions`](Self::permissions) those that count only because they are granted now, sorted.
+    pub granted: Vec<String>,
+    /// What the token grants for a time, as far as the local region accepts it.
+    pub grants: Vec<ClaimGrant>,
 }
 
 impl Subject {
     /// What counts of `granted` by `home` where `local` stands; `accepted` is the local region's entry for the home region, `None` where that is the local region
     /// itself.
     pub(super) fn at(local: &Region, home: RegionId, granted: Granted, accepted: Option<&Acceptance>) -> Self {
-        let Granted { permissions, mut roles } = granted;
+        let Granted {
+            permissions,
+            mut roles,
+            mut grants,
+        } = granted;
         let mut held = permissions.global;
         let mut elsewhere = Vec::new();
         for (region, granted) in permissions.regional {
@@ -192,6 +203,7 @@ impl Subject {
             let counts = |list: &[Wildcard], word: &str| list.iter().any(|pattern| pattern.matches(word));
             (held, refused) = held.into_iter().partition(|word| counts(&entry.permissions, word));
             roles.retain(|word| counts(&entry.roles, word));
+            grants.retain(|grant| counts(&entry.permissions, &grant.permission));
         }
         Self {
             home,
@@ -199,19 +211,29 @@ impl Subject {
             roles,
             elsewhere,
             refused,
+            granted: Vec::new(),
+            grants,
         }
     }
 
     /// The most bytes that a view of `granted` takes: each permission stands in one list of it, each role in one.
     pub(super) fn weight_of(granted: &Granted) -> usize {
-        let Granted { permissions, roles } = granted;
+        let Granted {
+            permissions,
+            roles,
+            grants,
+        } = granted;
         let regional = permissions.regional.iter().flat_map(|(_, granted)| granted);
         let words = permissions.global.iter().chain(regional).chain(roles);
+        let grants = grants
+            .iter()
+            .map(|grant| add(text_weight(&grant.permission), size_of::<ClaimGrant>()));
         // Lists grow by doubling.
-        add(
+        sum([
             size_of::<Self>(),
             sum(words.map(|word| add(text_weight(word), size_of::<String>()))),
-        )
+            sum(grants),
+        ])
     }
 }
 

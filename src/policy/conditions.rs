@@ -78,11 +78,12 @@ impl Conditions {
             (subject.permissions.as_slice(), subject.roles.as_slice())
         });
         Findings {
-            identity: Truth::from(match self.identity {
-                Demand::Nothing => true,
-                Demand::Token => facts.subject.is_some(),
-                Demand::Workload => facts.service.is_some(),
-            }),
+            identity: match self.identity {
+                Demand::Nothing => Truth::Match,
+                Demand::Token => Truth::from(facts.subject.is_some()),
+                Demand::Workload if facts.service_untold => Truth::Unknown,
+                Demand::Workload => Truth::from(facts.service.is_some()),
+            },
             home: any_of(self.home_regions.as_deref(), Some(facts.home()), |region, home| {
                 *region == home
             }),

@@ -29,6 +29,8 @@ pub struct Facts<'f> {
     pub workload: Option<&'f SpiffeId>,
     /// That workload's home region, where it counts here ([`counting_home`](crate::identity::counting_home)).
     pub service: Option<RegionId>,
+    /// Nobody can tell whether it counts here, or whether there is one: `service` is `None` then. Only a deny asks ([`PolicySet::deny_services`]).
+    pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
     /// Where this proxy stands.
@@ -139,6 +141,13 @@ impl PolicySet {
     pub fn needs_workload(&self, candidates: &Candidates) -> bool {
         self.found(candidates)
             .any(|(_, rule)| rule.conditions.look_at_workload())
+    }
+
+    /// Whether the outcome may depend on whether it can be told that a workload counts: else that need not be read.
+    #[must_use]
+    pub fn deny_services(&self, candidates: &Candidates) -> bool {
+        self.found(candidates)
+            .any(|(_, rule)| rule.conditions.identity == Demand::Workload && !rule.could_let_in())
     }
 
     /// Whether the outcome for a request without a valid token may depend on the workload, as one that counts or by its home region: else it need not be read.
@@ -313,8 +322,14 @@ impl PolicySet {
 
     fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let allows = |rule: &Rule| rule.effect == Effect::Allow && rule.takes_effect(facts);
-        let (reference, rule) = self.found(candidates).find(|(_, rule)| allows(rule))?;
-        let reason = if rule.is_public {
+        let allowing = || self.found(candidates).filter(|(_, rule)| allows(rule));
+        // A grant is named only where nothing else would have let the request in.
+        let (reference, rule) = allowing()
+            .find(|(_, rule)| !rule.needs_grant(facts))
+            .or_else(|| allowing().next())?;
+        let reason = if rule.needs_grant(facts) {
+            Reason::GrantAllowed
+        } else if rule.is_public {
             Reason::RulePublic
         } else {
             Reason::RuleAllowed
@@ -363,6 +378,15 @@ impl Rule {
     /// Whether a request that it matches may go on because of it.
     fn could_let_in(&self) -> bool {
         matches!(self.effect, Effect::Allow | Effect::Defer(_))
+    }
+
+    /// Whether its permissions are there only because they are granted for a time.
+    fn needs_grant(&self, facts: &Facts<'_>) -> bool {
+        let granted = facts.subject.filter(|subject| !subject.granted.is_empty());
+        granted.is_some_and(|subject| {
+            let has = |word: &str| holds(&subject.permissions, word) && !holds(&subject.granted, word);
+            words(&self.conditions.permissions, has) != Truth::Match
+        })
     }
 
     /// Unknown is no match for an allow, and a match for what refuses or asks.

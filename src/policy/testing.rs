@@ -159,7 +159,7 @@ pub(super) fn rule(text: &str) -> Rule {
     rule
 }
 
-/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… acr:V amr:V age:SECONDS bound`.
+/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS bound`.
 pub(super) fn subject(text: &str) -> Option<Subject> {
     let mut words = text.split(' ');
     let home = words.next().filter(|home| !matches!(*home, "-" | "!"))?;
@@ -169,6 +169,8 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
         roles: Vec::new(),
         elsewhere: Vec::new(),
         refused: Vec::new(),
+        granted: Vec::new(),
+        grants: Vec::new(),
     };
     for word in words {
         let (list, word) = match word.split_once(':') {
@@ -176,10 +178,15 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
             Some(("role", word)) => (&mut subject.roles, word),
             Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
             Some(("refused", word)) => (&mut subject.refused, word),
+            Some(("granted", word)) => {
+                subject.permissions.push(word.to_owned());
+                (&mut subject.granted, word)
+            }
             _ => (&mut subject.permissions, word),
         };
         list.push(word.to_owned());
         list.sort();
+        subject.permissions.sort();
     }
     Some(subject)
 }
@@ -263,6 +270,7 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
         source: source(whence),
         workload: workload.as_ref(),
         service,
+        service_untold: false,
         token_refused: who == "!",
         claims: claims.as_ref(),
         certificate: who.ends_with(" bound"),

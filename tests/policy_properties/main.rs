@@ -42,6 +42,7 @@ mod properties {
             source: plan.source,
             workload: plan.workload.as_ref(),
             service: plan.service(&regions),
+            service_untold: false,
             token_refused: plan.token_refused && plan.subject.is_none(),
             claims: claims.as_ref(),
             certificate: plan.certificate,

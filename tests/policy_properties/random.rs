@@ -403,6 +403,8 @@ fn subject() -> impl Strategy<Value = Subject> {
         roles,
         elsewhere,
         refused,
+        granted: Vec::new(),
+        grants: Vec::new(),
     })
 }
 

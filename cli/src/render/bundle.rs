@@ -80,6 +80,11 @@ impl Bundle {
             .all(|center| istio::service(&center.cluster).is_some())
     }
 
+    /// Whether callers are told that their token ends soon.
+    pub(crate) fn refreshes(&self) -> bool {
+        self.node.text(&["tokens", "refreshBefore"]).is_some()
+    }
+
     /// `region` of the bundle, if it says one.
     pub(crate) fn region(&self) -> Option<&str> {
         self.node.text(&["region"])

@@ -48,6 +48,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("item.identity", ".identity | quote"),
     ("if selector", "$.Values.selector"),
     ("if keep", "true"),
+    ("if refreshes", "(($.Values.bundle).tokens).refreshBefore"),
     ("if own_namespace", r#"ne $.Values.scope "mesh""#),
     ("if target", "$.Values.gateway"),
     ("if policy_selector", "not $.Values.gateway"),

@@ -63,6 +63,7 @@ fn values(settings: &Settings, bundle: &Bundle) -> Result<Values, Failure> {
         .set("region", bundle.region().unwrap_or("us-east-1"))
         .set("policy_file", settings.policy_file().as_str())
         .set("policy_folder", settings.policy_file().folder())
+        .set("if refreshes", bundle.refreshes())
         .set("centers", Node::List(centers))
         .set("servers", Node::List(servers));
     Ok(values)

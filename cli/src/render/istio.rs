@@ -187,6 +187,7 @@ pub(crate) fn everything(settings: &Settings, bundle: &Bundle) -> Result<Vec<Fil
     referenced(&all, settings.scope(), settings.namespace(), &mut values);
     let (has_centers, has_servers) = (!centers.is_empty(), !servers.is_empty());
     values
+        .set("if refreshes", bundle.refreshes())
         .set("centers", Node::List(centers))
         .set("servers", Node::List(servers));
     let mut files = filters(settings, &values);

@@ -340,6 +340,7 @@ impl Settings {
         values
             .set("if selector", !self.selector.is_empty())
             .set("if keep", false)
+            .set("if refreshes", false)
             .set("if own_namespace", self.scope() != Scope::Mesh)
             .set("if target", self.gateway.is_some())
             .set("if policy_selector", self.gateway.is_none())

@@ -105,3 +105,27 @@ fn what_an_earlier_run_left_is_not_applied_with_the_next() {
     fails("wasmplugin DOCUMENTS", &["policy.yaml"]);
     fails("envoyfilter", &["policy.yaml"]);
 }
+
+#[test]
+fn a_login_is_rendered_for_a_provider_that_is_named_and_a_policy_that_reads_the_cookie() {
+    let mut args = vec!["envoy-oauth2", "envoy-config/documents"];
+    for (option, value) in [
+        ("--login-host", "shop.example.com"),
+        ("--login-client", "shop"),
+        ("--login-authorization", "https://login.example.com/authorize"),
+        ("--login-token", "https://login.example.com/token"),
+    ] {
+        let said = refused(&args);
+        assert!(said.contains(&format!("error: give `{option}`")), "{said}");
+        args.extend([option, value]);
+    }
+    let output = render(&args);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("no token is read from the cookie `__Host-token`"),
+        "{said}"
+    );
+    args.extend(["--login-logout", "http://login.example.com/logout"]);
+    assert!(refused(&args).contains("https://HOST"), "not over HTTPS");
+}

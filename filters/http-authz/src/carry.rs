@@ -4,7 +4,7 @@ use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
 
 use crate::abi::{self, HostResult};
 use crate::pairs;
-use crate::stream::LINE;
+use crate::stream::{LINE, REFRESH};
 
 /// What a stream's callback returns, or what is done to a stream that waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,10 @@ fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
     }
     if routed.iter().any(|(_, value)| value.is_some()) {
         abi::call_foreign_function("clear_route_cache", &[])?;
+    }
+    if let Some(seconds) = forwarded.refresh {
+        // Who is not told refreshes later.
+        let _ = abi::set_property(REFRESH, &seconds.to_string());
     }
     abi::set_property(LINE, line)
 }

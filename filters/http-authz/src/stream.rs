@@ -8,6 +8,8 @@ use crate::abi;
 
 /// The name of the decision line: filter state `wasm.regionguard`.
 pub(crate) const LINE: &str = "regionguard";
+/// The property that holds in how many seconds the token ends, where the caller is to be told: filter state `wasm.regionguard_refresh`.
+pub(crate) const REFRESH: &str = "regionguard_refresh";
 /// Where the configuration puts the direct peer's address (`envoy.filters.http.set_filter_state`).
 const DIRECT_PEER: &str = "filter_state\0regionguard.direct_peer";
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 
 mod edges;
+mod grants;
 mod policies;
 mod regions;
 mod revocations;
@@ -257,7 +258,7 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "Grants", "PolicyTest"] {
+    for kind in ["DeviceIssuer", "PolicyTest"] {
         refuses(
             "documents[2].kind",
             json!(kind),

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::exchange::WAITING_MAX;
 use super::documents::{bundle, policy};
+use super::grants::{grant, granting};
 use super::host::{Reply, Request, World, answer, forwarded, get, header};
 use super::sources::sources;
 use super::tokens::{Signer, claims, claims_with, token, token_with};
@@ -180,6 +181,9 @@ fn allowed(table: &mut Table) {
         get("/v1/profiles/7").bearer(&token),
     );
     table.row(Reason::RulePublic, "shop/public;inline", NOWHERE, get("/public/a"));
+    let world = World::new(&granting(&json!([grant("us-east-1", "alice", -60, 60)])));
+    let ledger = get("/ledger").bearer(&token);
+    table.row_in(world, Reason::GrantAllowed, "shop/write;inline", AT_HOME, ledger);
     table.row(
         Reason::DefaultAllowed,
         "any/-;default",

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::Outcome;
 use super::documents::{bundle, policy};
 use super::host::{Reply, World, get};
-use super::tokens::{ISSUER, START, Signer, claims, token, token_with};
+use super::tokens::{ISSUER, START, Signer, at, claims, token, token_with};
 use crate::reason::Reason;
 
 /// A bundle of this version that revokes so; null: nothing.
@@ -24,14 +24,6 @@ pub(super) fn revoking(version: u64, spec: Json) -> Json {
         documents.push(json!({"apiVersion": "security.io/v1", "kind": "Revocations", "metadata": {"name": "stolen"}, "spec": spec}));
     }
     bundle
-}
-
-/// RFC 3339 for a time of the tests, so many seconds after [`START`].
-fn at(seconds: i64) -> String {
-    let start = i64::try_from(START).expect("a time");
-    jiff::Timestamp::from_second(start + seconds)
-        .expect("a time")
-        .to_string()
 }
 
 /// Whether a token with these claims changed is let in where this is revoked.

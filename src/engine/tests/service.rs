@@ -100,6 +100,31 @@ fn a_center_decides_about_a_workload() {
     assert_eq!(world.question()["subject"]["type"], "workload");
 }
 
+/// A deny for services holds for whoever may be one, and nobody may ask as one.
+#[test]
+fn a_service_that_cannot_be_told_is_denied_and_not_let_in() {
+    let mut bundle = shop();
+    let rules = bundle["documents"][3]["spec"]["rules"].as_array_mut().expect("a list");
+    rules.push(json!({"name": "people", "paths": ["/people"], "effect": "allow"}));
+    rules.push(json!({"name": "no-services", "paths": ["/people"], "identity": "workload", "effect": "deny"}));
+    let person = get("/people").bearer(&token("us-east-1"));
+    let mut hidden = World::new(&bundle);
+    assert_eq!(hidden.reason(&person), Reason::RuleAllowed, "no certificate at all");
+    hidden.digest = Some(b"ab".repeat(32));
+    assert_eq!(hidden.reason(&person), Reason::ConditionUnknown);
+    assert_eq!(hidden.reason(&get("/report")), Reason::WorkloadMissing);
+    hidden.certificate = Some(b"no certificate".to_vec());
+    assert_eq!(hidden.reason(&person), Reason::RuleAllowed, "it names none");
+    bundle["trust"]["edges"] = json!([{"peers": ["127.0.9.0/24"], "addressHeader": "x-forwarded-for"}]);
+    let mut untold = World::new(&bundle);
+    untold.certificate = Some(peer_certificate(&[OURS]));
+    assert_eq!(untold.reason(&person), Reason::RuleDenied);
+    untold.peer = None;
+    assert_eq!(untold.reason(&person), Reason::ConditionUnknown);
+    untold.peer = Some(b"127.0.9.1".to_vec());
+    assert_eq!(untold.reason(&person), Reason::RuleAllowed, "an edge is no service");
+}
+
 /// The certificate is read where the rule is for workloads, and, where Regions have trust domains, where the home region counts and no token tells it.
 #[test]
 fn the_certificate_is_read_where_it_is_needed() {
@@ -113,4 +138,19 @@ fn the_certificate_is_read_where_it_is_needed() {
         world.decide(&get(path));
         assert_eq!(world.certificate_reads.get(), reads, "{path}");
     }
+}
+
+/// A gateway opens connections for whoever comes to it: its own name makes nobody a service, and meets no requirement.
+#[test]
+fn an_edge_is_no_service() {
+    let mut bundle = shop();
+    bundle["trust"]["edges"] = json!([{"peers": [OURS], "certificateHeader": "x-forwarded-client-cert"}]);
+    let mut world = World::new(&bundle);
+    world.certificate = Some(peer_certificate(&[OURS]));
+    let claiming = get("/report").header("x-forwarded-client-cert", "URI=spiffe://prod/ns/web/sa/api");
+    for request in [get("/report"), get("/ask"), claiming] {
+        assert_eq!(world.reason(&request), Reason::WorkloadNotAccepted);
+    }
+    world.certificate = Some(peer_certificate(&["spiffe://prod/ns/web/sa/api"]));
+    assert_eq!(world.reason(&get("/report")), Reason::RuleAllowed);
 }

@@ -10,6 +10,14 @@ pub(super) const START: u64 = 1_800_000_000;
 /// The issuer of all regions.
 pub(super) const ISSUER: &str = "identity.global.com";
 
+/// RFC 3339 for a time of the tests, so many seconds after [`START`].
+pub(super) fn at(seconds: i64) -> String {
+    let start = i64::try_from(START).expect("a time");
+    jiff::Timestamp::from_second(start.saturating_add(seconds))
+        .expect("a time")
+        .to_string()
+}
+
 /// A private key with its `kid`.
 pub(super) struct Signer {
     kid: String,

@@ -63,6 +63,15 @@ impl Seen {
         self.latest == i64::MIN
     }
 
+    /// Forgets everything where the clock was set back by more than so many seconds, and gives the time that was told before.
+    pub(super) fn set_back(&mut self, now: i64, seconds: i64) -> Option<i64> {
+        if now >= self.latest.saturating_sub(seconds) {
+            return None;
+        }
+        self.slices.clear();
+        Some(core::mem::replace(&mut self.latest, now))
+    }
+
     /// A number for a subject, which nobody outside can choose.
     pub(super) fn subject(&self, home: &str, subject: &str) -> u64 {
         self.seeded.hash(&[home.as_bytes(), &[0], subject.as_bytes()].concat())

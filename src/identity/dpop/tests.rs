@@ -43,6 +43,8 @@ struct Worker {
     path: &'static str,
     key: [u8; 32],
     token: &'static [u8],
+    /// How many keys of nonces were made.
+    nonce_keys: u8,
 }
 
 impl Worker {
@@ -66,6 +68,7 @@ impl Worker {
             path: "/v1/a",
             key: thumbprint(signer),
             token: TOKEN,
+            nonce_keys: 0,
         }
     }
 
@@ -100,7 +103,11 @@ impl Worker {
     }
 
     fn nonce(&mut self) -> String {
-        self.proofs.nonce(at(self.now), || Some([3; 32])).expect("random bytes")
+        let mut key = || {
+            self.nonce_keys += 1;
+            Some([self.nonce_keys; 32])
+        };
+        self.proofs.nonce(at(self.now), &mut key).expect("random bytes")
     }
 }
 
@@ -604,6 +611,44 @@ fn a_longer_age_brings_nothing_back() {
     }
     worker.options.max_age = Duration::from_secs(300);
     assert_eq!(worker.take(&text), Err(Reason::ProofNonce));
+}
+
+/// A clock that was wrong for a moment costs the clients a nonce, not their service, and no proof counts twice for it.
+#[test]
+fn a_clock_that_is_set_back_costs_a_nonce() {
+    let signer = signer();
+    let mut worker = Worker::new(&signer);
+    let proof_at = |id: &str, time: u64, nonce: Option<&str>| {
+        let claims = with(with(claims(), "jti", json!(id)), "iat", json!(time));
+        let claims = nonce.map_or(claims.clone(), |nonce| with(claims, "nonce", json!(nonce)));
+        proof(&signer, &claims)
+    };
+    let early = proof_at("early", NOW, Some(&worker.nonce()));
+    assert_eq!(worker.take(&early), Ok(()));
+    worker.now = NOW + 86_400;
+    let wrong = proof_at("wrong", worker.now, None);
+    let with_nonce = proof_at("wrong too", worker.now, Some(&worker.nonce()));
+    assert_eq!((worker.take(&wrong), worker.take(&with_nonce)), (Ok(()), Ok(())));
+    worker.now = NOW + 5;
+    for used in [&early, &proof_at("by time", NOW + 5, None)] {
+        assert_eq!(worker.take(used), Err(Reason::ProofNonce));
+    }
+    let nonce = worker.nonce();
+    let again = proof_at("early", NOW + 5, Some(&nonce));
+    assert_eq!(worker.take(&again), Ok(()));
+    assert_eq!(worker.take(&again), Err(Reason::ProofReplayed));
+    // What was used while the clock was wrong stays used when that time comes.
+    worker.now = NOW + 86_400;
+    for used in [&wrong, &with_nonce] {
+        assert_eq!(worker.take(used), Err(Reason::ProofNonce));
+    }
+    worker.now += AHEAD_SECONDS + 1;
+    let fresh = proof_at("fresh", worker.now, None);
+    assert_eq!(
+        (worker.take(&fresh), worker.take(&wrong)),
+        (Ok(()), Err(Reason::ProofNonce))
+    );
+    assert_eq!(worker.nonce_keys, 2);
 }
 
 #[test]
