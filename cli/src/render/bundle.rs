@@ -50,8 +50,9 @@ impl Bundle {
         centers
     }
 
-    /// The servers that its Regions fetch from, each once, in their order.
+    /// The servers that its Regions fetch from, each once, in their order, but for those whose cluster is a center's.
     pub(crate) fn servers(&self) -> Vec<Center> {
+        let centers = self.centers();
         let mut servers: Vec<Center> = Vec::new();
         for document in self.documents() {
             for place in SERVERS {
@@ -64,7 +65,7 @@ impl Bundle {
                     _ => None,
                 };
                 let authority = at("authority").or_else(|| named().and_then(host_of));
-                if servers.iter().all(|known| known.cluster != cluster) {
+                if centers.iter().chain(&servers).all(|known| known.cluster != cluster) {
                     servers.push(center(cluster, authority));
                 }
             }

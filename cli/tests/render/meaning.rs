@@ -453,6 +453,32 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_that_is_fetched_from() {
     }
 }
 
+/// Envoy takes no bootstrap that names a cluster twice.
+#[test]
+fn a_center_from_which_keys_are_fetched_has_one_cluster() {
+    let text = FETCHING
+        .replace("US", "one")
+        .replace("KEYS", "one")
+        .replace("EU", "one")
+        .replace("LIST", "one")
+        .replace("STATE", "one")
+        .replacen(
+            r#""issuer""#,
+            r#""center": {"cluster": "one", "authority": "one.internal"}, "issuer""#,
+            1,
+        );
+    let folder = Folder::new("one-server", &[("bundle.json", &text)]);
+    let out = folder.0.join("out");
+    let output = render(&["envoy", folder.as_str(), "--out", out.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in ["sidecar.yaml", "gateway.yaml"] {
+        let text = std::fs::read_to_string(out.join(file)).expect("a file");
+        let bootstrap = documents(&text).remove(0);
+        let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("clusters");
+        assert_eq!(clusters.iter().filter(|cluster| cluster["name"] == "one").count(), 1);
+    }
+}
+
 #[test]
 fn a_server_that_is_fetched_from_becomes_a_service_outside_of_the_mesh() {
     let of = |host: &str| format!("outbound|443||{host}");
