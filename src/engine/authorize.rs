@@ -183,8 +183,6 @@ pub(super) struct Peer {
     workload: Option<SpiffeId>,
     /// The workload's home region, where it counts here.
     service: Option<RegionId>,
-    /// Nobody can tell whether a workload that counts is there.
-    untold: bool,
 }
 
 impl Peer {
@@ -303,12 +301,16 @@ impl Bench<'_, '_> {
         let mut peer = policies
             .needs_workload(candidates)
             .then(|| self.peer(request.headers, &generation, local));
+        let service_untold = policies.deny_services(candidates)
+            && peer
+                .as_ref()
+                .is_some_and(|peer| self.is_untold(peer, request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
-            service_untold: peer.as_ref().is_some_and(|peer| peer.untold),
+            service_untold,
             token_refused: false,
             claims: None,
             certificate: false,
@@ -344,7 +346,7 @@ impl Bench<'_, '_> {
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service,
-            service_untold: peer.as_ref().is_some_and(|peer| peer.untold),
+            service_untold,
             token_refused: refused.is_some(),
             claims: who.as_deref().map(|who| &who.identity.claims),
             // What a token is bound to was compared when it was taken for valid.
@@ -507,18 +509,20 @@ impl Bench<'_, '_> {
         let home = workload
             .as_ref()
             .and_then(|workload| counting_home(workload, local, &generation.regions));
-        let (service, untold) = match (home, &workload) {
-            (Some(home), _) => {
-                let own = connection.stands_for_itself();
-                (own.unwrap_or_default().then_some(home), own.is_none())
+        let service = home.filter(|_| connection.stands_for_itself() == Some(true));
+        Peer { workload, service }
+    }
+
+    /// Whether nobody can tell if this peer is a workload that counts.
+    fn is_untold(&mut self, peer: &Peer, headers: Headers<'_>, generation: &Generation, local: RegionId) -> bool {
+        let connection = self.connection(headers, generation);
+        match &peer.workload {
+            _ if peer.service.is_some() => false,
+            None => connection.hides_its_name(),
+            Some(workload) => {
+                counting_home(workload, local, &generation.regions).is_some()
+                    && connection.stands_for_itself().is_none()
             }
-            (None, Some(_)) => (None, false),
-            (None, None) => (None, connection.hides_its_name()),
-        };
-        Peer {
-            workload,
-            service,
-            untold,
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Facts<'f> {
     pub workload: Option<&'f SpiffeId>,
     /// That workload's home region, where it counts here ([`counting_home`](crate::identity::counting_home)).
     pub service: Option<RegionId>,
-    /// Nobody can tell whether it counts here, or whether there is one: `service` is `None` then.
+    /// Nobody can tell whether it counts here, or whether there is one: `service` is `None` then. Only a deny asks ([`PolicySet::deny_services`]).
     pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
@@ -141,6 +141,13 @@ impl PolicySet {
     pub fn needs_workload(&self, candidates: &Candidates) -> bool {
         self.found(candidates)
             .any(|(_, rule)| rule.conditions.look_at_workload())
+    }
+
+    /// Whether the outcome may depend on whether it can be told that a workload counts: else that need not be read.
+    #[must_use]
+    pub fn deny_services(&self, candidates: &Candidates) -> bool {
+        self.found(candidates)
+            .any(|(_, rule)| rule.conditions.identity == Demand::Workload && !rule.could_let_in())
     }
 
     /// Whether the outcome for a request without a valid token may depend on the workload, as one that counts or by its home region: else it need not be read.

@@ -57,8 +57,13 @@ impl Bundle {
             for place in SERVERS {
                 let at = |name| document.text(&[&["spec"], *place, &[name]].concat());
                 let Some(cluster) = at("cluster") else { continue };
-                let issuer = || document.text(&["spec", "issuer"]).and_then(host_of);
-                let authority = at("authority").or_else(|| issuer().filter(|_| place.ends_with(&["discovery"])));
+                // What it is named by where nothing else is said.
+                let named = || match place.last() {
+                    Some(&"discovery") => document.text(&["spec", "issuer"]),
+                    Some(&"statusLists") => at("uriPrefix"),
+                    _ => None,
+                };
+                let authority = at("authority").or_else(|| named().and_then(host_of));
                 if servers.iter().all(|known| known.cluster != cluster) {
                     servers.push(center(cluster, authority));
                 }
@@ -98,11 +103,13 @@ const SERVERS: &[&[&str]] = &[
     &["keys", "remote"],
     &["keys", "discovery"],
     &["keys", "discovery", "jwks"],
+    &["revocation", "list"],
+    &["revocation", "statusLists"],
 ];
 
-/// Host and port of an issuer that is a URL.
-fn host_of(issuer: &str) -> Option<&str> {
-    issuer.split_once("://")?.1.split('/').next()
+/// Host and port of a URL.
+fn host_of(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split('/').next()
 }
 
 fn center(cluster: &str, authority: Option<&str>) -> Center {

@@ -126,5 +126,5 @@ fn entry(cluster: &str, host: &str, port: u16) -> Node {
 
 /// Where centers listen if nothing says otherwise.
 const DEFAULT_PORT: u16 = 8181;
-/// Where servers of keys listen if nothing says otherwise.
+/// Where servers of keys and revocations listen if nothing says otherwise.
 const SERVER_PORT: u16 = 443;

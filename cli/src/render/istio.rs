@@ -246,7 +246,7 @@ fn entry(settings: &Settings, center: &Center) -> Result<Node, Failure> {
     let cluster = &center.cluster;
     let Some((port, host)) = service(cluster) else {
         return Err(Failure::new(format!(
-            "error: `{cluster}` is no cluster of Istio: write `outbound|PORT||HOST` in `cluster`, of a center as of a server of keys"
+            "error: `{cluster}` is no cluster of Istio: write `outbound|PORT||HOST` in `cluster`, of a center as of a server of keys or revocations"
         )));
     };
     Ok(Node::Map(vec![

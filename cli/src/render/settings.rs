@@ -74,7 +74,7 @@ pub(crate) struct Options {
     /// Where a center is, if `center.cluster` and `center.authority` do not say it; may be given several times
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     center: Vec<CenterAddress>,
-    /// Where a server of keys is, if `cluster` and `authority` do not say it; may be given several times
+    /// Where a server of keys or revocations is, if `cluster` and `authority` do not say it; may be given several times
     #[arg(long, value_name = "CLUSTER=HOST:PORT")]
     server: Vec<CenterAddress>,
     /// Who a center is by its certificate

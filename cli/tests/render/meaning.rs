@@ -401,15 +401,19 @@ const FETCHING: &str = r#"{"region": "us-east-1", "metadata": {"name": "shop", "
         "issuer": "https://id.us.example.com/realms/shop", "audiences": ["api"], "keys": {"discovery": {"cluster": "US",
             "jwks": {"cluster": "KEYS", "authority": "keys.us.example.com"}}}}},
     {"apiVersion": "security.io/v1", "kind": "Region", "metadata": {"name": "eu-west-1"}, "spec": {
-        "issuer": "b", "audiences": ["api"], "keys": {"remote": {"cluster": "EU", "authority": "id.eu.example.com:8443"}}}},
+        "issuer": "b", "audiences": ["api"], "keys": {"remote": {"cluster": "EU", "authority": "id.eu.example.com:8443"}},
+        "revocation": {"list": {"cluster": "LIST", "authority": "lists.eu.example.com"},
+            "statusLists": {"cluster": "STATE", "uriPrefix": "https://state.eu.example.com/lists/"}}}},
     {"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "p"}, "spec": {"default": "allow"}}]}"#;
 
 #[test]
-fn a_bootstrap_has_a_cluster_with_tls_for_each_server_of_keys() {
+fn a_bootstrap_has_a_cluster_with_tls_for_each_server_that_is_fetched_from() {
     let text = FETCHING
         .replace("US", "id-us")
         .replace("KEYS", "keys-us")
-        .replace("EU", "id-eu");
+        .replace("EU", "id-eu")
+        .replace("LIST", "lists-eu")
+        .replace("STATE", "state-eu");
     let folder = Folder::new("servers", &[("bundle.json", &text)]);
     let out = folder.0.join("out");
     let place = out.to_str().expect("UTF-8");
@@ -431,6 +435,8 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_of_keys() {
             ("id-us", "id.us.example.com", 443),
             ("keys-us", "jwks.internal", 9443),
             ("id-eu", "id.eu.example.com", 8443),
+            ("lists-eu", "lists.eu.example.com", 443),
+            ("state-eu", "state.eu.example.com", 443),
         ] {
             let cluster = clusters.iter().find(|cluster| cluster["name"] == name).expect(name);
             let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
@@ -448,15 +454,18 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_of_keys() {
 }
 
 #[test]
-fn a_server_of_keys_becomes_a_service_outside_of_the_mesh() {
+fn a_server_that_is_fetched_from_becomes_a_service_outside_of_the_mesh() {
     let of = |host: &str| format!("outbound|443||{host}");
     let text = FETCHING
         .replace("US", &of("id.us.example.com"))
         .replace("KEYS", &of("keys.us.example.com"))
-        .replace("EU", &of("id.eu.example.com"));
+        .replace("EU", &of("id.eu.example.com"))
+        .replace("LIST", &of("lists.eu.example.com"))
+        .replace("STATE", &of("state.eu.example.com"));
     let folder = Folder::new("mesh-servers", &[("bundle.json", &text)]);
     let all = documents(&printed(&["istio", folder.as_str(), "--namespace", "shop"]));
-    for host in ["id.us.example.com", "keys.us.example.com", "id.eu.example.com"] {
+    let servers = ["id.us", "keys.us", "id.eu", "lists.eu", "state.eu"].map(|name| format!("{name}.example.com"));
+    for host in servers.iter().map(String::as_str) {
         let entry = of_kind(&all, "ServiceEntry", host);
         assert_eq!(entry["spec"]["location"], "MESH_EXTERNAL");
         assert_eq!(entry["spec"]["ports"][0]["number"], 443);
@@ -474,7 +483,7 @@ fn a_server_of_keys_becomes_a_service_outside_of_the_mesh() {
         "g",
     ]);
     assert!(
-        of_gateway.contains("shop/id.us.example.com,shop/keys.us.example.com,shop/id.eu.example.com"),
+        of_gateway.contains(&servers.map(|host| format!("shop/{host}")).join(",")),
         "{of_gateway}"
     );
 }

@@ -61,10 +61,10 @@ struct Paused {
 }
 
 /// A call that the host has taken.
-#[derive(Clone, Copy)]
 struct OnItsWay {
     call: CallId,
     owner: Owner,
+    cluster: String,
     response_max: usize,
 }
 
@@ -350,13 +350,16 @@ impl State {
                 let on_its_way = OnItsWay {
                     call: call.id,
                     owner: call.owner,
+                    cluster: call.outgoing.cluster,
                     response_max: call.outgoing.response_max,
                 };
                 self.calls.insert((root, token), on_its_way);
             }
             Err(INTERNAL_FAILURE) => {
-                // The host does not say whether the cluster has no host or no room. It has hosts where other calls are on their way.
-                let status = if self.calls.is_empty() { 503 } else { NO_ROOM };
+                // The host does not say whether the cluster has no host or no room. It has hosts where other calls are on their way to it.
+                let mut others = self.calls.values().map(|known| &known.cluster);
+                let has_hosts = others.any(|cluster| *cluster == call.outgoing.cluster);
+                let status = if has_hosts { NO_ROOM } else { 503 };
                 self.engine
                     .reply(call.id, Response::of_status(status), &self.kit, &now, &mut fx);
             }

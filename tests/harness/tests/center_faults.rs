@@ -10,6 +10,7 @@ use regionguard_harness::client::Protocol;
 use regionguard_harness::config::{Base, Config};
 use regionguard_harness::fault::{Behaviour, FaultServer};
 use regionguard_harness::message::Reader;
+use regionguard_harness::shelf::{Document, Shelf};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 
 /// The center's time to answer, where a scenario lets it pass. Elsewhere it is long enough for a busy machine.
 const DEADLINE: Duration = Duration::from_millis(1000);
+
+/// Where the keys of a Region are.
+const KEYS: &str = "/.well-known/jwks.json";
 
 /// A site whose center has no more than [`DEADLINE`].
 async fn hurried_site(name: &str, issuers: &Issuers) -> Site {
@@ -125,13 +129,19 @@ async fn a_center_that_is_not_there_in_each_way() {
     let html = start_html_server().await;
     let center = FaultServer::start(Behaviour::decide(true)).await.unwrap();
     let address = center.address();
+    let shelf = Shelf::start().await.unwrap();
+    shelf.put(KEYS, Document::Hang);
+    let keys = shelf.address();
     let bundle_of = |version: u64, cluster: &str| {
         let mut regions = issuers.regions();
         regions[0]["spec"]["center"]["cluster"] = json!(cluster);
+        // That other calls are on their way says nothing of the center.
+        regions[1]["spec"]["keys"] = json!({"remote": {"cluster": "identity-eu", "timeout": "30s"}});
         bundle(version, &regions, &[deferring()])
     };
     let edit = |config: Config| {
         let config = config
+            .cluster("identity-eu", keys)
             .cluster("center-us-east-1", address)
             .cluster("center-html", html)
             .cluster("center-empty", address);
@@ -162,7 +172,14 @@ async fn a_center_that_is_not_there_in_each_way() {
     push(3, "center-nowhere").await;
     check_fault(&site, "an unknown cluster", 3, &alice, Fault::Wrong).await;
     assert_eq!(site.counter("callout.refused").await, 2);
+    let before = shelf.count(KEYS);
     push(4, "center-empty").await;
+    // The workers' calls for the keys of eu-west-1, which ended with the root context before, are made again, and hang.
+    let began = Instant::now();
+    while shelf.count(KEYS) < before + 2 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", shelf.count(KEYS));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     check_fault(&site, "a cluster without hosts", 4, &alice, Fault::Away).await;
 
     // Stopped, and back again.
