@@ -326,6 +326,8 @@ async fn the_last_good_keys_serve_for_stale_for() {
     let site = site("keys-stale", &bundle_with(41, &issuers, &keys), &shelf, 1).await;
     let token = sign(&issuers.eu, &claims(&issuers.eu, "berta", READ));
     site.ask(profile(&token)).await.allowed("rule.allowed", "inline");
+    // Both threads have them.
+    until_asked(&shelf, KEYS, 2).await;
     shelf.put(KEYS, Document::status(503, ""));
     let began = Instant::now();
     // Both threads have tried, and failed.
