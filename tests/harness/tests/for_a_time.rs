@@ -21,7 +21,7 @@ fn rfc3339(seconds: u64) -> String {
         .to_string()
 }
 
-fn shop(issuers: &Issuers, grants: &Value) -> Value {
+fn shop(issuers: &Issuers, version: u64, grants: &Value) -> Value {
     let rules = json!({
         "forward": {"claims": {"x-permissions": "permissions"}},
         "rules": [
@@ -30,7 +30,7 @@ fn shop(issuers: &Issuers, grants: &Value) -> Value {
             {"name": "public", "paths": ["/public"], "identity": "none", "effect": "allow"},
         ],
     });
-    let mut bundle = bundle(41, &issuers.regions(), &[policy("shop", rules)]);
+    let mut bundle = bundle(version, &issuers.regions(), &[policy("shop", rules)]);
     bundle["tokens"] = json!({"refreshBefore": "5m"});
     if !grants.is_null() {
         let documents = bundle["documents"].as_array_mut().unwrap();
@@ -74,20 +74,25 @@ async fn site(name: &str, bundle: &Value) -> Site {
 #[tokio::test]
 async fn a_grant_opens_and_closes_by_the_clock_and_no_push() {
     let issuers = Issuers::new();
-    let (from, until) = (now() + 8, now() + 14);
+    let site = site("grants", &shop(&issuers, 41, &Value::Null)).await;
+    let (alice, bob) = (token(&issuers.us, "alice", &[]), token(&issuers.us, "bob", &[]));
+    let ask = async |token: &str| site.ask(get("/ledger").bearer(token)).await;
+    ask(&alice).await.denied(403, "permission.missing", "inline");
+
+    let (from, until) = (now() + 5, now() + 15);
     let grant = json!({
         "subject": {"home": "us-east-1", "issuer": ISSUER, "sub": "alice"}, "permissions": ["close:ledger"],
         "notBefore": rfc3339(from), "expires": rfc3339(until), "approvedBy": "the owner of the ledger", "reason": "incident 4711",
     });
-    let site = site("grants", &shop(&issuers, &json!([grant]))).await;
-    let (alice, bob) = (token(&issuers.us, "alice", &[]), token(&issuers.us, "bob", &[]));
-    let ask = async |token: &str| site.ask(get("/ledger").bearer(token)).await;
-    if now() < from {
-        let seen = ask(&alice).await;
-        if now() < from {
-            seen.denied(403, "permission.missing", "inline");
-        }
-    }
+    let granting = shop(&issuers, 42, &json!([grant]));
+    site.envoy
+        .push(&site.folder, |folder| folder.write(&granting))
+        .await
+        .unwrap();
+    let seen = ask(&alice).await;
+    assert!(now() < from, "the push took all the time before the window");
+    seen.denied(403, "permission.missing", "inline");
+    assert!(seen.decision().bundle.starts_with("shop@42+"), "{seen:?}");
     while now() <= from {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -113,7 +118,7 @@ async fn a_grant_opens_and_closes_by_the_clock_and_no_push() {
 #[tokio::test]
 async fn an_answer_says_that_the_token_ends_soon() {
     let issuers = Issuers::new();
-    let site = site("refresh", &shop(&issuers, &Value::Null)).await;
+    let site = site("refresh", &shop(&issuers, 41, &Value::Null)).await;
     let ending = |seconds: u64| {
         let mut claims = claims(&issuers.us, "alice", &[]);
         claims["exp"] = json!(now() + seconds);
