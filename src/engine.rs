@@ -3,9 +3,11 @@
 //! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
 
 mod authorize;
+mod case;
 mod connection;
 mod deferred;
 mod effects;
+mod enact;
 mod exchange;
 mod fetch;
 mod forward;

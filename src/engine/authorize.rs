@@ -1,35 +1,32 @@
 //! The path of one request, in the order in which callers are answered: 400, 421, a deny for everybody, 401, 403, then defer and allow.
 
-use core::time::Duration;
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Input;
+use super::case::Case;
 use super::connection::Connection;
-use super::deferred::{Asking, Deferred};
+use super::deferred::Deferred;
 use super::effects::{Effect, Effects};
-use super::fetch::ResourceId;
-use super::forward::{self, Claims};
+use super::enact::Ruled;
 use super::host::{Attrs, Kit};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, DecidedBy, Line, Tally};
-use crate::bundle::document::{Refusal, StepUp};
+use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::{Generation, RegionId};
-use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
+use crate::decision::Decision;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
     counting_home,
 };
-use crate::policy::{By, Candidates, Facts, Outcome as Ruling, Source};
+use crate::policy::{Candidates, Facts, Outcome as Ruling, Source};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
-    has_trailing_dot,
 };
-use crate::time::{Now, WallTime};
+use crate::time::Now;
 
 /// What a request is at once.
 pub(super) enum Judged {
@@ -51,130 +48,6 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
     pub(super) patience: Patience,
-}
-
-/// What is known of a request so far: enough for its line, whichever way it ends.
-pub(super) struct Case<'r> {
-    pub(super) generation: Rc<Generation>,
-    pub(super) local: Option<RegionId>,
-    pub(super) home: Option<RegionId>,
-    /// `None`: nothing asked for it.
-    pub(super) source: Option<Source>,
-    pub(super) grpc: bool,
-    pub(super) token: bool,
-    /// Its token counts, although nobody can tell whether it is revoked.
-    pub(super) unchecked: bool,
-    /// What may tell whether its token is revoked.
-    pub(super) awaits: Option<ResourceId>,
-    /// The token came with the scheme `DPoP`.
-    pub(super) dpop: bool,
-    /// For a client whose proof wants one.
-    pub(super) nonce: Option<Rc<str>>,
-    /// Borrowed until the request waits: most never need it.
-    pub(super) request_id: Option<Cow<'r, str>>,
-    /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
-    pub(super) late: Option<Rc<[Vec<u8>]>>,
-}
-
-impl Case<'_> {
-    /// The same, for as long as the request waits.
-    pub(super) fn to_owned(&self) -> Case<'static> {
-        Case {
-            generation: Rc::clone(&self.generation),
-            request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
-            nonce: self.nonce.clone(),
-            late: self.late.clone(),
-            ..*self
-        }
-    }
-
-    fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
-        id.and_then(|id| self.generation.regions.get(id.index()))
-            .map_or(otherwise, |region| region.name.as_str())
-    }
-
-    pub(super) fn name_of(&self, region: RegionId) -> &str {
-        self.region(Some(region), "?")
-    }
-
-    pub(super) fn local_name(&self) -> &str {
-        self.region(self.local, "?")
-    }
-
-    fn line(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>) -> String {
-        let source = match self.source {
-            None => "-",
-            Some(source) => self.region(source.region, "?"),
-        };
-        let line = Line {
-            reason,
-            by,
-            decided_by,
-            bundle: &self.generation.label,
-            home: self.region(self.home, "-"),
-            source,
-            local: self.local_name(),
-        };
-        line.render()
-    }
-
-    pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
-        Decision {
-            reason,
-            line: self.line(reason, by, decided_by),
-            action: Action::Continue(forwarded),
-        }
-    }
-
-    /// A denial by a part of the filter itself, or by nothing at all.
-    fn refuse(&self, reason: Reason) -> Decision {
-        self.deny(reason, "-/-", DecidedBy::Inline, None, None)
-    }
-
-    pub(super) fn deny(
-        &self,
-        reason: Reason,
-        by: &str,
-        decided_by: DecidedBy<'_>,
-        refusal: Option<Refusal>,
-        detail: Option<&str>,
-    ) -> Decision {
-        self.denied(reason, by, decided_by, |asked| {
-            Answer::new(reason, refusal, detail, &asked)
-        })
-    }
-
-    /// A denial that says how to log in.
-    fn challenge(&self, reason: Reason, by: &str, demand: StepUp) -> Decision {
-        self.denied(reason, by, DecidedBy::Inline, |mut asked| {
-            asked.demand = Some(demand);
-            Answer::new(reason, None, None, &asked)
-        })
-    }
-
-    fn denied(
-        &self,
-        reason: Reason,
-        by: &str,
-        decided_by: DecidedBy<'_>,
-        answer: impl FnOnce(Asked) -> Answer,
-    ) -> Decision {
-        let asked = Asked {
-            grpc: self.grpc,
-            token: self.token,
-            dpop: self.dpop,
-            offers_dpop: self.generation.dpop.is_some(),
-            nonce: self.nonce.as_deref().map(str::to_owned),
-            demand: None,
-            request_id: self.request_id.as_deref().map(str::to_owned),
-            realm: self.local_name().to_owned(),
-        };
-        Decision {
-            reason,
-            line: self.line(reason, by, decided_by),
-            action: Action::Answer(answer(asked)),
-        }
-    }
 }
 
 /// Who is at the other end of a connection.
@@ -203,12 +76,12 @@ pub(super) struct Understood<'a> {
     pub(super) authority: Authority<'a>,
     pub(super) path: CanonicalPath<'a>,
     pub(super) headers: Headers<'a>,
-    credential: Credential<'a>,
-    presented: Presented<'a>,
+    pub(super) credential: Credential<'a>,
+    pub(super) presented: Presented<'a>,
 }
 
 impl Understood<'_> {
-    fn uses_dpop(&self) -> bool {
+    pub(super) fn uses_dpop(&self) -> bool {
         matches!(self.credential, Credential::Token(token) if token.scheme == Scheme::Dpop)
     }
 }
@@ -493,7 +366,7 @@ impl Bench<'_, '_> {
         })
     }
 
-    fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
+    pub(super) fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
         let address = self.connection(headers, generation).address();
         Source {
             address,
@@ -503,7 +376,7 @@ impl Bench<'_, '_> {
 
     /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it. Neither is
     /// that of a peer that may be one.
-    fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
+    pub(super) fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
         let connection = self.connection(headers, generation);
         let workload = connection.workload();
         let home = workload
@@ -528,149 +401,6 @@ impl Bench<'_, '_> {
 
     fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
         Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
-    }
-
-    /// Turns a ruling into a decision, or into a question.
-    fn enact(&mut self, id: ScopeId, ruling: Ruling, refused: Option<Reason>, mut ruled: Ruled<'_, '_>) -> Judged {
-        let policies = &ruled.case.generation.policies;
-        let decision = match ruling {
-            Ruling::Deny { reason, by, refusal } => {
-                let decided_by = if by == By::Nothing {
-                    DecidedBy::Default
-                } else {
-                    DecidedBy::Inline
-                };
-                ruled.case.deny(reason, policies.label(by), decided_by, refusal, None)
-            }
-            Ruling::NeedsIdentity { by, reason } => {
-                let reason = refused.unwrap_or(reason);
-                ruled
-                    .case
-                    .deny(reason, policies.label(by), DecidedBy::Inline, None, None)
-            }
-            Ruling::Challenge { reason, by, demand } => ruled.case.challenge(reason, policies.label(by), demand),
-            Ruling::Allow { reason, by } => {
-                let decided_by = if matches!(by, By::Policy(_)) {
-                    DecidedBy::Default
-                } else {
-                    DecidedBy::Inline
-                };
-                let label = policies.label(by);
-                let by_grant = reason == Reason::GrantAllowed;
-                // What nobody could tell of its token is no matter where anybody is let in.
-                let reason = match reason {
-                    Reason::RuleAllowed | Reason::DefaultAllowed | Reason::GrantAllowed if ruled.case.unchecked => {
-                        Reason::RevocationUnavailableAllowed
-                    }
-                    other => other,
-                };
-                match ruled.forwarded() {
-                    Ok(mut forwarded) => {
-                        if by_grant {
-                            forward::add_reason(&mut forwarded, Reason::GrantAllowed);
-                        }
-                        ruled.case.allow(reason, label, decided_by, forwarded)
-                    }
-                    Err(reason) => ruled.case.deny(reason, label, DecidedBy::Inline, None, None),
-                }
-            }
-            Ruling::Defer { by, options, .. } => {
-                let source = ruled
-                    .case
-                    .source
-                    .unwrap_or_else(|| self.source(ruled.request.headers, &ruled.case.generation));
-                ruled.case.source = Some(source);
-                let peer = match (ruled.peer.take(), ruled.case.local) {
-                    (Some(peer), _) => peer,
-                    (None, Some(local)) => self.peer(ruled.request.headers, &Rc::clone(&ruled.case.generation), local),
-                    (None, None) => Peer::default(),
-                };
-                ruled.case.home = ruled.case.home.or(peer.service);
-                let forwarded = match ruled.forwarded() {
-                    Ok(forwarded) => forwarded,
-                    Err(reason) => {
-                        let label = ruled.case.generation.policies.label(By::Rule(by));
-                        return Judged::Decided(ruled.case.deny(reason, label, DecidedBy::Inline, None, None));
-                    }
-                };
-                let asking = Asking {
-                    request: ruled.request,
-                    who: ruled.who,
-                    peer: &peer,
-                    case: ruled.case,
-                    by,
-                    at: self.now.wall,
-                };
-                return self.ask(Deferred::new(id, &asking, options, forwarded));
-            }
-        };
-        Judged::Decided(decision)
-    }
-
-    /// The answer that is kept, or the question for the center.
-    fn ask(&mut self, deferred: Result<Deferred, Box<Decision>>) -> Judged {
-        let deferred = match deferred {
-            Ok(deferred) => deferred,
-            Err(decision) => return Judged::Decided(*decision),
-        };
-        let Some(kept) = self.scope.decisions.find(deferred.key(), self.now) else {
-            self.tally.count(Counter::DecisionCacheMiss);
-            return Judged::Ask(Box::new(deferred));
-        };
-        self.tally.count(Counter::DecisionCacheHit);
-        Judged::Decided(deferred.kept(&kept))
-    }
-}
-
-/// A request that the policies have ruled on.
-struct Ruled<'a, 'r> {
-    request: &'a Understood<'r>,
-    candidates: &'a Candidates,
-    case: &'a mut Case<'r>,
-    who: Option<&'a Authenticated>,
-    /// `None`: nothing asked for it.
-    peer: Option<Peer>,
-    /// When it came.
-    at: WallTime,
-}
-
-impl Ruled<'_, '_> {
-    /// What the upstream gets.
-    fn forwarded(&self) -> Result<Forwarded, Reason> {
-        let generation = &self.case.generation;
-        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
-        let forwarding = generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
-        if self.case.unchecked {
-            forward::add_reason(&mut forwarded, Reason::RevocationUnavailableAllowed);
-        }
-        // A token that was not valid must not look valid to the upstream: the request is anonymous.
-        let strip = forwarding.strip_token || self.who.is_none();
-        let place = self.request.credential.place().filter(|_| strip);
-        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
-        forwarded.strip_proof = place.is_some()
-            && (self.request.uses_dpop() || self.who.is_none() && self.request.headers.values("dpop").next().is_some());
-        forwarded.refresh = self.refresh();
-        forwarded.removed = self.case.late.as_deref().map(<[_]>::to_vec).unwrap_or_default();
-        forwarded.path = self
-            .request
-            .path
-            .changed()
-            .then(|| self.request.path.forward().to_owned());
-        forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
-        Ok(forwarded)
-    }
-}
-
-impl Ruled<'_, '_> {
-    /// In how many seconds the token ends, where that is so soon that it is to be refreshed. One within its leeway has none left.
-    fn refresh(&self) -> Option<u64> {
-        let before = self.case.generation.refresh_before?;
-        let left = self.who?.identity.times.expires - self.at.numeric_date();
-        if left >= before.as_secs_f64() {
-            return None;
-        }
-        Some(Duration::try_from_secs_f64(left).map_or(0, |left| left.as_secs()))
     }
 }
 

@@ -5,7 +5,8 @@ use core::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::authorize::{Case, Peer, Understood};
+use super::authorize::{Peer, Understood};
+use super::case::Case;
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::{self, Claims};

@@ -1,0 +1,136 @@
+//! A request as far as it is known: enough for its line and its answer, whichever way it ends.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::fetch::ResourceId;
+use crate::audit::{DecidedBy, Line};
+use crate::bundle::document::{Refusal, StepUp};
+use crate::bundle::{Generation, RegionId};
+use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
+use crate::policy::Source;
+use crate::reason::Reason;
+
+/// What is known of a request so far: enough for its line, whichever way it ends.
+pub(super) struct Case<'r> {
+    pub(super) generation: Rc<Generation>,
+    pub(super) local: Option<RegionId>,
+    pub(super) home: Option<RegionId>,
+    /// `None`: nothing asked for it.
+    pub(super) source: Option<Source>,
+    pub(super) grpc: bool,
+    pub(super) token: bool,
+    /// Its token counts, although nobody can tell whether it is revoked.
+    pub(super) unchecked: bool,
+    /// What may tell whether its token is revoked.
+    pub(super) awaits: Option<ResourceId>,
+    /// The token came with the scheme `DPoP`.
+    pub(super) dpop: bool,
+    /// For a client whose proof wants one.
+    pub(super) nonce: Option<Rc<str>>,
+    /// Borrowed until the request waits: most never need it.
+    pub(super) request_id: Option<Cow<'r, str>>,
+    /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
+    pub(super) late: Option<Rc<[Vec<u8>]>>,
+}
+
+impl Case<'_> {
+    /// The same, for as long as the request waits.
+    pub(super) fn to_owned(&self) -> Case<'static> {
+        Case {
+            generation: Rc::clone(&self.generation),
+            request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
+            nonce: self.nonce.clone(),
+            late: self.late.clone(),
+            ..*self
+        }
+    }
+
+    fn region(&self, id: Option<RegionId>, otherwise: &'static str) -> &str {
+        id.and_then(|id| self.generation.regions.get(id.index()))
+            .map_or(otherwise, |region| region.name.as_str())
+    }
+
+    pub(super) fn name_of(&self, region: RegionId) -> &str {
+        self.region(Some(region), "?")
+    }
+
+    pub(super) fn local_name(&self) -> &str {
+        self.region(self.local, "?")
+    }
+
+    fn line(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>) -> String {
+        let source = match self.source {
+            None => "-",
+            Some(source) => self.region(source.region, "?"),
+        };
+        let line = Line {
+            reason,
+            by,
+            decided_by,
+            bundle: &self.generation.label,
+            home: self.region(self.home, "-"),
+            source,
+            local: self.local_name(),
+        };
+        line.render()
+    }
+
+    pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
+        Decision {
+            reason,
+            line: self.line(reason, by, decided_by),
+            action: Action::Continue(forwarded),
+        }
+    }
+
+    /// A denial by a part of the filter itself, or by nothing at all.
+    pub(super) fn refuse(&self, reason: Reason) -> Decision {
+        self.deny(reason, "-/-", DecidedBy::Inline, None, None)
+    }
+
+    pub(super) fn deny(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        refusal: Option<Refusal>,
+        detail: Option<&str>,
+    ) -> Decision {
+        self.denied(reason, by, decided_by, |asked| {
+            Answer::new(reason, refusal, detail, &asked)
+        })
+    }
+
+    /// A denial that says how to log in.
+    pub(super) fn challenge(&self, reason: Reason, by: &str, demand: StepUp) -> Decision {
+        self.denied(reason, by, DecidedBy::Inline, |mut asked| {
+            asked.demand = Some(demand);
+            Answer::new(reason, None, None, &asked)
+        })
+    }
+
+    fn denied(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        answer: impl FnOnce(Asked) -> Answer,
+    ) -> Decision {
+        let asked = Asked {
+            grpc: self.grpc,
+            token: self.token,
+            dpop: self.dpop,
+            offers_dpop: self.generation.dpop.is_some(),
+            nonce: self.nonce.as_deref().map(str::to_owned),
+            demand: None,
+            request_id: self.request_id.as_deref().map(str::to_owned),
+            realm: self.local_name().to_owned(),
+        };
+        Decision {
+            reason,
+            line: self.line(reason, by, decided_by),
+            action: Action::Answer(answer(asked)),
+        }
+    }
+}
