@@ -95,7 +95,7 @@ TIME := 60
 
 fuzz: setup ## fuzz the parsers of what comes from outside: TIME=60 seconds each
 	@scripts/setup host-cxx
-	@TIME=$(TIME) KEEP=$(KEEP) scripts/fuzz
+	@TIME=$(TIME) SEED=$(SEED) KEEP=$(KEEP) scripts/fuzz
 
 lint: setup ## format, clippy with denied warnings, licences
 	@scripts/setup cargo-deny
