@@ -15,5 +15,6 @@ pub mod reason;
 pub mod request;
 mod response;
 pub mod time;
+pub mod version;
 
 pub use response::Response;

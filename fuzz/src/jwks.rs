@@ -99,8 +99,13 @@ fn given(set: &[Value], ring: &KeyRing) {
                 continue;
             };
             assert_eq!(key.key_type(), algorithm.key_type());
+            // The same key may stand there again in a form that is skipped, under another algorithm, say.
+            let usable = |jwk: &Value| KeyRing::from_json(core::slice::from_ref(jwk), None).ring.len() == 1;
             let own = |jwk: &&Value| jwk["kid"] == kid && thumbprint(jwk).as_ref() == Some(key.thumbprint());
-            let named = set.iter().find(own).expect("the key that was named");
+            let named = set
+                .iter()
+                .find(|jwk| own(jwk) && usable(jwk))
+                .expect("the key that was named");
             assert!(
                 named["alg"].is_null() || named["alg"] == algorithm.name(),
                 "an algorithm of another key"
@@ -120,8 +125,11 @@ fn given(set: &[Value], ring: &KeyRing) {
             let twins = set
                 .iter()
                 .filter(|jwk| jwk["kid"] == kid && thumbprint(jwk).is_some() && jwk["kty"] == named["kty"]);
-            let usable = twins.filter(|jwk| KeyRing::from_json(&[(*jwk).clone()], None).ring.len() == 1);
-            assert_eq!(usable.count(), 1, "which of several keys is meant cannot be told");
+            assert_eq!(
+                twins.filter(|jwk| usable(jwk)).count(),
+                1,
+                "which of several keys is meant cannot be told"
+            );
         }
     }
 }
