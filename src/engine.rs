@@ -14,6 +14,7 @@ mod forward;
 mod grants;
 mod host;
 mod look;
+mod place;
 mod revocation;
 mod scope;
 mod sender;
