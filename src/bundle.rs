@@ -12,6 +12,7 @@ mod edges;
 mod forward;
 mod generation;
 mod grants;
+mod hours;
 mod instant;
 mod keys;
 pub mod limits;
