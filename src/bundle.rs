@@ -35,6 +35,7 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;
+pub(crate) use suggest::nearest;
 pub use url::Url;
 pub use value::{Encoding, Value};
 
