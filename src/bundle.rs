@@ -56,6 +56,17 @@ pub fn check(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnos
     compile_into(bytes, encoding, Sink::ample())
 }
 
+/// The documents themselves, as [`check`] reads them: for who says more of them than whether they compile.
+///
+/// # Errors
+/// The errors of the bundle, then its warnings.
+pub fn documents(bytes: &[u8], encoding: Encoding) -> Result<document::Bundle, Vec<Diagnostic>> {
+    let mut sink = Sink::ample();
+    let outcome = read(bytes, encoding, &mut sink);
+    let ((_, bundle, _), _) = sink.judge(outcome)?;
+    Ok(bundle)
+}
+
 fn compile_into(bytes: &[u8], encoding: Encoding, mut sink: Sink) -> Result<Generation, Vec<Diagnostic>> {
     let outcome = read(bytes, encoding, &mut sink);
     let ((digest, bundle, networks), warnings) = sink.judge(outcome)?;
