@@ -16,6 +16,7 @@ mod instant;
 mod keys;
 pub mod limits;
 mod path;
+mod place;
 mod policy;
 mod reader;
 mod region;

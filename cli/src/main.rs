@@ -9,6 +9,8 @@ mod problem;
 mod render;
 mod report;
 mod size;
+#[allow(dead_code)]
+mod trial;
 
 use std::process::ExitCode;
 
