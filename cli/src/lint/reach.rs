@@ -1,7 +1,7 @@
 //! What no request can meet.
 
 use ipnet::IpNet;
-use regionguard::bundle::document::{Acceptance, IdentityNeed, Region, Requirement, Words};
+use regionguard::bundle::document::{Acceptance, IdentityNeed, Policy, Region, Requirement, SourceRestriction, Words};
 use regionguard::request::HostPattern;
 use serde_json::Value;
 
@@ -199,25 +199,52 @@ fn workloads(rule: &RuleAt<'_>, model: &Model<'_>) -> Option<String> {
 /// Source regions that the policy of the rule keeps out itself.
 fn required_source(rule: &RuleAt<'_>) -> Option<String> {
     let regions = rule.rule.from.source_regions.as_ref()?;
-    let keeps_out = |requirement: &Requirement| match requirement {
-        Requirement::SourceRegions(allowed) => !regions.iter().any(|region| allowed.contains(region)),
-        _ => false,
-    };
-    let lets_in = rule.lets_in() && rule.policy.policy.requirements.iter().any(keeps_out);
-    lets_in.then(|| "lets nobody in: its policy demands other source regions (`context.geo_restrictions`)".to_owned())
+    let kept_out = || restrictions(rule.policy.policy).any(|one| !regions.iter().any(|region| admits(one, region)));
+    (rule.lets_in() && kept_out())
+        .then(|| "lets nobody in: its policy demands other source regions (`context.geo_restrictions`)".to_owned())
 }
 
 fn never_met(policy: &PolicyAt<'_>) -> Option<String> {
-    let mut lists = policy
-        .policy
-        .requirements
-        .iter()
-        .filter_map(|requirement| match requirement {
-            Requirement::SourceRegions(allowed) => Some(allowed),
-            _ => None,
-        });
-    let first = lists.next()?;
-    let rest: Vec<_> = lists.collect();
-    let common = first.iter().any(|region| rest.iter().all(|list| list.contains(region)));
-    (!common).then(|| "no source region is in all of the lists, so whatever this policy governs is denied".to_owned())
+    let regions = restrictions(policy.policy).map(|one| (one.allowed_regions.as_ref(), one.denied_regions.as_ref()));
+    let countries =
+        restrictions(policy.policy).map(|one| (one.allowed_countries.as_ref(), one.denied_countries.as_ref()));
+    let what = if nothing_is_left(regions) {
+        "region"
+    } else if nothing_is_left(countries) {
+        "country"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "no source {what} is allowed by all of the lists, so whatever this policy governs is denied"
+    ))
+}
+
+/// Whether no item is in each list of what is allowed, where there is one, and in no list of what is denied.
+fn nothing_is_left<'l, T: PartialEq + 'l>(
+    lists: impl Iterator<Item = (Option<&'l Vec<T>>, Option<&'l Vec<T>>)> + Clone,
+) -> bool {
+    let allowed = || lists.clone().filter_map(|(allowed, _)| allowed);
+    let admitted = |item: &T| {
+        allowed().all(|list| list.contains(item))
+            && !lists
+                .clone()
+                .filter_map(|(_, denied)| denied)
+                .any(|list| list.contains(item))
+    };
+    allowed().next().is_some_and(|first| !first.iter().any(admitted))
+}
+
+fn restrictions(policy: &Policy) -> impl Iterator<Item = &SourceRestriction> + Clone {
+    policy.requirements.iter().filter_map(|requirement| match requirement {
+        Requirement::Source(restriction) => Some(restriction),
+        _ => None,
+    })
+}
+
+/// Whether requests from this region meet it, as far as the region goes.
+fn admits(restriction: &SourceRestriction, region: &String) -> bool {
+    let (allowed, denied) = (&restriction.allowed_regions, &restriction.denied_regions);
+    allowed.as_ref().is_none_or(|list| list.contains(region))
+        && denied.as_ref().is_none_or(|list| !list.contains(region))
 }
