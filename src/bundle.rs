@@ -4,11 +4,13 @@
 //! whichever of these judged otherwise would be left without a filter.
 
 mod authentication;
+mod body;
 mod claims;
 mod cross;
 pub mod diagnostic;
 pub mod document;
 mod edges;
+mod effect;
 mod forward;
 mod generation;
 mod grants;
