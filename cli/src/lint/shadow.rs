@@ -22,7 +22,7 @@ pub(super) const DENY_INSIDE_ALLOW: Lint = Lint {
 pub(super) const ALLOW_UNDER_DEFER: Lint = Lint {
     id: "lint/allow-under-defer",
     about: "an allow that never decides: a defer matches all that it matches",
-    help: "a defer comes before an allow, so the center is asked and its answer counts: take the allow away, or narrow the defer",
+    help: "a defer comes before an allow, so the center is asked and its answer counts: take the allow away, narrow the defer, or say `defer: {unless: allowed}`",
 };
 
 pub(super) fn find(model: &mut Model<'_>) {
@@ -66,8 +66,7 @@ type Found = (&'static Lint, String, String, String, &'static str);
 
 /// A defer that no allow gets around.
 fn asks_first(rule: &RuleAt<'_>) -> bool {
-    let unless = rule.written.get("defer").and_then(|defer| defer.get("unless"));
-    matches!(rule.rule.effect, Effect::Defer(_)) && unless.is_none()
+    matches!(&rule.rule.effect, Effect::Defer(defer) if !defer.unless_allowed)
 }
 
 /// The first path of a deny that a wider path of something allowed holds.

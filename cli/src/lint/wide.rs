@@ -1,6 +1,6 @@
 //! What lets in more than somebody may have thought of.
 
-use regionguard::bundle::document::Effect;
+use regionguard::bundle::document::{Effect, WhenAway};
 use regionguard::request::{HostMatch, HostPattern, Segment};
 
 use super::Lint;
@@ -17,7 +17,7 @@ pub(super) const PUBLIC_RULE: Lint = Lint {
 pub(super) const ALLOW_WHEN_UNAVAILABLE: Lint = Lint {
     id: "lint/allow-when-unavailable",
     about: "`onUnavailable: allow`: what is let in while nobody can be asked",
-    help: "whoever can keep the center or the list away is let in: take `deny`, or say that it is meant, `# allow: lint/allow-when-unavailable`",
+    help: "whoever can keep the center or the list away is let in: take `deny` (or of a center `lastDecision`), or say that it is meant, `# allow: lint/allow-when-unavailable`",
 };
 
 pub(super) const WIDE_PATHS: Lint = Lint {
@@ -40,7 +40,7 @@ pub(super) fn find(model: &mut Model<'_>) {
             found.push((&PUBLIC_RULE, format!("{}.identity", rule.path), message));
         }
         if let Effect::Defer(defer) = &rule.rule.effect
-            && defer.allow_when_unavailable
+            && defer.when_away == WhenAway::Allow
         {
             let message = "lets in without an answer while the center is away".to_owned();
             let path = format!("{}.defer.onUnavailable", rule.path);
