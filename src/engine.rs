@@ -13,6 +13,8 @@ mod fetch;
 mod forward;
 mod grants;
 mod host;
+mod look;
+mod place;
 mod revocation;
 mod scope;
 mod sender;

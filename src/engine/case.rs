@@ -104,7 +104,7 @@ impl Case<'_> {
         detail: Option<&str>,
     ) -> Decision {
         self.denied(reason, by, decided_by, |asked| {
-            Answer::new(reason, refusal, detail, &asked)
+            Answer::new(reason, refusal.as_ref(), detail, &asked)
         })
     }
 
