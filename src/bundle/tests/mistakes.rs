@@ -6,6 +6,7 @@ use super::*;
 
 mod edges;
 mod grants;
+mod hours;
 mod policies;
 mod regions;
 mod revocations;
