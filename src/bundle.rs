@@ -6,6 +6,7 @@
 mod authentication;
 mod claims;
 mod cross;
+mod device;
 pub mod diagnostic;
 pub mod document;
 mod edges;

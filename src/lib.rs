@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod center;
 pub mod context;
 pub mod decision;
+pub mod device;
 pub mod engine;
 pub mod identity;
 pub mod policy;

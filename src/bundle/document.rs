@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::Calendar;
+use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
@@ -298,13 +299,15 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// One entry of the short form's `identity.authentication` or `context`.
+/// One entry of the short form's `identity.authentication`, `device` or `context`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
     /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
     Certificate,
     /// `authentication[].method: multi-factor`.
     MultiFactor(MultiFactor),
+    /// `device.compliance`.
+    Device(Check),
     /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
     SourceRegions(Vec<String>),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.

@@ -180,6 +180,7 @@ impl Bench<'_, '_> {
                 .is_some_and(|peer| self.is_untold(peer, request.headers, &generation, local));
         let anonymous = Facts {
             subject: None,
+            device: Err(Reason::DeviceMissing),
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service: peer.as_ref().and_then(Peer::service),
@@ -214,8 +215,13 @@ impl Bench<'_, '_> {
             let nonce = self.proofs.nonce(self.now.wall, || self.kit.random());
             case.nonce = nonce.map(Rc::from);
         }
+        let device = match who.as_deref() {
+            Some(who) if policies.needs_device(candidates) => self.device(request, who, &generation),
+            _ => Err(Reason::DeviceMissing),
+        };
         let facts = Facts {
             subject: who.as_deref().map(|who| &who.subject),
+            device,
             source: case.source.unwrap_or_default(),
             workload: peer.as_ref().and_then(Peer::workload),
             service,
@@ -253,6 +259,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
+                device: device.ok(),
                 peer,
                 at: self.now.wall,
             },
@@ -399,7 +406,7 @@ impl Bench<'_, '_> {
         }
     }
 
-    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+    pub(super) fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
         Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
 }

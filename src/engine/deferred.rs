@@ -18,6 +18,7 @@ use crate::center::{
     self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
 use crate::decision::{Decision, Forwarded, shorten, visible};
+use crate::device::Posture;
 use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
@@ -34,6 +35,7 @@ const QUESTION_MAX: usize = 128 * 1024;
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
+    pub(super) device: Option<&'a Posture>,
     pub(super) peer: &'a Peer,
     pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
@@ -303,6 +305,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .map(|region| case.name_of(region).to_owned()),
                 workload: asking.peer.workload().map(ToString::to_string),
             },
+            device: asking.device.map(Posture::to_json).unwrap_or_default(),
             request_id: case.request_id.as_deref().map(str::to_owned),
             policy: rule
                 .and_then(|rule| policies.policy_name(rule.policy()))

@@ -6,6 +6,7 @@ use crate::policy::{Forwarding, Outcome, PolicySet};
 
 mod anonymous;
 mod authentication;
+mod device;
 mod workloads;
 
 type Policies<'a> = &'a [(&'a str, &'a [&'a str])];
