@@ -17,6 +17,7 @@ mod instant;
 mod keys;
 pub mod limits;
 mod path;
+mod place;
 mod policy;
 mod reader;
 mod region;

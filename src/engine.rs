@@ -14,6 +14,7 @@ mod fetch;
 mod forward;
 mod grants;
 mod host;
+mod place;
 mod revocation;
 mod scope;
 mod sender;

@@ -14,6 +14,7 @@ mod hosts;
 mod index;
 mod label;
 mod paths;
+mod place;
 #[cfg(test)]
 mod testing;
 

@@ -45,6 +45,7 @@ fn region() -> Region {
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: None,
         max_token_lifetime: None,
     }

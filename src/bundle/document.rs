@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::bundle::Url;
-use crate::context::Calendar;
+use crate::context::{Calendar, Country};
 use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -70,6 +70,17 @@ pub struct Edge {
     pub address: Option<AddressHeader>,
     /// The header in which it says which certificate its caller has shown, in lower case; `None`: nowhere.
     pub certificate: Option<String>,
+    /// The header in which it says from which Region its caller comes, in lower case; `None`: nowhere.
+    pub region: Option<String>,
+    /// The header in which it says from which country its caller comes, in lower case; `None`: nowhere.
+    pub country: Option<String>,
+}
+
+impl Edge {
+    /// The headers in which it says a place.
+    pub fn place_headers(&self) -> impl Iterator<Item = &str> {
+        [&self.region, &self.country].into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// `addressHeader` and `hops`.
@@ -104,6 +115,8 @@ pub struct Region {
     pub center: Option<Center>,
     /// The networks from which requests of this region come.
     pub networks: Vec<IpNet>,
+    /// The country in which it lies, and from which requests of this region come.
+    pub country: Option<Country>,
     /// `businessHours` in `timezone`; `None` where either is absent.
     pub calendar: Option<Calendar>,
     /// The longest time from `iat` to `exp`; a token without `iat` is refused then.
@@ -308,10 +321,23 @@ pub enum Requirement {
     MultiFactor(MultiFactor),
     /// `device.compliance`.
     Device(Check),
-    /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
-    SourceRegions(Vec<String>),
+    /// An entry of `geo_restrictions`.
+    Source(SourceRestriction),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+}
+
+/// From where requests may come: fields ANDed, items of one list ORed; `None`: not restricted. What is unknown meets nothing, a list of what is denied included.
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceRestriction {
+    /// Names of regions. Those that no Region of the bundle has can never be met.
+    pub allowed_regions: Option<Vec<String>>,
+    /// Names of Regions of the bundle.
+    pub denied_regions: Option<Vec<String>>,
+    /// Countries.
+    pub allowed_countries: Option<Vec<Country>>,
+    /// Countries.
+    pub denied_countries: Option<Vec<Country>>,
 }
 
 /// One rule.
@@ -342,6 +368,8 @@ pub struct Rule {
 pub struct From {
     /// Names of Regions of the bundle.
     pub source_regions: Option<Vec<String>>,
+    /// Countries.
+    pub source_countries: Option<Vec<Country>>,
     /// Names of Regions of the bundle.
     pub home_regions: Option<Vec<String>>,
     /// Networks of the source address.

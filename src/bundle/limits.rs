@@ -76,6 +76,8 @@ pub const AUDIENCES: usize = 32;
 pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
+/// One list of countries.
+pub const COUNTRIES: usize = 250;
 /// `networks` of one Region.
 pub const NETWORKS: usize = 4_096;
 

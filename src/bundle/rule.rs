@@ -12,7 +12,7 @@ use super::policy::region_name;
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
 use super::value::Value;
-use super::{authentication, trust};
+use super::{authentication, place, trust};
 use crate::context::parse_network;
 use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
@@ -37,7 +37,13 @@ const RULE: Shape = Shape {
 };
 
 const FROM: Shape = Shape {
-    fields: &["sourceRegions", "homeRegions", "networks", "workloads"],
+    fields: &[
+        "sourceRegions",
+        "sourceCountries",
+        "homeRegions",
+        "networks",
+        "workloads",
+    ],
     later: &[],
 };
 
@@ -138,11 +144,13 @@ fn from(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<From> {
     let regions =
         |at: &At<'_>, sink: &mut Sink| at.list(limits::REGIONS, sink, |at, sink| region_name(at, known, sink));
     let source_regions = fields.optional("sourceRegions", sink, regions);
+    let source_countries = fields.optional("sourceCountries", sink, place::countries);
     let home_regions = fields.optional("homeRegions", sink, regions);
     let networks = fields.optional("networks", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, network));
     let workloads = fields.optional("workloads", sink, |at, sink| workloads(at, known, sink));
     Ok(From {
         source_regions: source_regions?,
+        source_countries: source_countries?,
         home_regions: home_regions?,
         networks: networks?,
         workloads: workloads?,

@@ -21,7 +21,7 @@ use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
     counting_home,
 };
-use crate::policy::{Candidates, Facts, Outcome as Ruling, Source};
+use crate::policy::{Candidates, Facts, Outcome as Ruling};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
@@ -93,6 +93,7 @@ impl Bench<'_, '_> {
         let mut removals = Vec::new();
         let mut presented = Presented::new(&generation.tokens);
         let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
+        self.spare_the_edge(&mut removals, input.headers, &generation);
         // A request that has waited lost them when it came.
         if self.patience.is_first() {
             fx.list
@@ -371,14 +372,6 @@ impl Bench<'_, '_> {
             queue: resource.queue(),
             overloaded: case.refuse(Reason::Overloaded),
         })
-    }
-
-    pub(super) fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
-        let address = self.connection(headers, generation).address();
-        Source {
-            address,
-            region: address.and_then(|address| generation.networks.find(address)),
-        }
     }
 
     /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it. Neither is

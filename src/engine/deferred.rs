@@ -17,6 +17,7 @@ use crate::bundle::document::{Center, Defer};
 use crate::center::{
     self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
+use crate::context::Country;
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::device::Posture;
 use crate::identity::Authenticated;
@@ -303,6 +304,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .source
                     .and_then(|source| source.region)
                     .map(|region| case.name_of(region).to_owned()),
+                country: case.source.and_then(|source| source.country).map(Country::code),
                 workload: asking.peer.workload().map(ToString::to_string),
             },
             device: asking.device.map(Posture::to_json).unwrap_or_default(),

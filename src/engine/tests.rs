@@ -31,6 +31,7 @@ mod host;
 mod keys;
 #[cfg(feature = "ring")]
 mod order;
+mod places;
 #[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]

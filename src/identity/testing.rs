@@ -172,6 +172,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: None,
         max_token_lifetime: None,
     }

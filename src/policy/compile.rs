@@ -7,6 +7,7 @@ use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
+use super::place::SourceRestriction;
 use crate::bundle::document::{Effect, IdentityNeed};
 use crate::bundle::{RegionId, document};
 use crate::device::Check;
@@ -54,8 +55,8 @@ pub(super) enum Requirement {
     MultiFactor(document::MultiFactor),
     /// The device is as it should be.
     Device(Check),
-    /// The source region is one of these.
-    SourceRegions(Vec<RegionId>),
+    /// Where it comes from.
+    Source(SourceRestriction),
     /// It is within the business hours of the home region.
     BusinessHours,
 }
@@ -218,7 +219,9 @@ impl Policy {
             document::Requirement::Certificate => Requirement::Certificate,
             document::Requirement::MultiFactor(wanted) => Requirement::MultiFactor(wanted),
             document::Requirement::Device(check) => Requirement::Device(check),
-            document::Requirement::SourceRegions(names) => Requirement::SourceRegions(regions.find(&names)),
+            document::Requirement::Source(restriction) => {
+                Requirement::Source(SourceRestriction::compile(restriction, |names| regions.find(names)))
+            }
             document::Requirement::BusinessHours => Requirement::BusinessHours,
         });
         Self {
@@ -268,6 +271,7 @@ impl Rule {
                 identity,
                 home_regions: document.from.home_regions.map(|names| regions.find(&names)),
                 source_regions: document.from.source_regions.map(|names| regions.find(&names)),
+                source_countries: document.from.source_countries,
                 networks: document.from.networks,
                 workloads: document.from.workloads,
                 permissions: document.permissions,

@@ -10,6 +10,7 @@ use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
+use crate::context::Country;
 use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
@@ -69,6 +70,8 @@ pub struct Source {
     pub address: Option<IpAddr>,
     /// `None`: unknown.
     pub region: Option<RegionId>,
+    /// `None`: unknown.
+    pub country: Option<Country>,
 }
 
 /// What decided, for the decision line.
@@ -132,7 +135,7 @@ impl PolicySet {
     /// Whether the outcome may depend on the source: else it need not be read.
     #[must_use]
     pub fn needs_source(&self, candidates: &Candidates) -> bool {
-        let restricts = |requirement: &Requirement| matches!(requirement, Requirement::SourceRegions(_));
+        let restricts = |requirement: &Requirement| matches!(requirement, Requirement::Source(_));
         self.found(candidates).any(|(_, rule)| rule.conditions.look_at_source())
             || self
                 .governing(candidates)
@@ -470,11 +473,7 @@ impl Requirement {
                 Ok(device) => check.shortfall(device, facts.at),
                 Err(absent) => Some(absent),
             },
-            Self::SourceRegions(allowed) => match facts.source.region {
-                None => Some(Reason::SourceUnknown),
-                Some(region) if allowed.contains(&region) => None,
-                Some(_) => Some(Reason::SourceRegionNotAllowed),
-            },
+            Self::Source(restriction) => restriction.shortfall(facts.source),
             Self::BusinessHours => {
                 let region = facts.regions.get(facts.home().index());
                 match region.and_then(|region| region.calendar.as_ref()) {

@@ -12,9 +12,9 @@ use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    StepUp, Words,
+    SourceRestriction, StepUp, Words,
 };
-use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
+use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use regionguard::device::{Check, Minimum, Platform};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::Source;
@@ -83,6 +83,7 @@ const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
 const WORDS: &[&str] = &["p", "q", "r"];
 const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
+const COUNTRIES: &[&str] = &["DE", "SG", "US"];
 const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "spiffe://b/xy"];
 const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
 const ACR: &[&str] = &["gold", "silver"];
@@ -249,7 +250,7 @@ fn named<T>(prefix: &str, items: Vec<T>) -> Vec<(String, T)> {
 fn policy() -> impl Strategy<Value = PolicyPlan> {
     let rules = vec(rule(), 0..7).prop_map(|rules| named("rule", rules));
     let requirement = prop_oneof![
-        2 => some_of(&REGIONS).prop_map(Requirement::SourceRegions),
+        2 => restriction().prop_map(Requirement::Source),
         1 => Just(Requirement::BusinessHours),
         1 => Just(Requirement::Certificate),
         3 => check().prop_map(Requirement::Device),
@@ -437,6 +438,7 @@ fn from() -> impl Strategy<Value = From> {
     let networks = subsequence(NETWORKS, 1..3)
         .prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
     let regions = || option::weighted(0.2, some_of(&REGIONS));
+    let countries = option::weighted(0.1, some_countries());
     let workloads = subsequence(WORKLOAD_PATTERNS, 1..3).prop_map(|texts| {
         texts
             .into_iter()
@@ -445,16 +447,38 @@ fn from() -> impl Strategy<Value = From> {
     });
     (
         regions(),
+        countries,
         regions(),
         option::weighted(0.2, networks),
         option::weighted(0.1, workloads),
     )
-        .prop_map(|(source_regions, home_regions, networks, workloads)| From {
-            source_regions,
-            home_regions,
-            networks,
-            workloads,
-        })
+        .prop_map(
+            |(source_regions, source_countries, home_regions, networks, workloads)| From {
+                source_regions,
+                source_countries,
+                home_regions,
+                networks,
+                workloads,
+            },
+        )
+}
+
+fn restriction() -> impl Strategy<Value = SourceRestriction> {
+    let regions = || option::weighted(0.4, some_of(&REGIONS));
+    let countries = || option::weighted(0.3, some_countries());
+    (regions(), regions(), countries(), countries()).prop_map(
+        |(allowed_regions, denied_regions, allowed_countries, denied_countries)| SourceRestriction {
+            allowed_regions,
+            denied_regions,
+            allowed_countries,
+            denied_countries,
+        },
+    )
+}
+
+fn some_countries() -> impl Strategy<Value = Vec<Country>> {
+    subsequence(COUNTRIES, 1..=2)
+        .prop_map(|codes| codes.into_iter().map(|code| Country::parse(code).unwrap()).collect())
 }
 
 fn words() -> impl Strategy<Value = Words> {
@@ -477,7 +501,16 @@ fn subject() -> impl Strategy<Value = Subject> {
 
 fn source() -> impl Strategy<Value = Source> {
     let address = select(ADDRESSES).prop_map(|text| text.parse::<IpAddr>().unwrap());
-    (option::weighted(0.8, address), option::of(region())).prop_map(|(address, region)| Source { address, region })
+    (
+        option::weighted(0.8, address),
+        option::of(region()),
+        option::of(select(COUNTRIES)),
+    )
+        .prop_map(|(address, region, country)| Source {
+            address,
+            region,
+            country: country.map(|code| Country::parse(code).unwrap()),
+        })
 }
 
 fn workload() -> impl Strategy<Value = Option<SpiffeId>> {
@@ -550,6 +583,7 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         accepts: if name == REGIONS[2] { accepts() } else { Vec::new() },
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
         max_token_lifetime: None,
     }

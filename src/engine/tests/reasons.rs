@@ -39,6 +39,8 @@ pub(super) fn everything() -> Json {
         {"name": "ask", "paths": ["/ask/{id}"], "effect": "defer"},
         {"name": "ask-open", "paths": ["/open/{id}"], "effect": "defer", "defer": {"onUnavailable": "allow"}},
     ]});
+    let land = json!({"selector": {"hosts": ["land.us-east-1.com"]}, "default": "allow",
+        "context": {"geo_restrictions": [{"denied_countries": ["US"]}]}});
     let geo = json!({"selector": {"hosts": ["geo.us-east-1.com"]}, "default": "allow",
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
@@ -52,6 +54,7 @@ pub(super) fn everything() -> Json {
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
+        policy("land", land),
         policy("hours", hours),
         policy("any", any),
         policy("login", login),
@@ -425,6 +428,19 @@ fn requirements(table: &mut Table) {
         "us-east-1>?>us-east-1",
         geo(),
     );
+    let land = || get("/a").host("land.us-east-1.com").bearer(&ours);
+    let mut american = everything();
+    american["documents"][0]["spec"]["country"] = json!("US");
+    let from_home = "us-east-1>us-east-1>us-east-1";
+    let by = "land/-;inline";
+    table.row_in(
+        World::new(&american),
+        Reason::SourceCountryNotAllowed,
+        by,
+        from_home,
+        land(),
+    );
+    table.row(Reason::SourceCountryUnknown, by, from_home, land());
     let login = |path: &str, token: &str| get(path).host("login.us-east-1.com").bearer(token);
     table.row(
         Reason::MultiFactorMissing,

@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::bundle::document::{Defer, Refusal};
 use crate::policy::testing::{candidates, decide, outcome, policy, regions};
 use crate::policy::{Forwarding, Outcome, PolicySet};
+use crate::reason::Reason;
 
 mod anonymous;
 mod authentication;
@@ -112,6 +113,75 @@ fn requirements_of_every_policy_that_governs_are_met_first() {
             "us",
             "deny context.source_region p/-",
         ),
+    ]);
+}
+
+#[test]
+fn regions_and_countries_are_allowed_or_denied() {
+    let land = Reason::SourceCountryNotAllowed.code();
+    let region = Reason::SourceRegionNotAllowed.code();
+    for (requirements, whence, expected) in [
+        ("nogeo=us", "eu", None),
+        ("nogeo=us", "us", Some(region)),
+        ("nogeo=us,eu", "eu", Some(region)),
+        ("land=US,DE", "DE", None),
+        ("land=US,DE", "FR", Some(land)),
+        ("noland=US,DE", "FR", None),
+        ("noland=US,DE", "DE", Some(land)),
+        // Each entry is required.
+        ("land=US,DE noland=DE", "US", None),
+        ("land=US,DE noland=DE", "DE", Some(land)),
+        ("geo=eu land=DE", "eu DE", None),
+        ("geo=eu land=DE", "eu FR", Some(land)),
+        ("geo=eu land=DE", "us DE", Some(region)),
+        // Nobody can tell that what is unknown is not denied.
+        ("nogeo=us", "?", Some("context.source_unknown")),
+        ("noland=US", "?", Some("context.source_country_unknown")),
+        ("noland=US", "us", Some("context.source_country_unknown")),
+        ("land=US", "us", Some("context.source_country_unknown")),
+        ("nogeo=us", "DE", Some("context.source_unknown")),
+    ] {
+        let policy = format!("p {requirements}");
+        let policies: &[(&str, &[&str])] = &[(&policy, &["r allow"])];
+        let outcome = decide(&compile(policies), "GET a.com /x", "us", whence);
+        let expected = expected.map_or("allow rule.allowed p/r".to_owned(), |reason| {
+            format!("deny {reason} p/-")
+        });
+        assert_eq!(outcome, expected, "{requirements} {whence}");
+    }
+}
+
+#[test]
+fn countries_of_a_rule() {
+    check(&[
+        (&[("p", &["r allow land=US,DE"])], "us", "DE", "allow rule.allowed p/r"),
+        (&[("p", &["r allow land=US,DE"])], "us", "FR", "deny rule.source p/r"),
+        (&[("p", &["r allow land=US"])], "us", "us", "deny rule.source p/r"),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "US",
+            "deny rule.denied p/r",
+        ),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "FR",
+            "allow rule.allowed p/s",
+        ),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "us",
+            "deny rule.condition_unknown p/r",
+        ),
+        (
+            &[("p", &["r deny land=US src=eu", "s allow"])],
+            "us",
+            "us",
+            "allow rule.allowed p/s",
+        ),
+        (&[("p", &["r defer land=US"])], "us", "us", "defer p/r"),
     ]);
 }
 
@@ -479,6 +549,8 @@ fn the_source_is_read_only_where_something_looks_at_it() {
         (&[("p", &["r allow src=us path=/y"])], false),
         (&[("p geo=us", &[])], true),
         (&[("p geo=us sel=b.com", &[])], false),
+        (&[("p noland=US", &[])], true),
+        (&[("p", &["r allow land=US"])], true),
     ] {
         let set = compile(policies);
         assert_eq!(

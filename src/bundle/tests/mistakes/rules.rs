@@ -131,6 +131,13 @@ fn of_a_rule() {
         "no such Region in the bundle",
     );
     refuses(&of_rule("from.networks[0]"), json!("10.0.0.1/8"), "", "10.0.0.0/8");
+    refuses(
+        &of_rule("from.sourceCountries[0]"),
+        json!("UK"),
+        "",
+        "did you mean `GB`?",
+    );
+    refuses(&of_rule("from.sourceCountries"), json!("US"), "", "must be a list");
     refuses(&of_rule("from.networks"), json!([]), "", "an empty list");
     refuses(&of_rule("permissions"), json!({}), "", "an empty object");
     refuses(
