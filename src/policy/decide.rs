@@ -160,7 +160,7 @@ impl PolicySet {
     #[must_use]
     pub fn needs_service(&self, candidates: &Candidates) -> bool {
         let looks =
-            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours | Requirement::Certificate);
+            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours) || requirement.is_of_caller();
         self.has_trust_domains
             && (self.found(candidates).any(|(_, rule)| rule.conditions.look_at_home())
                 || self
