@@ -14,6 +14,7 @@ mod fetch;
 mod forward;
 mod grants;
 mod host;
+mod look;
 mod place;
 mod revocation;
 mod scope;
@@ -305,6 +306,6 @@ fn nobody_decides() -> Decision {
     Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
-        action: Action::Answer(Answer::new(reason, None, None, &Asked::default())),
+        action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
     }
 }

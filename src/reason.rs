@@ -66,6 +66,7 @@ reasons! {
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
+    CenterLastAllowed = "center.last_allowed", Allow, 0, "", "the regional center is away, it allowed the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
 
     // What has no single meaning.
     RequestMalformed = "request.malformed", Deny, 400, "bad_request", "the header block, method or a pseudo-header is not valid: look at the client, or at what stands before this proxy";
@@ -155,6 +156,7 @@ reasons! {
 
     // Who else is asked.
     CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";
+    CenterLastDenied = "center.last_denied", Deny, 403, "forbidden", "the regional center is away, it denied the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
     CenterUnavailable = "center.unavailable", Deny, 503, "unavailable", "the regional center is away (no connection, deadline passed, 502, 503, 504), and the rule says deny";
     CenterError = "center.error", Deny, 503, "unavailable", "the regional center's answer is no answer to the question, or the host refused the call: look at the center and its cluster";
     RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";

@@ -3,6 +3,7 @@
 mod check;
 mod documents;
 mod image;
+mod lint;
 mod output;
 mod problem;
 mod render;

@@ -300,7 +300,9 @@ fn found(
     let challenges = matches!(reason, Reason::StepUpRequired | Reason::MultiFactorMissing);
     let (verdict, upstream, answer) = match action {
         Action::Continue(forwarded) => {
-            forward(&forwarded, &mut lines);
+            if let Some(forwarded) = &forwarded {
+                forward(forwarded, &mut lines);
+            }
             for (_, value) in &mut lines {
                 if let Some(secret) = secret {
                     *value = value.replace(secret, "(the token)");
@@ -308,8 +310,8 @@ fn found(
             }
             (Verdict::Allow, lines, None)
         }
-        Action::Answer(answer) if challenges => (Verdict::StepUp, Vec::new(), Some(answer)),
-        Action::Answer(answer) => (Verdict::Deny, Vec::new(), Some(answer)),
+        Action::Answer(answer) if challenges => (Verdict::StepUp, Vec::new(), Some(*answer)),
+        Action::Answer(answer) => (Verdict::Deny, Vec::new(), Some(*answer)),
     };
     Found {
         verdict,

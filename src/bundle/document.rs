@@ -2,6 +2,7 @@
 //!
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
+mod effect;
 mod login;
 
 use core::time::Duration;
@@ -15,6 +16,7 @@ use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
+pub use effect::{Defer, Effect, Refusal, WhenAway};
 pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -398,41 +400,6 @@ pub struct Words {
     pub any_of: Option<Vec<String>>,
     /// All of these.
     pub all_of: Option<Vec<String>>,
-}
-
-/// What a rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Lets the request in.
-    Allow,
-    /// Refuses it.
-    Deny(Refusal),
-    /// Challenges who has not authenticated so.
-    StepUp(StepUp),
-    /// Asks the local region's center.
-    Defer(Defer),
-}
-
-/// `response` of a deny.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status of the answer: 403, 404, 410 or 451.
-    pub status: u16,
-    /// `hide`: the answer does not tell that a policy refused.
-    pub hide: bool,
-}
-
-/// `defer`.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Defer {
-    /// For how long an answer may be reused, unless the center says less.
-    pub cache: Option<Duration>,
-    /// `onUnavailable: allow`; else deny.
-    pub allow_when_unavailable: bool,
-    /// Claims that the question carries beside the standard ones.
-    pub claims: Vec<String>,
-    /// `reasonUser: pass`: the caller is told the center's `reason_user`.
-    pub pass_reason: bool,
 }
 
 /// `revocation` of a Region.

@@ -53,6 +53,8 @@ pub const FORWARD_CLAIMS: usize = 32;
 pub const AUTHENTICATION_VALUES: usize = 16;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
+/// Bytes of JSON in the `response.body` of one rule.
+pub const RESPONSE_BODY: usize = 4 << 10;
 
 /// Grants of all documents.
 pub const GRANTS: usize = 10_000;

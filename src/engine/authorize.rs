@@ -7,9 +7,11 @@ use super::Input;
 use super::case::Case;
 use super::connection::Connection;
 use super::deferred::Deferred;
+use super::device::known;
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
 use super::host::{Attrs, Kit};
+use super::look::{Sight, View};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
@@ -18,10 +20,10 @@ use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
-    counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
+    TrustView, counting_home,
 };
-use crate::policy::{Candidates, Facts, Outcome as Ruling};
+use crate::policy::{Candidates, Outcome as Ruling};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
@@ -77,6 +79,8 @@ pub(super) struct Understood<'a> {
     pub(super) path: CanonicalPath<'a>,
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
+    /// What is remembered of the token.
+    recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
 }
 
@@ -143,7 +147,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, input.headers, presented, &generation))
+            .and_then(|head| self.understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -169,30 +173,16 @@ impl Bench<'_, '_> {
     ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
-        if policies.needs_source(candidates) {
-            case.source = Some(self.source(request.headers, &generation));
-        }
-        let mut peer = policies
-            .needs_workload(candidates)
-            .then(|| self.peer(request.headers, &generation, local));
-        let service_untold = policies.deny_services(candidates)
-            && peer
-                .as_ref()
-                .is_some_and(|peer| self.is_untold(peer, request.headers, &generation, local));
-        let anonymous = Facts {
-            subject: None,
-            device: Err(Reason::DeviceMissing),
-            source: case.source.unwrap_or_default(),
-            workload: peer.as_ref().and_then(Peer::workload),
-            service: peer.as_ref().and_then(Peer::service),
-            service_untold,
-            token_refused: false,
-            claims: None,
-            certificate: false,
+        let view = View {
+            headers: request.headers,
+            generation: &generation,
             local,
             at: self.now.wall,
-            regions: &generation.regions,
         };
+        let mut sight = Sight::default();
+        self.look(&mut sight, policies, candidates, &view);
+        case.source = sight.source;
+        let anonymous = sight.facts(None, false, &view);
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
@@ -200,44 +190,15 @@ impl Bench<'_, '_> {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
             Err(refused) => (None, Some(refused)),
         };
-        if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
-            peer = Some(self.peer(request.headers, &generation, local));
-        }
-        let by_token = who.as_ref().and_then(|who| who.identity.workload.as_ref());
-        if by_token.is_some() && peer.is_none() && policies.needs_certificate(candidates) {
-            peer = Some(self.peer(request.headers, &generation, local));
-        }
-        let service = peer.as_ref().and_then(Peer::service);
-        let by_certificate = peer.as_ref().filter(|_| service.is_some()).and_then(Peer::workload);
-        case.home = who.as_ref().map(|who| who.identity.home).or(service);
+        self.look_again(&mut sight, who.as_deref(), policies, candidates, &view);
+        case.home = who.as_ref().map(|who| who.identity.home).or(sight.service());
         case.token = request.credential.place().is_some();
         case.dpop = request.uses_dpop();
         if refused.is_some_and(|refused| refused.reason == Reason::ProofNonce) {
             let nonce = self.proofs.nonce(self.now.wall, || self.kit.random());
             case.nonce = nonce.map(Rc::from);
         }
-        let device = match who.as_deref() {
-            Some(who) if policies.needs_device(candidates) => self.device(request, who, &generation),
-            _ => Err(Reason::DeviceMissing),
-        };
-        let facts = Facts {
-            subject: who.as_deref().map(|who| &who.subject),
-            device,
-            source: case.source.unwrap_or_default(),
-            workload: peer.as_ref().and_then(Peer::workload),
-            service,
-            service_untold,
-            token_refused: refused.is_some(),
-            claims: who.as_deref().map(|who| &who.identity.claims),
-            // What a token is bound to was compared when it was taken for valid.
-            certificate: by_token.is_some() && by_token == by_certificate
-                || who
-                    .as_deref()
-                    .is_some_and(|who| who.identity.binding.certificate.is_some()),
-            local,
-            at: self.now.wall,
-            regions: &generation.regions,
-        };
+        let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
         let ruling = policies.decide(candidates, &facts);
         if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
             && *reason == Reason::GrantAllowed
@@ -260,8 +221,8 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
-                device: device.ok(),
-                peer,
+                device: known(sight.device, who.as_deref(), &generation).ok(),
+                peer: sight.peer,
                 at: self.now.wall,
             },
         )
@@ -304,8 +265,15 @@ impl Bench<'_, '_> {
         };
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
-        let (found, known) =
-            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
+        let (found, known) = authenticator.authenticate(
+            text,
+            request.recalled,
+            view,
+            self.now,
+            self.kit.verifier(),
+            self.budget,
+            &address,
+        );
         if self.patience.is_first() {
             self.tally.count(if known {
                 Counter::TokenCacheHit
@@ -387,7 +355,13 @@ impl Bench<'_, '_> {
     }
 
     /// Whether nobody can tell if this peer is a workload that counts.
-    fn is_untold(&mut self, peer: &Peer, headers: Headers<'_>, generation: &Generation, local: RegionId) -> bool {
+    pub(super) fn is_untold(
+        &mut self,
+        peer: &Peer,
+        headers: Headers<'_>,
+        generation: &Generation,
+        local: RegionId,
+    ) -> bool {
         let connection = self.connection(headers, generation);
         match &peer.workload {
             _ if peer.service.is_some() => false,
@@ -402,34 +376,40 @@ impl Bench<'_, '_> {
     pub(super) fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
         Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
-}
 
-/// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(
-    head: RequestHead<'a>,
-    headers: Headers<'a>,
-    presented: Presented<'a>,
-    generation: &Generation,
-) -> Result<Understood<'a>, Reason> {
-    let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let credential = presented.credential(&head)?;
-    let tunnel = head.is_connect() || head.upgrade;
-    let path = if head.is_connect() { &b"/"[..] } else { head.path };
-    let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
-    if let Some(hosts) = &generation.trust.hosts
-        && !hosts.iter().any(|host| host.matches(&authority))
-    {
-        return Err(Reason::AuthorityNotServed);
+    /// The one meaning of a request, if it has one and is meant for this proxy.
+    fn understand<'r>(
+        &mut self,
+        head: RequestHead<'r>,
+        headers: Headers<'r>,
+        presented: Presented<'r>,
+        generation: &Generation,
+    ) -> Result<Understood<'r>, Reason> {
+        let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
+        let mut recalled = None;
+        let credential = presented.credential(&head, |text| {
+            recalled = self.scope.authenticator.recall(text, &generation.trust_digest);
+            recalled.is_some()
+        })?;
+        let tunnel = head.is_connect() || head.upgrade;
+        let path = if head.is_connect() { &b"/"[..] } else { head.path };
+        let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
+        if let Some(hosts) = &generation.trust.hosts
+            && !hosts.iter().any(|host| host.matches(&authority))
+        {
+            return Err(Reason::AuthorityNotServed);
+        }
+        if tunnel {
+            return Err(Reason::UpgradeNotAllowed);
+        }
+        Ok(Understood {
+            head,
+            authority,
+            path,
+            headers,
+            credential,
+            recalled,
+            presented,
+        })
     }
-    if tunnel {
-        return Err(Reason::UpgradeNotAllowed);
-    }
-    Ok(Understood {
-        head,
-        authority,
-        path,
-        headers,
-        credential,
-        presented,
-    })
 }

@@ -208,7 +208,7 @@ impl PolicySet {
     /// A deny rule wins over all; one that cannot be told not to match counts as a match.
     fn refusal(&self, candidates: &Candidates, facts: &Facts<'_>, concerns: impl Fn(&Rule) -> bool) -> Option<Outcome> {
         self.found(candidates).find_map(|(reference, rule)| {
-            let Effect::Deny(refusal) = rule.effect else {
+            let Effect::Deny(refusal) = &rule.effect else {
                 return None;
             };
             if !concerns(rule) {
@@ -220,7 +220,7 @@ impl PolicySet {
                 Truth::Match => Reason::RuleDenied,
             };
             let by = By::Rule(reference);
-            let refusal = Some(refusal);
+            let refusal = Some(refusal.clone());
             Some(Outcome::Deny { reason, by, refusal })
         })
     }
@@ -329,6 +329,10 @@ impl PolicySet {
         for (_, more, public) in deferring {
             options = stricter(options, more);
             all_public &= public;
+        }
+        // One that is asked whatever else there is makes it a question.
+        if options.unless_allowed && self.allowance(candidates, facts).is_some() {
+            return None;
         }
         let public = all_public;
         Some(Outcome::Defer { by, options, public })
@@ -494,7 +498,8 @@ fn stricter(a: Defer, b: &Defer) -> Defer {
     claims.dedup();
     Defer {
         cache: shorter(a.cache, b.cache),
-        allow_when_unavailable: a.allow_when_unavailable && b.allow_when_unavailable,
+        when_away: a.when_away.stricter(b.when_away),
+        unless_allowed: a.unless_allowed && b.unless_allowed,
         claims,
         pass_reason: a.pass_reason && b.pass_reason,
     }

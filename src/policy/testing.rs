@@ -8,7 +8,7 @@ use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, Words,
+    SourceRestriction, StepUp, WhenAway, Words,
 };
 use crate::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use crate::device::{Check, Minimum, Posture};
@@ -113,7 +113,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
@@ -137,6 +137,7 @@ pub(super) fn rule(text: &str) -> Rule {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,
                     hide: true,
+                    body: None,
                 });
                 rule.identity = IdentityNeed::Anybody;
             }
@@ -164,7 +165,9 @@ pub(super) fn rule(text: &str) -> Rule {
             "roles" => rule.roles.all_of = Some(list(value)),
             "cache" => options.cache = Some(Duration::from_secs(value.parse().unwrap())),
             "ask" => options.claims = list(value),
-            "lenient" => options.allow_when_unavailable = true,
+            "lenient" => options.when_away = WhenAway::Allow,
+            "last" => options.when_away = WhenAway::LastDecision(Duration::from_secs(value.parse().unwrap())),
+            "unless" => options.unless_allowed = true,
             "pass" => options.pass_reason = true,
             other => panic!("{other}"),
         }

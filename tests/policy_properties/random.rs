@@ -12,7 +12,7 @@ use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, Words,
+    SourceRestriction, StepUp, WhenAway, Words,
 };
 use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use regionguard::device::{Check, Minimum, Platform};
@@ -352,7 +352,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
     let paths = option::weighted(0.7, subsequence(TEMPLATES, 1..5));
     let effect = prop_oneof![
         4 => Just(Effect::Allow),
-        1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide })),
+        1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide, body: None })),
         2 => defer().prop_map(Effect::Defer),
         1 => step_up().prop_map(Effect::StepUp),
     ];
@@ -424,10 +424,18 @@ fn claims() -> impl Strategy<Value = String> {
 
 fn defer() -> impl Strategy<Value = Defer> {
     let cache = option::of(select(&[5_u64, 30][..]).prop_map(Duration::from_secs));
-    (cache, any::<bool>(), subsequence(CLAIMS, 0..=3), any::<bool>()).prop_map(
-        |(cache, allow_when_unavailable, claims, pass_reason)| Defer {
+    let when_away = select(vec![
+        WhenAway::Deny,
+        WhenAway::LastDecision(Duration::from_secs(30)),
+        WhenAway::LastDecision(Duration::from_secs(60)),
+        WhenAway::Allow,
+    ]);
+    let options = (any::<bool>(), any::<bool>());
+    (cache, when_away, subsequence(CLAIMS, 0..=3), options).prop_map(
+        |(cache, when_away, claims, (pass_reason, unless_allowed))| Defer {
             cache,
-            allow_when_unavailable,
+            when_away,
+            unless_allowed,
             claims: owned(claims),
             pass_reason,
         },

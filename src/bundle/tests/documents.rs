@@ -8,7 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, SourceRestriction, Wildcard, Words,
+    Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, SourceRestriction, WhenAway, Wildcard,
+    Words,
 };
 use crate::context::Country;
 use crate::identity::SpiffePattern;
@@ -150,6 +151,7 @@ fn a_rule_is_what_it_says() {
     let refusal = Refusal {
         status: 404,
         hide: true,
+        body: None,
     };
     assert_eq!(
         (&deny.effect, deny.identity),
@@ -161,7 +163,8 @@ fn a_rule_is_what_it_says() {
     );
     let asked = Defer {
         cache: Some(Duration::from_secs(30)),
-        allow_when_unavailable: true,
+        when_away: WhenAway::Allow,
+        unless_allowed: false,
         claims: texts(&["department"]),
         pass_reason: true,
     };
@@ -173,9 +176,15 @@ fn a_rule_is_what_it_says() {
 
 #[test]
 fn what_a_rule_leaves_out_has_its_usual_value() {
-    let deny = |status, hide| Effect::Deny(Refusal { status, hide });
+    let deny = |status, hide| {
+        Effect::Deny(Refusal {
+            status,
+            hide,
+            body: None,
+        })
+    };
     let careful = Defer::default();
-    assert!(careful.cache.is_none() && !careful.allow_when_unavailable && !careful.pass_reason);
+    assert!(careful.cache.is_none() && careful.when_away == WhenAway::Deny && !careful.pass_reason);
     for (rule, effect, identity) in [
         (json!({"effect": "allow"}), Effect::Allow, IdentityNeed::Required),
         (

@@ -37,6 +37,7 @@ pub(super) fn everything() -> Json {
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
         {"name": "blocked-net", "paths": ["/net/**"], "from": {"networks": ["10.0.0.0/8"]}, "effect": "deny"},
         {"name": "ask", "paths": ["/ask/{id}"], "effect": "defer"},
+        {"name": "ask-last", "paths": ["/last/{id}"], "effect": "defer", "defer": {"onUnavailable": "lastDecision"}},
         {"name": "ask-open", "paths": ["/open/{id}"], "effect": "defer", "defer": {"onUnavailable": "allow"}},
     ]});
     let land = json!({"selector": {"hosts": ["land.us-east-1.com"]}, "default": "allow",
@@ -205,6 +206,22 @@ fn allowed(table: &mut Table) {
         "shop/ask-open;center:us-east-1",
         "/open/7",
         Reply::status(503),
+    );
+    last(table, Reason::CenterLastAllowed, true);
+}
+
+/// A center that answers once and then is away.
+fn last(table: &mut Table, reason: Reason, allow: bool) {
+    let mut world = table.world();
+    let request = table.kind(get("/last/7").bearer(&token("us-east-1")));
+    world.answered(&request, &Reply::decision(allow));
+    let decision = world.answered(&request, &Reply::status(503));
+    table.expect(
+        &mut world,
+        &decision,
+        reason,
+        "shop/ask-last;cache",
+        "us-east-1>us-east-1>us-east-1",
     );
 }
 
@@ -503,6 +520,7 @@ fn unavailable(table: &mut Table) {
         "/ask/7",
         Reply::status(500),
     );
+    last(table, Reason::CenterLastDenied, false);
     let ask = get("/ask/7").bearer(&token("us-east-1"));
     let mut full = table.world();
     for _ in 0..WAITING_MAX {

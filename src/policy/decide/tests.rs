@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::bundle::document::{Defer, Refusal};
+use crate::bundle::document::{Defer, Refusal, WhenAway};
 use crate::policy::testing::{candidates, decide, outcome, policy, regions};
 use crate::policy::{Forwarding, Outcome, PolicySet};
 use crate::reason::Reason;
@@ -300,18 +300,17 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
             ],
             Defer {
                 cache: seconds(5),
-                allow_when_unavailable: true,
+                when_away: WhenAway::Allow,
                 claims: claims(&["x", "y", "z"]),
                 pass_reason: true,
+                ..Defer::default()
             },
         ),
         (
             &["a defer cache=5 lenient", "b defer cache=30 pass"],
             Defer {
                 cache: seconds(5),
-                allow_when_unavailable: false,
-                claims: claims(&[]),
-                pass_reason: false,
+                ..Defer::default()
             },
         ),
         (&["a defer", "b defer"], Defer::default()),
@@ -322,6 +321,23 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
                 ..Defer::default()
             },
         ),
+        // A deny before the last decision, the shorter time of two of these, and an allow last.
+        (
+            &["a defer last=60", "b defer last=30", "c defer lenient"],
+            Defer {
+                when_away: WhenAway::LastDecision(Duration::from_secs(30)),
+                ..Defer::default()
+            },
+        ),
+        (&["a defer last=60", "b defer", "c defer lenient"], Defer::default()),
+        (
+            &["a defer unless", "b defer unless"],
+            Defer {
+                unless_allowed: true,
+                ..Defer::default()
+            },
+        ),
+        (&["a defer unless", "b defer"], Defer::default()),
         (
             &["a defer cache=30", "b defer perm=w"],
             Defer {
@@ -337,6 +353,41 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
         };
         assert_eq!((options, public), (expected.clone(), false), "{rules:?}");
     }
+}
+
+#[test]
+fn a_defer_may_give_way_to_an_allow() {
+    check(&[
+        (
+            &[("p", &["a allow", "b defer unless"])],
+            "us",
+            "us",
+            "allow rule.allowed p/a",
+        ),
+        (&[("p", &["a allow perm=w", "b defer unless"])], "us", "us", "defer p/b"),
+        // Not to a default, which lets in what nothing else decides.
+        (&[("p default", &["b defer unless"])], "us", "us", "defer p/b"),
+        // Nor where another one is asked whatever else there is.
+        (
+            &[("p", &["a allow", "b defer unless", "c defer"])],
+            "us",
+            "us",
+            "defer p/b",
+        ),
+        // Requirements and step-ups come before it all the same.
+        (
+            &[("p", &["a allow", "b defer unless", "s stepup acr=gold"])],
+            "us",
+            "us",
+            "401 identity.step_up p/s [gold] None",
+        ),
+        (
+            &[("p geo=eu", &["a allow", "b defer unless"])],
+            "us",
+            "us",
+            "deny context.source_region p/-",
+        ),
+    ]);
 }
 
 #[test]
@@ -536,6 +587,7 @@ fn a_deny_brings_its_own_answer() {
     let expected = Refusal {
         status: 404,
         hide: true,
+        body: None,
     };
     assert!(matches!(outcome, Outcome::Deny { refusal: Some(refusal), .. } if refusal == expected));
 }
