@@ -27,14 +27,14 @@ pub struct Decision {
 /// What the host does with a decided request.
 #[derive(Debug)]
 pub enum Action {
-    /// Changes the request as said, sets the line as the last call, and lets the request go on.
-    Continue(Forwarded),
+    /// Changes the request as said (`None`: not at all, as most), sets the line as the last call, and lets the request go on.
+    Continue(Option<Box<Forwarded>>),
     /// Sets the line and answers.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
-/// What changes on the way to the upstream. Empty, and without an allocation, for most requests.
-#[derive(Debug, Default)]
+/// What changes on the way to the upstream.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
     /// The canonical path and query, where the received one differed: `:path` is replaced and the route chosen again.
     pub path: Option<String>,
@@ -50,6 +50,28 @@ pub struct Forwarded {
     pub removed: Vec<Vec<u8>>,
     /// Header names, lower case, and values of visible ASCII.
     pub headers: Vec<(String, String)>,
+}
+
+/// Nothing changes.
+static NOTHING: Forwarded = Forwarded {
+    path: None,
+    authority: None,
+    strip: None,
+    strip_proof: false,
+    refresh: None,
+    removed: Vec::new(),
+    headers: Vec::new(),
+};
+
+impl Decision {
+    /// What changes on the way to the upstream; `None` where the request is answered from here.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<&Forwarded> {
+        match &self.action {
+            Action::Continue(forwarded) => Some(forwarded.as_deref().unwrap_or(&NOTHING)),
+            Action::Answer(_) => None,
+        }
+    }
 }
 
 /// How a token is taken out of a request.

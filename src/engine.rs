@@ -305,6 +305,6 @@ fn nobody_decides() -> Decision {
     Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
-        action: Action::Answer(Answer::new(reason, None, None, &Asked::default())),
+        action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
     }
 }

@@ -139,6 +139,9 @@ reasons! {
     SourceCountryUnknown = "context.source_country_unknown", Deny, 403, "forbidden", "a requirement restricts the source country, and it is unknown: the source region has no `country`, or the edge in front did not name one";
     OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";
     CalendarMissing = "context.calendar_missing", Deny, 403, "forbidden", "a requirement restricts the time, and the region has no `timezone` and `businessHours`";
+    OutsideHours = "context.hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the `hours` of the policy";
+    OutsideDates = "context.dates", Deny, 403, "forbidden", "a requirement restricts the time, and it is before `notBefore`, or not before `notAfter`";
+    Maintenance = "context.maintenance", Deny, 403, "forbidden", "a requirement lets nobody in during maintenance, and one of its windows is now";
     UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "CONNECT and `Upgrade` are refused";
 
     // Who else is asked.

@@ -8,6 +8,12 @@ use core::time::Duration;
 pub struct WallTime(pub u64);
 
 impl WallTime {
+    /// Whether the host had a time. Where it had none, it is the end of time.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.0 != u64::MAX
+    }
+
     /// Whole seconds since the Unix epoch, rounded down.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {

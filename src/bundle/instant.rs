@@ -4,17 +4,25 @@ use jiff::Timestamp;
 
 use super::diagnostic::{Problem, Read, Sink};
 use super::reader::At;
+use crate::time::WallTime;
 
 /// A time as RFC 3339 §5.6 writes it, with its zone, in seconds since the Unix epoch: `2026-11-23T18:10:00Z`, `2026-11-23T19:10:00.5+01:00`. A quoted string, and from
 /// 1970 on.
 pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<f64> {
+    timestamp(at, sink).map(|time| time.as_duration().as_secs_f64())
+}
+
+/// The same, to the nanosecond.
+pub(super) fn wall(at: &At<'_>, sink: &mut Sink) -> Read<WallTime> {
+    let time = timestamp(at, sink)?;
+    // What is beyond the nanoseconds that fit, in the year 2554, never comes.
+    Ok(WallTime(u64::try_from(time.as_nanosecond()).unwrap_or(u64::MAX)))
+}
+
+fn timestamp(at: &At<'_>, sink: &mut Sink) -> Read<Timestamp> {
     let text = at.text(sink)?;
-    let seconds = has_form(text)
-        .then(|| text.parse::<Timestamp>().ok())
-        .flatten()
-        .map(|time| time.as_duration().as_secs_f64())
-        .filter(|seconds| *seconds >= 0.0);
-    seconds.ok_or_else(|| {
+    let time = has_form(text).then(|| text.parse::<Timestamp>().ok()).flatten();
+    time.filter(|time| *time >= Timestamp::UNIX_EPOCH).ok_or_else(|| {
         let message = "not a time: write it as RFC 3339 does, with its zone, like `\"2026-11-23T18:10:00Z\"`";
         sink.error(&at.path, Problem::new(message).found(at.value))
     })

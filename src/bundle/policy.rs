@@ -5,7 +5,7 @@ use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, all_of};
 use super::root::Known;
-use super::{authentication, forward, place, rule, trust};
+use super::{authentication, forward, hours, place, rule, trust};
 use crate::request::HostPattern;
 
 const SPEC: Shape = Shape {
@@ -23,11 +23,6 @@ const SPEC: Shape = Shape {
 
 const CONTEXT: Shape = Shape {
     fields: &["geoRestrictions", "timeRestrictions"],
-    later: &[],
-};
-
-const TIME: Shape = Shape {
-    fields: &["businessHours"],
     later: &[],
 };
 
@@ -94,15 +89,10 @@ fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirem
         })
     });
     let time = fields.optional("timeRestrictions", sink, |at, sink| {
-        at.list(limits::RESTRICTIONS, sink, |at, sink| {
-            let fields = at.fields(&TIME, sink)?;
-            fields.required("businessHours", sink, At::only_true)
-        })
+        at.list(limits::RESTRICTIONS, sink, hours::restriction)
     });
     let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::Source).collect();
-    if time?.is_some() {
-        requirements.push(Requirement::BusinessHours);
-    }
+    requirements.extend(time?.into_iter().flatten().flatten());
     Ok(requirements)
 }
 

@@ -302,6 +302,11 @@ impl<'v> Fields<'v> {
         }
     }
 
+    /// Where the object is.
+    pub(super) fn path(&self) -> &Path<'v> {
+        self.path
+    }
+
     /// Something is wrong with the object as a whole.
     pub(super) fn wrong(&self, message: &str, sink: &mut Sink) -> Reported {
         sink.error(self.path, message)

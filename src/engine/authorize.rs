@@ -19,8 +19,8 @@ use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
-    counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
+    TrustView, counting_home,
 };
 use crate::policy::{Candidates, Outcome as Ruling};
 use crate::reason::Reason;
@@ -78,6 +78,8 @@ pub(super) struct Understood<'a> {
     pub(super) path: CanonicalPath<'a>,
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
+    /// What is remembered of the token.
+    recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
 }
 
@@ -144,7 +146,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, input.headers, presented, &generation))
+            .and_then(|head| self.understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -261,8 +263,15 @@ impl Bench<'_, '_> {
         };
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
-        let (found, known) =
-            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
+        let (found, known) = authenticator.authenticate(
+            text,
+            request.recalled,
+            view,
+            self.now,
+            self.kit.verifier(),
+            self.budget,
+            &address,
+        );
         if self.patience.is_first() {
             self.tally.count(if known {
                 Counter::TokenCacheHit
@@ -365,34 +374,40 @@ impl Bench<'_, '_> {
     pub(super) fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
         Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
-}
 
-/// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(
-    head: RequestHead<'a>,
-    headers: Headers<'a>,
-    presented: Presented<'a>,
-    generation: &Generation,
-) -> Result<Understood<'a>, Reason> {
-    let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let credential = presented.credential(&head)?;
-    let tunnel = head.is_connect() || head.upgrade;
-    let path = if head.is_connect() { &b"/"[..] } else { head.path };
-    let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
-    if let Some(hosts) = &generation.trust.hosts
-        && !hosts.iter().any(|host| host.matches(&authority))
-    {
-        return Err(Reason::AuthorityNotServed);
+    /// The one meaning of a request, if it has one and is meant for this proxy.
+    fn understand<'r>(
+        &mut self,
+        head: RequestHead<'r>,
+        headers: Headers<'r>,
+        presented: Presented<'r>,
+        generation: &Generation,
+    ) -> Result<Understood<'r>, Reason> {
+        let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
+        let mut recalled = None;
+        let credential = presented.credential(&head, |text| {
+            recalled = self.scope.authenticator.recall(text, &generation.trust_digest);
+            recalled.is_some()
+        })?;
+        let tunnel = head.is_connect() || head.upgrade;
+        let path = if head.is_connect() { &b"/"[..] } else { head.path };
+        let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
+        if let Some(hosts) = &generation.trust.hosts
+            && !hosts.iter().any(|host| host.matches(&authority))
+        {
+            return Err(Reason::AuthorityNotServed);
+        }
+        if tunnel {
+            return Err(Reason::UpgradeNotAllowed);
+        }
+        Ok(Understood {
+            head,
+            authority,
+            path,
+            headers,
+            credential,
+            recalled,
+            presented,
+        })
     }
-    if tunnel {
-        return Err(Reason::UpgradeNotAllowed);
-    }
-    Ok(Understood {
-        head,
-        authority,
-        path,
-        headers,
-        credential,
-        presented,
-    })
 }

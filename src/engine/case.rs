@@ -76,7 +76,13 @@ impl Case<'_> {
         line.render()
     }
 
-    pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
+    pub(super) fn allow(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        forwarded: Option<Box<Forwarded>>,
+    ) -> Decision {
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
@@ -130,7 +136,7 @@ impl Case<'_> {
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
-            action: Action::Answer(answer(asked)),
+            action: Action::Answer(Box::new(answer(asked))),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Deferred {
     case: Case<'static>,
     by: RuleRef,
     options: Defer,
-    forwarded: Forwarded,
+    forwarded: Option<Box<Forwarded>>,
     center: Center,
     /// Until it is sent: a request that waits should not hold it any longer.
     question: Option<Question>,
@@ -63,7 +63,7 @@ impl Deferred {
         scope: ScopeId,
         asking: &Asking<'_, '_>,
         options: Defer,
-        forwarded: Forwarded,
+        forwarded: Option<Box<Forwarded>>,
     ) -> Result<Self, Box<Decision>> {
         let case = asking.case;
         let region = case.local.and_then(|local| case.generation.regions.get(local.index()));

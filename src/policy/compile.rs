@@ -10,6 +10,7 @@ use super::label::{NOTHING, label};
 use super::place::SourceRestriction;
 use crate::bundle::document::{Effect, IdentityNeed};
 use crate::bundle::{RegionId, document};
+use crate::context::{Calendar, MaintenanceWindow, Span};
 use crate::request::{Authority, CanonicalPath, PathTemplate};
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
@@ -54,6 +55,12 @@ pub(super) enum Requirement {
     Source(SourceRestriction),
     /// It is within the business hours of the home region.
     BusinessHours,
+    /// It is within these hours.
+    Hours(Calendar),
+    /// It is within this span of time.
+    Dates(Span),
+    /// It is in none of these windows.
+    Maintenance(Vec<MaintenanceWindow>),
 }
 
 /// A rule.
@@ -209,6 +216,9 @@ impl Policy {
                 Requirement::Source(SourceRestriction::compile(restriction, |names| regions.find(names)))
             }
             document::Requirement::BusinessHours => Requirement::BusinessHours,
+            document::Requirement::Hours(calendar) => Requirement::Hours(calendar),
+            document::Requirement::Dates(span) => Requirement::Dates(span),
+            document::Requirement::Maintenance(windows) => Requirement::Maintenance(windows),
         });
         Self {
             label: label(&document.name, None),

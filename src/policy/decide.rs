@@ -463,11 +463,24 @@ impl Requirement {
                 (!several).then_some(Reason::MultiFactorMissing)
             }
             Self::Source(restriction) => restriction.shortfall(facts.source),
+            // A host that has no time cannot tell that a window is over.
+            Self::Hours(calendar) => {
+                let is_open = facts.at.is_known() && calendar.is_open(facts.at.unix_seconds());
+                (!is_open).then_some(Reason::OutsideHours)
+            }
+            Self::Dates(span) => {
+                let is_in_it = facts.at.is_known() && span.holds(facts.at);
+                (!is_in_it).then_some(Reason::OutsideDates)
+            }
+            Self::Maintenance(windows) => {
+                let is_on = !facts.at.is_known() || windows.iter().any(|window| window.holds(facts.at));
+                is_on.then_some(Reason::Maintenance)
+            }
             Self::BusinessHours => {
                 let region = facts.regions.get(facts.home().index());
                 match region.and_then(|region| region.calendar.as_ref()) {
                     None => Some(Reason::CalendarMissing),
-                    Some(calendar) if calendar.is_open(facts.at.unix_seconds()) => None,
+                    Some(calendar) if facts.at.is_known() && calendar.is_open(facts.at.unix_seconds()) => None,
                     Some(_) => Some(Reason::OutsideBusinessHours),
                 }
             }

@@ -10,7 +10,7 @@ use crate::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
     SourceRestriction, StepUp, WhenAway, Words,
 };
-use crate::context::{BusinessHours, Calendar, Country, Zone, parse_network};
+use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, Zone, parse_network};
 use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -56,7 +56,7 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… geo=us,eu nogeo=us land=US noland=US hours sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default cert mfa=ACR,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
@@ -100,6 +100,16 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
                     .collect(),
             })),
             "hours" => policy.requirements.push(Requirement::BusinessHours),
+            "within" => policy.requirements.push(Requirement::Hours(daily(value))),
+            "mend" => {
+                let window = MaintenanceWindow::Weekly(daily(value));
+                policy.requirements.push(Requirement::Maintenance(vec![window]));
+            }
+            "dates" => policy.requirements.push(Requirement::Dates(span(value))),
+            "outage" => {
+                let window = MaintenanceWindow::Once(span(value));
+                policy.requirements.push(Requirement::Maintenance(vec![window]));
+            }
             "sel" => policy.hosts = Some(hosts(value)),
             "strip" => forward.strip_token = true,
             header => forward.claims.push((header.to_owned(), value.to_owned())),
@@ -284,6 +294,11 @@ pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) ->
 
 /// The outcome itself.
 pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -> Outcome {
+    outcome_at(set, request, who, whence, NOON)
+}
+
+/// The outcome at another time.
+pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str, at: WallTime) -> Outcome {
     let regions = regions();
     let subject = subject(who);
     let claims = subject.is_some().then(|| claims(who));
@@ -300,7 +315,7 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
         claims: claims.as_ref(),
         certificate: who.ends_with(" bound"),
         local,
-        at: NOON,
+        at,
         regions: &regions,
     };
     set.decide(&candidates(set, request), &facts)
@@ -322,6 +337,30 @@ fn words(text: &str) -> (String, Vec<(&str, &str)>) {
 
 fn list(value: &str) -> Vec<String> {
     value.split(',').map(str::to_owned).collect()
+}
+
+/// The hours `HH:MM-HH:MM` of every day in UTC.
+fn daily(hours: &str) -> Calendar {
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let (from, to) = hours.split_once('-').unwrap();
+    Calendar::new(
+        Zone::named("UTC").unwrap(),
+        BusinessHours::parse(&days, from, to).unwrap(),
+    )
+}
+
+/// `SECONDS..SECONDS`, from and until so many seconds after [`NOON`]; either may be absent.
+fn span(text: &str) -> Span {
+    let time = |seconds: &str| {
+        let nanoseconds = |seconds: i64| seconds.saturating_mul(1_000_000_000);
+        let seconds: Option<i64> = seconds.parse().ok();
+        seconds.map(|seconds| WallTime(NOON.0.saturating_add_signed(nanoseconds(seconds))))
+    };
+    let (from, until) = text.split_once("..").unwrap();
+    Span {
+        from: time(from),
+        until: time(until),
+    }
 }
 
 fn countries(value: &str) -> Vec<Country> {

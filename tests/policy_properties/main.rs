@@ -113,6 +113,9 @@ mod properties {
         let expected = [
             "context.business_hours",
             "context.calendar_missing",
+            "context.dates",
+            "context.hours",
+            "context.maintenance",
             "context.source_country",
             "context.source_country_unknown",
             "context.source_region",

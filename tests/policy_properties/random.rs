@@ -14,7 +14,9 @@ use regionguard::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
     SourceRestriction, StepUp, WhenAway, Words,
 };
-use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
+use regionguard::context::{
+    BusinessHours, Calendar, Country, Holiday, Interval, MaintenanceWindow, Span, Zone, parse_date, parse_network,
+};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::Source;
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
@@ -250,6 +252,9 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
     let requirement = prop_oneof![
         2 => restriction().prop_map(Requirement::Source),
         1 => Just(Requirement::BusinessHours),
+        1 => calendar().prop_map(Requirement::Hours),
+        1 => span().prop_map(Requirement::Dates),
+        1 => vec(window(), 1..3).prop_map(Requirement::Maintenance),
         1 => Just(Requirement::Certificate),
         1 => (subsequence(AMR, 0..=2), subsequence(ACR, 0..=2)).prop_map(|(amr, acr)| {
             Requirement::MultiFactor(MultiFactor { amr: owned(amr), acr: owned(acr) })
@@ -402,6 +407,46 @@ fn from() -> impl Strategy<Value = From> {
                 workloads,
             },
         )
+}
+
+/// Calendars that differ at the times at which requests come.
+fn calendar() -> impl Strategy<Value = Calendar> {
+    let hours = |days: &[&str], from, to| BusinessHours::parse(days, from, to).unwrap();
+    let weekly = vec![
+        hours(&["tue"], "11:00", "12:00"),
+        hours(&["tue"], "12:00", "13:00"),
+        hours(&["mon", "sat"], "22:00", "14:00"),
+        hours(&["sun"], "13:00", "14:00"),
+    ];
+    let holidays = ["2025-11-18", "11-16", "12-25"].map(|text| Holiday::parse(text).unwrap());
+    let date = parse_date("2025-11-18").unwrap();
+    let exception = (date, vec![Interval::parse("11:30", "12:30").unwrap()]);
+    (
+        select(&["UTC", "Europe/Berlin"][..]),
+        subsequence(weekly, 1..4),
+        subsequence(holidays.to_vec(), 0..3),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(move |(zone, weekly, holidays, excepted)| {
+            let exceptions = excepted.then(|| exception.clone()).into_iter().collect();
+            Calendar::with(Zone::named(zone).unwrap(), weekly, holidays, exceptions)
+        })
+}
+
+/// Spans that end before, between or after the times at which requests come, or at one of them.
+fn span() -> impl Strategy<Value = Span> {
+    let time = || {
+        let seconds = select(&[0_u64, 1_763_294_400, 1_763_380_000, 1_763_467_200, 1_800_000_000][..]);
+        option::of(seconds.prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds))))
+    };
+    (time(), time()).prop_map(|(from, until)| Span { from, until })
+}
+
+fn window() -> impl Strategy<Value = MaintenanceWindow> {
+    prop_oneof![
+        calendar().prop_map(MaintenanceWindow::Weekly),
+        span().prop_map(MaintenanceWindow::Once),
+    ]
 }
 
 fn restriction() -> impl Strategy<Value = SourceRestriction> {

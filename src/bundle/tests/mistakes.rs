@@ -6,6 +6,7 @@ use super::*;
 
 mod edges;
 mod grants;
+mod hours;
 mod policies;
 mod regions;
 mod revocations;
@@ -258,14 +259,18 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "PolicyTest"] {
-        refuses(
-            "documents[2].kind",
-            json!(kind),
-            "",
-            &format!("`{kind}` is not supported yet"),
-        );
-    }
+    refuses(
+        "documents[2].kind",
+        json!("DeviceIssuer"),
+        "",
+        "`DeviceIssuer` is not supported yet",
+    );
+    refuses(
+        "documents[2].kind",
+        json!("PolicyTest"),
+        "",
+        "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out",
+    );
     refuses("documents[2].metadata.name", json!("a b"), "", "not a name");
     refuses(
         "documents[2].metadata.namespace",

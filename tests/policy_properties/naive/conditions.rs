@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use regionguard::bundle::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule, StepUp, Words};
-use regionguard::context::Country;
+use regionguard::context::{Country, MaintenanceWindow};
 use regionguard::identity::Subject;
 use regionguard::reason::Reason;
 use serde_json::Value;
@@ -210,6 +210,26 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             (lists_it(&restriction.allowed_countries) == Some(false)
                 || lists_it(&restriction.denied_countries) == Some(true))
             .then_some(Reason::SourceCountryNotAllowed)
+        }
+        Requirement::Hours(calendar) => {
+            let open = calendar.is_open(asked.facts.at.unix_seconds());
+            (!open).then_some(Reason::OutsideHours)
+        }
+        Requirement::Dates(span) => {
+            let at = asked.facts.at;
+            let early = span.from.is_some_and(|from| at < from);
+            let late = span.until.is_some_and(|until| at >= until);
+            (early || late).then_some(Reason::OutsideDates)
+        }
+        Requirement::Maintenance(windows) => {
+            let at = asked.facts.at;
+            let on = |window: &MaintenanceWindow| match window {
+                MaintenanceWindow::Weekly(calendar) => calendar.is_open(at.unix_seconds()),
+                MaintenanceWindow::Once(span) => {
+                    span.from.is_none_or(|from| at >= from) && span.until.is_none_or(|until| at < until)
+                }
+            };
+            windows.iter().any(on).then_some(Reason::Maintenance)
         }
         Requirement::BusinessHours => {
             let regions: &[Region] = asked.facts.regions;
