@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 
+mod devices;
 mod edges;
 mod grants;
 mod hours;
@@ -89,7 +90,7 @@ fn of_the_bundle() {
         "region",
         json!("us-east1"),
         "",
-        "no such Region in the bundle: `us-east-1` or `eu-west-1`; found `us-east1`; did you mean `us-east-1`?",
+        "`us-east1` is no Region of the bundle, which has `us-east-1` and `eu-west-1`; did you mean `us-east-1`?",
     );
     refuses("region", json!(true), "", "must be a string: quote it; found `true`");
     refuses(
