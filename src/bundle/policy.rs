@@ -5,20 +5,21 @@ use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, one_of};
 use super::root::Known;
-use super::{authentication, forward, rule, trust};
-use crate::request::HostPattern;
+use super::{authentication, forward, openings, rule};
 
 const SPEC: Shape = Shape {
-    fields: &["identity", "context", "selector", "mode", "default", "forward", "rules"],
-    later: &[
-        "device",
-        "osVersions",
+    fields: &[
+        "identity",
+        "context",
+        "selector",
+        "mode",
+        "default",
         "preflight",
         "probes",
-        "streams",
-        "tokens",
-        "tokenSources",
+        "forward",
+        "rules",
     ],
+    later: &["device", "osVersions", "streams", "tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {
@@ -36,15 +37,11 @@ const TIME: Shape = Shape {
     later: &[],
 };
 
-const SELECTOR: Shape = Shape {
-    fields: &["hosts"],
-    later: &["localRegions", "workloads"],
-};
-
 /// `name` and `spec` of a document of this kind.
 pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Policy> {
     let fields = spec.fields(&SPEC, sink)?;
-    let hosts = fields.optional("selector", sink, |at, sink| selector(at, sink));
+    let selector = fields.optional("selector", sink, |at, sink| openings::selector(at, known, sink));
+    let openings = openings::read(&fields, known, sink);
     let mode = fields.optional("mode", sink, |at, sink| {
         at.word_or_later(&[("enforce", ())], &["shadow"], sink)
     });
@@ -61,9 +58,12 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     }
     let mut all = identity.requirements;
     all.append(&mut requirements?.unwrap_or_default());
+    let (hosts, place) = selector?.unwrap_or_default();
     Ok(Policy {
         name: name.to_owned(),
-        hosts: hosts?,
+        hosts,
+        place,
+        openings: openings?,
         default_allow: default?.unwrap_or_default(),
         forward: forward?,
         requirements: all,
@@ -84,11 +84,6 @@ fn forbid_words(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
         }
     }
     wrong.map_or(Ok(()), Err)
-}
-
-fn selector(at: &At<'_>, sink: &mut Sink) -> Read<Vec<HostPattern>> {
-    let fields = at.fields(&SELECTOR, sink)?;
-    fields.required("hosts", sink, |at, sink| trust::hosts(at, sink))
 }
 
 fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirement>> {
