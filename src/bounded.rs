@@ -9,13 +9,20 @@ use lru::LruCache;
 
 /// A least-recently-used table, seeded with random bytes, so that nobody who chooses keys can choose slots. A look-up allocates nothing, and compares the whole key.
 pub(crate) struct Bounded<V> {
-    /// By the key's hash, so that keys are compared here and not by the table. Of two keys with one hash (one in 2^64) the later stays.
+    /// By the hash of the key's end, so that keys are compared here and not by the table. Of two keys with one hash the later stays.
     entries: LruCache<u64, Held<V>, Seeded>,
     seeded: Seeded,
     offered: Offered,
     cost: usize,
     bound: usize,
 }
+
+/// Where a value is, until the table changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Found(u64);
+
+/// How much of a key's end tells its place: what an ECDSA signature takes, and more.
+const PLACED_BY: usize = 128;
 
 struct Held<V> {
     key: Box<[u8]>,
@@ -41,8 +48,20 @@ impl<V> Bounded<V> {
 
     /// The value of `key`, which is now the one used last.
     pub(crate) fn get(&mut self, key: &[u8]) -> Option<&mut V> {
-        let held = self.entries.get_mut(&self.seeded.hash(key))?;
-        same(&held.key, key).then_some(&mut held.value)
+        let found = self.find(key)?;
+        self.at(found)
+    }
+
+    /// Where the value of `key` is, which is now the one used last.
+    pub(crate) fn find(&mut self, key: &[u8]) -> Option<Found> {
+        let place = self.place(key);
+        let held = self.entries.get(&place)?;
+        same(&held.key, key).then_some(Found(place))
+    }
+
+    /// The value that was found, if nothing was put in or taken out since.
+    pub(crate) fn at(&mut self, found: Found) -> Option<&mut V> {
+        self.entries.peek_mut(&found.0).map(|held| &mut held.value)
     }
 
     /// Puts `value` in, as the one used last; others go until all fit. One that costs more than the bound is not kept.
@@ -62,10 +81,7 @@ impl<V> Bounded<V> {
             value,
             cost,
         };
-        let replaced = self
-            .entries
-            .put(self.seeded.hash(key), held)
-            .map_or(0, |other| other.cost);
+        let replaced = self.entries.put(self.place(key), held).map_or(0, |other| other.cost);
         self.cost = self.cost.saturating_sub(replaced).saturating_add(cost);
     }
 
@@ -73,14 +89,21 @@ impl<V> Bounded<V> {
     /// never displaces what comes again, however much of it there is.
     pub(crate) fn offer(&mut self, key: &[u8], value: V, cost: usize) {
         let has_room = cost <= self.bound.saturating_sub(self.cost);
-        if has_room || self.offered.again(self.seeded.hash(key)) {
+        if has_room || self.offered.again(self.place(key)) {
             self.insert(key, value, cost);
         }
     }
 
+    /// The place of `key`, by its end: there stands what sets tokens and certificates apart, their signature. Keys with one end have one place, and the later stays: nobody
+    /// can sign two such.
+    fn place(&self, key: &[u8]) -> u64 {
+        self.seeded
+            .hash(key.last_chunk::<PLACED_BY>().map_or(key, <[u8; PLACED_BY]>::as_slice))
+    }
+
     /// Takes `key` out.
     pub(crate) fn remove(&mut self, key: &[u8]) {
-        let hash = self.seeded.hash(key);
+        let hash = self.place(key);
         if self.entries.peek(&hash).is_some_and(|held| same(&held.key, key))
             && let Some(held) = self.entries.pop(&hash)
         {

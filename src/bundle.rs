@@ -5,11 +5,13 @@
 
 mod about;
 mod authentication;
+mod body;
 mod claims;
 mod cross;
 pub mod diagnostic;
 pub mod document;
 mod edges;
+mod effect;
 mod forward;
 mod generation;
 mod grants;
@@ -18,6 +20,7 @@ mod keys;
 pub mod limits;
 mod openings;
 mod path;
+mod place;
 mod policy;
 mod reader;
 mod region;
@@ -37,6 +40,7 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;
+pub(crate) use suggest::nearest;
 pub use url::Url;
 pub use value::{Encoding, Value};
 
@@ -56,6 +60,17 @@ pub fn compile(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagn
 /// The errors of the bundle, then its warnings.
 pub fn check(bytes: &[u8], encoding: Encoding) -> Result<Generation, Vec<Diagnostic>> {
     compile_into(bytes, encoding, Sink::ample())
+}
+
+/// The documents themselves, as [`check`] reads them: for who says more of them than whether they compile.
+///
+/// # Errors
+/// The errors of the bundle, then its warnings.
+pub fn documents(bytes: &[u8], encoding: Encoding) -> Result<document::Bundle, Vec<Diagnostic>> {
+    let mut sink = Sink::ample();
+    let outcome = read(bytes, encoding, &mut sink);
+    let ((_, bundle, _), _) = sink.judge(outcome)?;
+    Ok(bundle)
 }
 
 fn compile_into(bytes: &[u8], encoding: Encoding, mut sink: Sink) -> Result<Generation, Vec<Diagnostic>> {

@@ -1,13 +1,15 @@
-//! From where and when a request comes: networks to regions, time zones, business hours.
+//! From where and when a request comes: networks to regions, countries, time zones, business hours.
 //!
 //! All of it is pure: an address and an instant come in as values, and nothing here reads a clock, a network interface or
 //! a time zone database of the host.
 
 pub mod calendar;
+pub mod countries;
 pub mod networks;
 pub mod zones;
 
 pub use calendar::{BusinessHours, Calendar, HoursError};
+pub use countries::{Country, CountryError};
 pub use networks::{Clash, NetworkError, Networks, parse_address, parse_network};
 pub use zones::{Zone, ZoneError};
 

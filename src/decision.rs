@@ -1,5 +1,7 @@
 //! What a request gets: on to the upstream, with what the policy forwards, or an answer from here.
 
+mod body;
+
 use core::fmt::Write as _;
 use std::borrow::Cow;
 
@@ -8,6 +10,8 @@ use serde::Serialize;
 use crate::bundle::document::{Refusal, StepUp};
 use crate::identity::PROOF_ALGORITHMS;
 use crate::reason::{Reason, Verdict};
+
+pub use body::{Body, Placeholder};
 
 /// How a request was decided, and what the host does about it.
 #[derive(Debug)]
@@ -23,14 +27,14 @@ pub struct Decision {
 /// What the host does with a decided request.
 #[derive(Debug)]
 pub enum Action {
-    /// Changes the request as said, sets the line as the last call, and lets the request go on.
-    Continue(Forwarded),
+    /// Changes the request as said (`None`: not at all, as most), sets the line as the last call, and lets the request go on.
+    Continue(Option<Box<Forwarded>>),
     /// Sets the line and answers.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
-/// What changes on the way to the upstream. Empty, and without an allocation, for most requests.
-#[derive(Debug, Default)]
+/// What changes on the way to the upstream.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
     /// The canonical path and query, where the received one differed: `:path` is replaced and the route chosen again.
     pub path: Option<String>,
@@ -46,6 +50,28 @@ pub struct Forwarded {
     pub removed: Vec<Vec<u8>>,
     /// Header names, lower case, and values of visible ASCII.
     pub headers: Vec<(String, String)>,
+}
+
+/// Nothing changes.
+static NOTHING: Forwarded = Forwarded {
+    path: None,
+    authority: None,
+    strip: None,
+    strip_proof: false,
+    refresh: None,
+    removed: Vec::new(),
+    headers: Vec::new(),
+};
+
+impl Decision {
+    /// What changes on the way to the upstream; `None` where the request is answered from here.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<&Forwarded> {
+        match &self.action {
+            Action::Continue(forwarded) => Some(forwarded.as_deref().unwrap_or(&NOTHING)),
+            Action::Answer(_) => None,
+        }
+    }
 }
 
 /// How a token is taken out of a request.
@@ -71,7 +97,7 @@ pub struct Answer {
     pub grpc_status: Option<u8>,
     /// Header names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// `application/problem+json` (RFC 9457), or the message of a gRPC status.
+    /// `application/problem+json` (RFC 9457), what the rule says, or the message of a gRPC status.
     pub body: String,
     /// The response code details, for the access log.
     pub details: String,
@@ -120,7 +146,7 @@ impl Answer {
     /// The answer to a request that `reason` denies. `refusal` is the deny rule's own `response`; `detail` is what the center wants the caller to read, where the
     /// policy passes it on.
     #[must_use]
-    pub fn new(reason: Reason, refusal: Option<Refusal>, detail: Option<&str>, asked: &Asked) -> Self {
+    pub fn new(reason: Reason, refusal: Option<&Refusal>, detail: Option<&str>, asked: &Asked) -> Self {
         let row = reason.row();
         let hide = refusal.is_some_and(|refusal| refusal.hide);
         let status = refusal.map_or(row.status, |refusal| refusal.status);
@@ -142,6 +168,22 @@ impl Answer {
             return Self {
                 status,
                 grpc_status: Some(grpc_status(status)),
+                headers,
+                body,
+                details,
+            };
+        }
+        if let Some(template) = refusal.and_then(|refusal| refusal.body.as_deref()) {
+            headers.push(("content-type", template.content_type().to_owned()));
+            let body = template.fill(|placeholder| match placeholder {
+                Placeholder::RequestId => visible(shorten(asked.request_id.as_deref().unwrap_or_default())),
+                Placeholder::Code => public.to_owned(),
+                Placeholder::Status => status.to_string(),
+                Placeholder::Region => asked.realm.clone(),
+            });
+            return Self {
+                status,
+                grpc_status: None,
                 headers,
                 body,
                 details,
@@ -383,8 +425,9 @@ mod tests {
         let refusal = Refusal {
             status: 404,
             hide: true,
+            body: None,
         };
-        let hidden = Answer::new(Reason::RuleDenied, Some(refusal), None, &asked);
+        let hidden = Answer::new(Reason::RuleDenied, Some(&refusal), None, &asked);
         assert_eq!(header(&hidden, "dpop-nonce"), None);
     }
 
@@ -432,8 +475,9 @@ mod tests {
         let refusal = Refusal {
             status: 404,
             hide: true,
+            body: None,
         };
-        let answer = Answer::new(Reason::RuleDenied, Some(refusal), Some("because"), &asked());
+        let answer = Answer::new(Reason::RuleDenied, Some(&refusal), Some("because"), &asked());
         assert_eq!(answer.status, 404);
         assert!(answer.body.contains("\"code\":\"not_found\""), "{}", answer.body);
         assert!(!answer.body.contains("because"), "{}", answer.body);

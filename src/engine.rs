@@ -13,6 +13,8 @@ mod fetch;
 mod forward;
 mod grants;
 mod host;
+mod look;
+mod place;
 mod revocation;
 mod scope;
 mod sender;
@@ -310,6 +312,6 @@ fn nobody_decides() -> Decision {
     Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
-        action: Action::Answer(Answer::new(reason, None, None, &Asked::default())),
+        action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
     }
 }

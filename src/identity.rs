@@ -28,8 +28,8 @@ mod svid;
 mod verify;
 mod workload;
 
-pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Refused, TrustView};
-pub use bearer::{Credential, Place, Scheme, Token, credential};
+pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Recalled, Refused, TrustView};
+pub use bearer::{Credential, Place, Scheme, Token};
 pub use binding::{Binding, BoundKey, Thumbprint};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};

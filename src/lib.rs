@@ -5,6 +5,7 @@
 pub mod audit;
 mod bounded;
 pub mod bundle;
+pub mod cel;
 pub mod center;
 pub mod context;
 pub mod decision;

@@ -16,6 +16,7 @@ mod index;
 mod label;
 mod paths;
 mod place;
+mod standing;
 #[cfg(test)]
 mod testing;
 
@@ -25,4 +26,4 @@ pub use decide::{By, Facts, Outcome, Source};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;
-pub use place::{Served, Standing};
+pub use standing::{Served, Standing};

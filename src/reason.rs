@@ -68,6 +68,7 @@ reasons! {
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
+    CenterLastAllowed = "center.last_allowed", Allow, 0, "", "the regional center is away, it allowed the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
 
     // What has no single meaning.
     RequestMalformed = "request.malformed", Deny, 400, "bad_request", "the header block, method or a pseudo-header is not valid: look at the client, or at what stands before this proxy";
@@ -129,19 +130,22 @@ reasons! {
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
     RoleMissing = "role.missing", Deny, 403, "forbidden", "the rule for this route demands a role that the token does not have here";
-    SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions or networks, or the source is unknown";
+    SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions, countries or networks, or the source is unknown";
     WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
     CertificateRequired = "identity.certificate_required", Deny, 403, "forbidden", "a requirement (`method: certificate`) is not met: the token is not bound to a certificate (`cnf` with `x5t#S256`), and no service asks by its own";
-    SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list";
-    SourceUnknown = "context.source_unknown", Deny, 403, "forbidden", "a requirement restricts the source region, and the source is unknown";
+    SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list, or it is one of those that are denied";
+    SourceUnknown = "context.source_unknown", Deny, 403, "forbidden", "a requirement restricts the source region, and the source is unknown: no Region's `networks` hold its address, or the edge in front did not name a Region";
+    SourceCountryNotAllowed = "context.source_country", Deny, 403, "forbidden", "a requirement restricts the source country, and this one is not in its list, or it is one of those that are denied";
+    SourceCountryUnknown = "context.source_country_unknown", Deny, 403, "forbidden", "a requirement restricts the source country, and it is unknown: the source region has no `country`, or the edge in front did not name one";
     OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";
     CalendarMissing = "context.calendar_missing", Deny, 403, "forbidden", "a requirement restricts the time, and the region has no `timezone` and `businessHours`";
     UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "no rule for this host, method and path names the protocol that is asked for (`upgrades`), or it is one that none can name";
 
     // Who else is asked.
     CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";
+    CenterLastDenied = "center.last_denied", Deny, 403, "forbidden", "the regional center is away, it denied the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
     CenterUnavailable = "center.unavailable", Deny, 503, "unavailable", "the regional center is away (no connection, deadline passed, 502, 503, 504), and the rule says deny";
     CenterError = "center.error", Deny, 503, "unavailable", "the regional center's answer is no answer to the question, or the host refused the call: look at the center and its cluster";
     RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";

@@ -103,6 +103,7 @@ fn every_field_of_the_documents_is_described() {
         "policy",
         "authentication",
         "rule",
+        "effect",
         "forward",
         "revocation",
         "revocations",

@@ -44,5 +44,5 @@ fn no_token_is_trusted_and_public_stays_public() {
     );
     let public = decide("/public").expect("decided");
     assert_eq!(public.reason, Reason::RulePublic);
-    assert!(matches!(public.action, Action::Continue(forwarded) if forwarded.strip.is_some()));
+    assert!(public.forwarded().is_some_and(|forwarded| forwarded.strip.is_some()));
 }

@@ -27,6 +27,7 @@ fn a_decided_request_allocates_nothing() {
         paths: Some(vec![
             PathTemplate::parse(&format!("/v1/things-{number}/{{id}}")).unwrap(),
         ]),
+        about: Default::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words {
@@ -37,6 +38,8 @@ fn a_decided_request_allocates_nothing() {
         effect: Effect::Allow,
     };
     let policy = Policy {
+        place: Default::default(),
+        openings: Default::default(),
         name: "shop".to_owned(),
         hosts: None,
         default_allow: false,

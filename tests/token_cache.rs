@@ -45,6 +45,7 @@ fn region() -> Region {
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: None,
         max_token_lifetime: None,
     }
@@ -80,7 +81,9 @@ fn a_hit_allocates_nothing() {
             trust_digest: &[1; 32],
             generation_digest: &[1; 32],
         };
-        let (answer, hit) = authenticator.authenticate(token.as_bytes(), view, &now, &verifier, &mut budget, &|| None);
+        let recalled = authenticator.recall(token.as_bytes(), view.trust_digest);
+        let (answer, hit) =
+            authenticator.authenticate(token.as_bytes(), recalled, view, &now, &verifier, &mut budget, &|| None);
         assert_eq!(answer.expect("valid").identity.subject, "alice");
         hit
     };

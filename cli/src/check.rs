@@ -1,12 +1,16 @@
 //! `regionguard check`.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use crate::documents::{self, Judged, Loaded, UNREADABLE};
+use crate::lint;
 use crate::output;
 use crate::problem::Problem;
 use crate::render;
@@ -23,13 +27,27 @@ pub(crate) struct Args {
     /// How to say what is wrong
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Take a warning for an error
+    /// Exit with 1 where there are warnings, too
     #[arg(long)]
-    deny_warnings: bool,
+    strict: bool,
+    /// Say nothing of these warnings: a lint's id, or `suspicious`
+    #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(warnings()), hide_possible_values = true)]
+    allow: Vec<String>,
+    /// The time at which grants and revocations are looked at, like 2026-11-23T18:10:00Z; the clock tells it otherwise
+    #[arg(long, value_name = "TIME", value_parser = lint::parse_time)]
+    now: Option<f64>,
+}
+
+/// The codes of warnings that may be left unsaid.
+fn warnings() -> Vec<&'static str> {
+    report::codes::all()
+        .filter(|code| code.is_warning)
+        .map(|code| code.id)
+        .collect()
 }
 
 const AFTER: &str = "All that is given is read as one bundle: one document without `kind` is its head (`region`, `metadata`, `trust`, `tokens`), \
-documents with `kind` join it.\n\nExit codes: 0 without errors, 1 with errors, 2 where a file cannot be read or the command is not understood.";
+documents with `kind` join it.\n\nA comment `# allow: lint/public-rule` on a line, or above it, allows one warning there.\n\nExit codes: 0 without errors, 1 with errors (with --strict also with warnings), 2 where a file cannot be read or the command is not understood.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -37,14 +55,26 @@ enum Format {
     Text,
     /// For programs: one object
     Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For GitHub Actions: workflow commands, which it shows at their lines
+    Github,
 }
 
 /// Runs `check`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let judged = documents::judge(&args.paths);
+    let mut judged = documents::judge(&args.paths);
+    let now = args.now.unwrap_or_else(clock);
+    let lints = judged.bundles.iter().flat_map(|bundle| lint::find(bundle, now));
+    judged.add(lints.collect());
+    judged
+        .problems
+        .retain(|problem| problem.is_error() || !args.allow.iter().any(|code| code == problem.code));
     let said = match args.format {
         Format::Text => text(args, &judged),
         Format::Json => as_json(&judged),
+        Format::Sarif => report::escaped(&format!("{:#}\n", report::sarif(&judged.problems))),
+        Format::Github => judged.problems.iter().map(report::github).collect(),
     };
     match output::print(&said) {
         Err(error) => {
@@ -59,7 +89,7 @@ fn exit_code(args: &Args, problems: &[Problem]) -> ExitCode {
     if problems.iter().any(|problem| problem.code == UNREADABLE) {
         return ExitCode::from(2);
     }
-    if problems.iter().any(|problem| args.deny_warnings || problem.is_error()) {
+    if problems.iter().any(|problem| args.strict || problem.is_error()) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -68,9 +98,22 @@ fn exit_code(args: &Args, problems: &[Problem]) -> ExitCode {
 fn text(args: &Args, judged: &Judged) -> String {
     let colours = report::colours(&io::stdout());
     let mut said = String::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     for problem in &judged.problems {
-        said.push_str(&report::text(problem, colours));
-        said.push_str("\n\n");
+        let count = counts.entry(problem.code).or_default();
+        *count += 1;
+        if problem.is_error() || *count <= ALIKE {
+            said.push_str(&report::text(problem, colours));
+            said.push_str("\n\n");
+        }
+    }
+    let mut more: Vec<(&str, usize)> = counts.into_iter().filter(|(_, count)| *count > ALIKE).collect();
+    more.sort_unstable();
+    for (code, count) in more.into_iter().filter(|(code, _)| warnings().contains(code)) {
+        said.push_str(&format!(
+            "warning[{code}]: and {} more; `--format json` has all of them\n\n",
+            count - ALIKE
+        ));
     }
     if !judged.problems.is_empty() {
         said.push_str(&report::summary(&judged.problems));
@@ -86,6 +129,15 @@ fn text(args: &Args, judged: &Judged) -> String {
         said.push_str(&next(args, judged));
     }
     said
+}
+
+/// Warnings with one code that are shown to people.
+const ALIKE: usize = 20;
+
+/// In seconds since the Unix epoch.
+fn clock() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn next(args: &Args, judged: &Judged) -> String {

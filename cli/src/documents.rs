@@ -18,6 +18,7 @@ use crate::problem::{Place, Problem, Source};
 
 use bundle::Draft;
 pub(crate) use files::UNREADABLE;
+pub(crate) use node::camel_case;
 use node::{Node, Sources};
 
 /// A bundle that was read, and compiles.
@@ -45,6 +46,16 @@ impl Loaded {
     pub(crate) fn place(&self, path: &str) -> Option<Place> {
         bundle::place(&self.tree, path, &self.sources)
     }
+
+    /// A warning about the field at `path`.
+    pub(crate) fn warning(&self, code: &'static str, path: &str, message: String, help: String) -> Problem {
+        bundle::warning(self, code, path, message, help)
+    }
+
+    /// The texts that stand without quotes, each with its path.
+    pub(crate) fn plain_texts(&self) -> Vec<(String, String)> {
+        bundle::plain_texts(self)
+    }
 }
 
 /// Everything that was read.
@@ -57,6 +68,14 @@ pub(crate) struct Judged {
     pub(crate) problems: Vec<Problem>,
     /// Whether all of the files could be read; if not, what documents say of each other was not judged.
     pub(crate) complete: bool,
+}
+
+impl Judged {
+    /// Adds what was found later, and keeps the order.
+    pub(crate) fn add(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+        sort(&mut self.problems, &Sources(self.sources.clone()));
+    }
 }
 
 /// Reads the one bundle at `paths` (files and folders), which must compile.

@@ -3,11 +3,14 @@
 mod check;
 mod documents;
 mod image;
+mod lint;
 mod output;
 mod problem;
 mod render;
 mod report;
 mod size;
+#[allow(dead_code)]
+mod trial;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,10 @@
 //! What is wrong, as people read it, and as programs do.
 
+pub(crate) mod codes;
+mod github;
 mod json;
 mod mask;
+mod sarif;
 mod text;
 
 use std::env;
@@ -9,7 +12,9 @@ use std::io::{self, IsTerminal};
 
 use crate::problem::Problem;
 
+pub(crate) use github::github;
 pub(crate) use json::{escaped, json};
+pub(crate) use sarif::sarif;
 pub(crate) use text::{printable, text};
 
 /// Whether what is written to `out` has colours: on a terminal, unless `NO_COLOR`, `CLICOLOR=0` or `TERM=dumb` say otherwise, or `CLICOLOR_FORCE` says that it has anyway.

@@ -4,6 +4,8 @@
 mod cases;
 #[path = "check/command.rs"]
 mod command;
+#[path = "check/formats.rs"]
+mod formats;
 #[path = "check/hostile.rs"]
 mod hostile;
 #[path = "check/run.rs"]

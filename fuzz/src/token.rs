@@ -100,8 +100,8 @@ fn bounded(decision: &Decision) {
                 .collect()
         }
         Action::Continue(forwarded) => forwarded
-            .headers
             .iter()
+            .flat_map(|forwarded| &forwarded.headers)
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect(),
     };
@@ -161,9 +161,7 @@ fn holds(token: &[u8], decision: &Decision) {
         .and_then(Value::as_str)
         .filter(|sub| !sub.is_empty())
         .expect("a subject");
-    let Action::Continue(forwarded) = &decision.action else {
-        panic!("let in, and answered");
-    };
+    let forwarded = decision.forwarded().expect("let in, and answered");
     for header in ["x-regionguard-subject", "x-user"] {
         let lines = forwarded.headers.iter().filter(|(name, _)| name == header);
         let told: Vec<String> = lines.map(|(_, value)| percent_decoded(value)).collect();

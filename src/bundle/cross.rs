@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, Trust};
+use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, SourceRestriction, Trust};
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
@@ -314,13 +314,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
         sink.warn(&list, message);
     }
-    if requires(policies, |one| matches!(one, Requirement::SourceRegions(_)))
-        && regions.iter().all(|region| region.document.networks.is_empty())
-    {
-        let message =
-            "no Region has `networks`, so the source region is never known and `geo_restrictions` are never met";
-        sink.warn(&list, message);
-    }
+    warn_of_the_placeless(documents, trust, sink);
     if !trust.peer_verification && requires(policies, |one| *one == Requirement::Certificate) {
         let message = "`method: certificate` is never met: no peer has an identity here, unless the listener validates client certificates and `trust: {peerVerification: required}` says so";
         sink.warn(&list, message);
@@ -345,6 +339,30 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         }
     }
     sink.enter(None);
+}
+
+/// What restricts places is never met where nothing tells them.
+fn warn_of_the_placeless(documents: &Documents, trust: &Trust, sink: &mut Sink) {
+    let list = Path::Member(&Path::Root, "documents");
+    let restricts = |is_meant: fn(&SourceRestriction) -> bool| {
+        requires(
+            &documents.policies,
+            |one| matches!(one, Requirement::Source(restriction) if is_meant(restriction)),
+        )
+    };
+    let told = |is_told: fn(&Region) -> bool| documents.regions.iter().any(|region| is_told(&region.document));
+    let tells_region =
+        told(|region| !region.networks.is_empty()) || trust.edges.iter().any(|edge| edge.region.is_some());
+    if restricts(|one| one.allowed_regions.is_some() || one.denied_regions.is_some()) && !tells_region {
+        let message = "no Region has `networks`, and none of `trust.edges` a `regionHeader`, so the source region is never known and `geo_restrictions` are never met";
+        sink.warn(&list, message);
+    }
+    let tells_country = tells_region && told(|region| region.country.is_some())
+        || trust.edges.iter().any(|edge| edge.country.is_some());
+    if restricts(|one| one.allowed_countries.is_some() || one.denied_countries.is_some()) && !tells_country {
+        let message = "no Region with `networks` has a `country`, and none of `trust.edges` a `countryHeader`, so the source country is never known and `geo_restrictions` of countries are never met";
+        sink.warn(&list, message);
+    }
 }
 
 /// A service has no login, so a policy that demands one keeps out what its own rules are for.

@@ -3,6 +3,7 @@
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
 mod about;
+mod effect;
 mod login;
 
 use core::time::Duration;
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::bundle::Url;
-use crate::context::Calendar;
+use crate::context::{Calendar, Country};
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
+pub use effect::{Defer, Effect, Refusal, WhenAway};
 pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -71,6 +73,17 @@ pub struct Edge {
     pub address: Option<AddressHeader>,
     /// The header in which it says which certificate its caller has shown, in lower case; `None`: nowhere.
     pub certificate: Option<String>,
+    /// The header in which it says from which Region its caller comes, in lower case; `None`: nowhere.
+    pub region: Option<String>,
+    /// The header in which it says from which country its caller comes, in lower case; `None`: nowhere.
+    pub country: Option<String>,
+}
+
+impl Edge {
+    /// The headers in which it says a place.
+    pub fn place_headers(&self) -> impl Iterator<Item = &str> {
+        [&self.region, &self.country].into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// `addressHeader` and `hops`.
@@ -105,6 +118,8 @@ pub struct Region {
     pub center: Option<Center>,
     /// The networks from which requests of this region come.
     pub networks: Vec<IpNet>,
+    /// The country in which it lies, and from which requests of this region come.
+    pub country: Option<Country>,
     /// `businessHours` in `timezone`; `None` where either is absent.
     pub calendar: Option<Calendar>,
     /// The longest time from `iat` to `exp`; a token without `iat` is refused then.
@@ -322,10 +337,23 @@ pub enum Requirement {
     Certificate,
     /// `authentication[].method: multi-factor`.
     MultiFactor(MultiFactor),
-    /// `geo_restrictions[].allowed_regions`: names of regions from which requests may come. Names that no Region of the bundle has can never be met.
-    SourceRegions(Vec<String>),
+    /// An entry of `geo_restrictions`.
+    Source(SourceRestriction),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+}
+
+/// From where requests may come: fields ANDed, items of one list ORed; `None`: not restricted. What is unknown meets nothing, a list of what is denied included.
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceRestriction {
+    /// Names of regions. Those that no Region of the bundle has can never be met.
+    pub allowed_regions: Option<Vec<String>>,
+    /// Names of Regions of the bundle.
+    pub denied_regions: Option<Vec<String>>,
+    /// Countries.
+    pub allowed_countries: Option<Vec<Country>>,
+    /// Countries.
+    pub denied_countries: Option<Vec<Country>>,
 }
 
 /// One rule.
@@ -358,6 +386,8 @@ pub struct Rule {
 pub struct From {
     /// Names of Regions of the bundle.
     pub source_regions: Option<Vec<String>>,
+    /// Countries.
+    pub source_countries: Option<Vec<Country>>,
     /// Names of Regions of the bundle.
     pub home_regions: Option<Vec<String>>,
     /// Networks of the source address.
@@ -386,41 +416,6 @@ pub struct Words {
     pub any_of: Option<Vec<String>>,
     /// All of these.
     pub all_of: Option<Vec<String>>,
-}
-
-/// What a rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Lets the request in.
-    Allow,
-    /// Refuses it.
-    Deny(Refusal),
-    /// Challenges who has not authenticated so.
-    StepUp(StepUp),
-    /// Asks the local region's center.
-    Defer(Defer),
-}
-
-/// `response` of a deny.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status of the answer: 403, 404, 410 or 451.
-    pub status: u16,
-    /// `hide`: the answer does not tell that a policy refused.
-    pub hide: bool,
-}
-
-/// `defer`.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Defer {
-    /// For how long an answer may be reused, unless the center says less.
-    pub cache: Option<Duration>,
-    /// `onUnavailable: allow`; else deny.
-    pub allow_when_unavailable: bool,
-    /// Claims that the question carries beside the standard ones.
-    pub claims: Vec<String>,
-    /// `reasonUser: pass`: the caller is told the center's `reason_user`.
-    pub pass_reason: bool,
 }
 
 /// `revocation` of a Region.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::RegionId;
 use super::diagnostic::Diagnostic;
-use super::document::{Bundle, Policy, Region, Trust};
+use super::document::{Bundle, Edge, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
 use crate::identity::{ClaimPath, DpopOptions, Grants, Pushed, RegionClaim, TokenSources};
@@ -47,7 +47,7 @@ pub struct Generation {
     pub revocations: Pushed,
     /// Who may what for a time.
     pub grants: Grants,
-    /// The headers that are removed from every request, whatever its verdict.
+    /// The headers that are removed from every request, whatever its verdict; and those in which an edge says a place, which are removed but behind that edge.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
     pub warnings: Vec<Diagnostic>,
@@ -74,7 +74,7 @@ impl Generation {
             grants,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
-        let strip = strip(&policies);
+        let strip = strip(&policies, &trust);
         let grants = Grants::new(grants, |home, issuer| {
             place(&regions, home).filter(|id| regions.get(id.index()).is_some_and(|region| region.issuer == issuer))
         });
@@ -129,13 +129,15 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn strip(policies: &[Policy]) -> StripSet {
+fn strip(policies: &[Policy], trust: &Trust) -> StripSet {
     let own = ["x-regionguard-subject", "x-regionguard-region", "x-regionguard-reason"];
     let forwarded = policies
         .iter()
         .flat_map(|policy| &policy.forward)
         .flat_map(|forward| &forward.claims);
-    StripSet::new(own.into_iter().chain(forwarded.map(|(header, _)| header.as_str())))
+    let forwarded = forwarded.map(|(header, _)| header.as_str());
+    let places = trust.edges.iter().flat_map(Edge::place_headers);
+    StripSet::new(own.into_iter().chain(forwarded).chain(places))
 }
 
 /// The digest of a tree that holds of each Region what decides, beside its keys, whether its tokens verify. Keys change while a generation serves. What is left out (audiences, `accepts`, lifetimes) is checked on every request.

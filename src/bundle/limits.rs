@@ -57,6 +57,8 @@ pub const FORWARD_CLAIMS: usize = 32;
 pub const AUTHENTICATION_VALUES: usize = 16;
 /// `defer.claims` of one rule.
 pub const DEFER_CLAIMS: usize = 32;
+/// Bytes of JSON in the `response.body` of one rule.
+pub const RESPONSE_BODY: usize = 4 << 10;
 
 /// Grants of all documents.
 pub const GRANTS: usize = 10_000;
@@ -80,6 +82,8 @@ pub const AUDIENCES: usize = 32;
 pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
+/// One list of countries.
+pub const COUNTRIES: usize = 250;
 /// `networks` of one Region.
 pub const NETWORKS: usize = 4_096;
 

@@ -5,7 +5,7 @@ use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, one_of};
 use super::root::Known;
-use super::{authentication, forward, openings, rule};
+use super::{authentication, forward, openings, place, rule};
 
 const SPEC: Shape = Shape {
     fields: &[
@@ -24,11 +24,6 @@ const SPEC: Shape = Shape {
 
 const CONTEXT: Shape = Shape {
     fields: &["geoRestrictions", "timeRestrictions"],
-    later: &[],
-};
-
-const GEO: Shape = Shape {
-    fields: &["allowedRegions"],
     later: &[],
 };
 
@@ -90,8 +85,7 @@ fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirem
     let fields = at.fields(&CONTEXT, sink)?;
     let geo = fields.optional("geoRestrictions", sink, |at, sink| {
         at.list(limits::RESTRICTIONS, sink, |at, sink| {
-            let fields = at.fields(&GEO, sink)?;
-            fields.required("allowedRegions", sink, |at, sink| allowed_regions(at, known, sink))
+            place::restriction(at, known, sink)
         })
     });
     let time = fields.optional("timeRestrictions", sink, |at, sink| {
@@ -100,26 +94,11 @@ fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirem
             fields.required("businessHours", sink, At::only_true)
         })
     });
-    let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::SourceRegions).collect();
+    let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::Source).collect();
     if time?.is_some() {
         requirements.push(Requirement::BusinessHours);
     }
     Ok(requirements)
-}
-
-/// Names of regions, also of such as the bundle has no Region for: requests never come from these, as far as it can tell.
-fn allowed_regions(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<String>> {
-    at.list(limits::REGIONS, sink, |at, sink| {
-        let name = at.name(sink)?;
-        if !known.regions.contains(&name) {
-            let problem =
-                Problem::new("the bundle has no Region with this name: no request is known to come from there")
-                    .found(at.value)
-                    .suggest(sink.nearest(name, known.regions.iter().copied()));
-            sink.warn(&at.path, problem);
-        }
-        Ok(name.to_owned())
-    })
 }
 
 fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Rule>> {

@@ -9,7 +9,7 @@ use super::path::Path;
 use super::policy::region_name;
 use super::reader::{At, Shape};
 use super::root::Known;
-use super::{claims, keys, remote, revocation, rule};
+use super::{claims, keys, place, remote, revocation, rule};
 use crate::context::{BusinessHours, Calendar, Zone};
 use crate::identity::{SpiffePattern, trust_domain_name};
 
@@ -24,6 +24,7 @@ const SPEC: Shape = Shape {
         "accepts",
         "center",
         "networks",
+        "country",
         "timezone",
         "businessHours",
         "maxTokenLifetime",
@@ -73,6 +74,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let networks = fields.optional("networks", sink, |at, sink| {
         at.list(limits::NETWORKS, sink, rule::network)
     });
+    let country = fields.optional("country", sink, place::country);
     let zone = fields.optional("timezone", sink, zone);
     let hours = fields.optional("businessHours", sink, |at, sink| {
         if fields.field("timezone").is_none() {
@@ -106,6 +108,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         accepts: accepts?.unwrap_or_default(),
         center: center?,
         networks: networks?.unwrap_or_default(),
+        country: country?,
         calendar: zone?.zip(hours?).map(|(zone, hours)| Calendar::new(zone, hours)),
         max_token_lifetime: max_token_lifetime?,
     })

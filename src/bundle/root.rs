@@ -8,7 +8,7 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{grants, policy, region, revocations, tokens, trust};
+use super::{edges, grants, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
 use crate::identity::TokenSources;
 use crate::request::PathOptions;
@@ -111,6 +111,9 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref);
     let told_tokens = told_tokens.map_or(&no_tokens, |tokens| &tokens.sources);
     let networks = cross::check(&documents, told_tokens, sink);
+    if let Ok(Some(trust)) = &trust {
+        edges::check(trust, &documents, told_tokens, sink);
+    }
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
     let tokens = tokens?.unwrap_or_default();

@@ -1,18 +1,15 @@
 //! One rule of a policy.
 
-use core::time::Duration;
-
 use ipnet::IpNet;
 
 use super::diagnostic::{Problem, Read, Sink};
-use super::document::{Defer, Effect, From, IdentityNeed, Refusal, Rule, Words};
+use super::document::{Effect, From, IdentityNeed, Rule, Words};
 use super::forward::is_token;
 use super::limits;
 use super::policy::region_name;
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
-use super::value::Value;
-use super::{about, authentication, trust};
+use super::{about, effect, place, trust};
 use crate::context::parse_network;
 use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
@@ -41,7 +38,13 @@ const RULE: Shape = Shape {
 };
 
 const FROM: Shape = Shape {
-    fields: &["sourceRegions", "homeRegions", "networks", "workloads"],
+    fields: &[
+        "sourceRegions",
+        "sourceCountries",
+        "homeRegions",
+        "networks",
+        "workloads",
+    ],
     later: &[],
 };
 
@@ -49,39 +52,6 @@ const WORDS: Shape = Shape {
     fields: &["anyOf", "allOf"],
     later: &[],
 };
-
-const DEFER: Shape = Shape {
-    fields: &["cache", "onUnavailable", "claims", "reasonUser"],
-    later: &["lastDecisionFor", "unless"],
-};
-
-const RESPONSE: Shape = Shape {
-    fields: &["status", "hide"],
-    later: &[],
-};
-
-/// Properties of the question's subject that are there anyway.
-const STANDARD_PROPERTIES: &[&str] = &[
-    "home",
-    "iss",
-    "roles",
-    "permissions",
-    "acr",
-    "amr",
-    "auth_time",
-    "workload",
-];
-
-/// A center's answer may be reused for so long at least and at most.
-const CACHE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(24 * 3_600));
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Allow,
-    Deny,
-    StepUp,
-    Defer,
-}
 
 pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule> {
     let fields = at.fields(&RULE, sink)?;
@@ -100,7 +70,7 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
     let mode = fields.optional("mode", sink, |at, sink| {
         at.word_or_later(&[("enforce", ())], &["shadow"], sink)
     });
-    let effect = effect(&fields, sink);
+    let effect = effect::read(&fields, sink);
     let identity = identity(&fields, effect.as_ref().ok(), known, sink);
     mode?;
     let (about, calls) = about?;
@@ -142,11 +112,13 @@ fn from(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<From> {
     let regions =
         |at: &At<'_>, sink: &mut Sink| at.list(limits::REGIONS, sink, |at, sink| region_name(at, known, sink));
     let source_regions = fields.optional("sourceRegions", sink, regions);
+    let source_countries = fields.optional("sourceCountries", sink, place::countries);
     let home_regions = fields.optional("homeRegions", sink, regions);
     let networks = fields.optional("networks", sink, |at, sink| at.list(limits::RULE_ITEMS, sink, network));
     let workloads = fields.optional("workloads", sink, |at, sink| workloads(at, known, sink));
     Ok(From {
         source_regions: source_regions?,
+        source_countries: source_countries?,
         home_regions: home_regions?,
         networks: networks?,
         workloads: workloads?,
@@ -191,104 +163,6 @@ fn word(at: &At<'_>, sink: &mut Sink) -> Read<String> {
         sink.warn(&at.path, Problem::new(message).found(at.value));
     }
     Ok(text.to_owned())
-}
-
-/// `effect` with what belongs to it; what belongs to another effect is an error.
-fn effect(fields: &Fields<'_>, sink: &mut Sink) -> Read<Effect> {
-    let words = [
-        ("allow", Verb::Allow),
-        ("deny", Verb::Deny),
-        ("stepUp", Verb::StepUp),
-        ("defer", Verb::Defer),
-    ];
-    let verb = fields.required("effect", sink, |at, sink| match at.value {
-        Value::String(text) if text == "step_up" => Ok(Verb::StepUp),
-        _ => at.word(&words, sink),
-    });
-    let step_up = fields.optional("stepUp", sink, authentication::step_up);
-    let defer = fields.optional("defer", sink, |at, sink| defer(at, sink));
-    let response = fields.optional("response", sink, |at, sink| response(at, sink));
-    let verb = verb?;
-    let owned = [
-        ("stepUp", Verb::StepUp, "stepUp"),
-        ("defer", Verb::Defer, "defer"),
-        ("response", Verb::Deny, "deny"),
-    ];
-    for (field, owner, effect) in owned {
-        if let Some(at) = fields.field(field).filter(|_| verb != owner) {
-            sink.error(&at.path, format!("`{field}` goes with `effect: {effect}` only"));
-        }
-    }
-    Ok(match verb {
-        Verb::Allow => Effect::Allow,
-        Verb::Deny => Effect::Deny(response?.unwrap_or(Refusal {
-            status: 403,
-            hide: false,
-        })),
-        Verb::StepUp => match step_up? {
-            Some(step_up) => Effect::StepUp(step_up),
-            None => {
-                let message = "a step-up says what it wants: give `stepUp` with `acr`, `maxAge` or both";
-                return Err(fields.wrong(message, sink));
-            }
-        },
-        Verb::Defer => Effect::Defer(defer?.unwrap_or_default()),
-    })
-}
-
-fn defer(at: &At<'_>, sink: &mut Sink) -> Read<Defer> {
-    let fields = at.fields(&DEFER, sink)?;
-    let cache = fields.optional("cache", sink, |at, sink| at.duration(CACHE.0, CACHE.1, sink));
-    let allow = fields.optional("onUnavailable", sink, |at, sink| {
-        at.word_or_later(
-            &[("deny", false), ("allow", true)],
-            &["lastDecision", "last_decision"],
-            sink,
-        )
-    });
-    let claims = fields.optional("claims", sink, |at, sink| {
-        at.list(limits::DEFER_CLAIMS, sink, |at, sink| {
-            let claim = at.text(sink)?;
-            if STANDARD_PROPERTIES.contains(&claim) {
-                let message = format!("`{claim}` is a property of the question anyway: take it out of the list");
-                return Err(sink.error(&at.path, message));
-            }
-            Ok(claim.to_owned())
-        })
-    });
-    let pass_reason = fields.optional("reasonUser", sink, |at, sink| {
-        at.word(&[("pass", true), ("drop", false)], sink)
-    });
-    Ok(Defer {
-        cache: cache?,
-        allow_when_unavailable: allow?.unwrap_or_default(),
-        claims: claims?.unwrap_or_default(),
-        pass_reason: pass_reason?.unwrap_or_default(),
-    })
-}
-
-/// Statuses that a deny may be answered with.
-const STATUSES: &[(u64, u16)] = &[(403, 403), (404, 404), (410, 410), (451, 451)];
-
-fn response(at: &At<'_>, sink: &mut Sink) -> Read<Refusal> {
-    let fields = at.fields(&RESPONSE, sink)?;
-    let hide = fields.optional("hide", sink, At::boolean);
-    let status = fields.optional("status", sink, |at, sink| {
-        let found = at.value.integer();
-        match STATUSES.iter().find(|(status, _)| Some(*status) == found) {
-            Some((_, status)) => Ok(*status),
-            None => Err(at.mismatch("403, 404, 410 or 451", sink)),
-        }
-    });
-    let hide = hide?.unwrap_or_default();
-    let status = status?.unwrap_or(if hide { 404 } else { 403 });
-    if hide && status != 404 {
-        return Err(sink.error(
-            &at.path,
-            "`hide: true` needs status 404: any other tells that something is there",
-        ));
-    }
-    Ok(Refusal { status, hide })
 }
 
 fn identity(fields: &Fields<'_>, effect: Option<&Effect>, known: &Known<'_>, sink: &mut Sink) -> Read<IdentityNeed> {

@@ -6,7 +6,7 @@ const LONGEST: usize = 64;
 const SLIP: usize = 2;
 
 /// The one of `known` that is nearest to `given`: at most two edits away (Damerau-Levenshtein, adjacent transpositions), whatever the case and the `_` and `-`.
-pub(super) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if given.len() > LONGEST {
         return None;
     }

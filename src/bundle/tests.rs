@@ -70,7 +70,7 @@ fn sample() -> Json {
             "hosts": ["api.us-east-1.com", "*.internal"],
             "methods": ["GET", "HEAD"],
             "paths": ["/v1/profiles/{id}"],
-            "from": {"sourceRegions": ["us-east-1"], "homeRegions": ["us-east-1", "eu-west-1"], "networks": ["10.0.0.0/8"],
+            "from": {"sourceRegions": ["us-east-1"], "sourceCountries": ["US"], "homeRegions": ["us-east-1", "eu-west-1"], "networks": ["10.0.0.0/8"],
                      "workloads": ["spiffe://prod/ns/web/*"]},
             "identity": "required",
             "permissions": {"anyOf": ["read:profile"], "allOf": ["read:any"]},

@@ -79,12 +79,15 @@ pub struct ContextPart {
 /// `context.source`: what is not known is not there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SourcePart {
-    /// The direct peer's address.
+    /// The direct peer's address, or what an edge says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The region whose networks hold it.
+    /// The region: the one whose networks hold it, or what an edge says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// The country: what an edge says, or that of the region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<&'static str>,
     /// The SPIFFE id of the workload at the other end of the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,

@@ -10,6 +10,7 @@ use super::deferred::Deferred;
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
 use super::host::{Attrs, Kit};
+use super::look::{Sight, View};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
@@ -18,10 +19,10 @@ use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Refused, Scheme, SpiffeId, Token, TrustView,
-    counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
+    TrustView, counting_home,
 };
-use crate::policy::{Asked, Candidates, Facts, Outcome as Ruling, Source, Told};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Told};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
@@ -78,6 +79,8 @@ pub(super) struct Understood<'a> {
     pub(super) path: CanonicalPath<'a>,
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
+    /// What is remembered of the token.
+    recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
     /// The protocol that it asks for beside HTTP, which some rule names.
     pub(super) upgrade: Option<Upgrade>,
@@ -118,6 +121,7 @@ impl Bench<'_, '_> {
         let mut removals = Vec::new();
         let mut presented = Presented::new(&generation.tokens);
         let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
+        self.spare_the_edge(&mut removals, input.headers, &generation);
         // A request that has waited lost them when it came.
         if self.patience.is_first() {
             fx.list
@@ -167,7 +171,7 @@ impl Bench<'_, '_> {
         };
         let request = match head
             .map_err(HeadError::reason)
-            .and_then(|head| understand(head, input.headers, presented, &generation))
+            .and_then(|head| self.understand(head, input.headers, presented, &generation))
         {
             Ok(request) => request,
             Err(reason) => return Judged::Decided(case.refuse(reason)),
@@ -201,29 +205,16 @@ impl Bench<'_, '_> {
     ) -> Judged {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
-        if policies.needs_source(candidates) {
-            case.source = Some(self.source(request.headers, &generation));
-        }
-        let mut peer = policies
-            .needs_workload(candidates)
-            .then(|| self.peer(request.headers, &generation, local));
-        let service_untold = policies.deny_services(candidates)
-            && peer
-                .as_ref()
-                .is_some_and(|peer| self.is_untold(peer, request.headers, &generation, local));
-        let anonymous = Facts {
-            subject: None,
-            source: case.source.unwrap_or_default(),
-            workload: peer.as_ref().and_then(Peer::workload),
-            service: peer.as_ref().and_then(Peer::service),
-            service_untold,
-            token_refused: false,
-            claims: None,
-            certificate: false,
+        let view = View {
+            headers: request.headers,
+            generation: &generation,
             local,
             at: self.now.wall,
-            regions: &generation.regions,
         };
+        let mut sight = Sight::default();
+        self.look(&mut sight, policies, candidates, &view);
+        case.source = sight.source;
+        let anonymous = sight.facts(None, false, &view);
         if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
             return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
         }
@@ -231,39 +222,15 @@ impl Bench<'_, '_> {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
             Err(refused) => (None, Some(refused)),
         };
-        if who.is_none() && peer.is_none() && policies.needs_service(candidates) {
-            peer = Some(self.peer(request.headers, &generation, local));
-        }
-        let by_token = who.as_ref().and_then(|who| who.identity.workload.as_ref());
-        if by_token.is_some() && peer.is_none() && policies.needs_certificate(candidates) {
-            peer = Some(self.peer(request.headers, &generation, local));
-        }
-        let service = peer.as_ref().and_then(Peer::service);
-        let by_certificate = peer.as_ref().filter(|_| service.is_some()).and_then(Peer::workload);
-        case.home = who.as_ref().map(|who| who.identity.home).or(service);
+        self.look_again(&mut sight, who.as_deref(), policies, candidates, &view);
+        case.home = who.as_ref().map(|who| who.identity.home).or(sight.service());
         case.token = request.credential.place().is_some();
         case.dpop = request.uses_dpop();
         if refused.is_some_and(|refused| refused.reason == Reason::ProofNonce) {
             let nonce = self.proofs.nonce(self.now.wall, || self.kit.random());
             case.nonce = nonce.map(Rc::from);
         }
-        let facts = Facts {
-            subject: who.as_deref().map(|who| &who.subject),
-            source: case.source.unwrap_or_default(),
-            workload: peer.as_ref().and_then(Peer::workload),
-            service,
-            service_untold,
-            token_refused: refused.is_some(),
-            claims: who.as_deref().map(|who| &who.identity.claims),
-            // What a token is bound to was compared when it was taken for valid.
-            certificate: by_token.is_some() && by_token == by_certificate
-                || who
-                    .as_deref()
-                    .is_some_and(|who| who.identity.binding.certificate.is_some()),
-            local,
-            at: self.now.wall,
-            regions: &generation.regions,
-        };
+        let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
         let ruling = policies.decide(candidates, &facts);
         if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
             && *reason == Reason::GrantAllowed
@@ -286,7 +253,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
-                peer,
+                peer: sight.peer,
                 at: self.now.wall,
             },
         )
@@ -329,8 +296,15 @@ impl Bench<'_, '_> {
         };
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
-        let (found, known) =
-            authenticator.authenticate(text, view, self.now, self.kit.verifier(), self.budget, &address);
+        let (found, known) = authenticator.authenticate(
+            text,
+            request.recalled,
+            view,
+            self.now,
+            self.kit.verifier(),
+            self.budget,
+            &address,
+        );
         if self.patience.is_first() {
             self.tally.count(if known {
                 Counter::TokenCacheHit
@@ -399,14 +373,6 @@ impl Bench<'_, '_> {
         })
     }
 
-    pub(super) fn source(&mut self, headers: Headers<'_>, generation: &Generation) -> Source {
-        let address = self.connection(headers, generation).address();
-        Source {
-            address,
-            region: address.and_then(|address| generation.networks.find(address)),
-        }
-    }
-
     /// Who is at the other end; nobody where nobody has validated the certificate. An edge's identity is no subject: it asks for whoever comes to it. Neither is
     /// that of a peer that may be one.
     pub(super) fn peer(&mut self, headers: Headers<'_>, generation: &Generation, local: RegionId) -> Peer {
@@ -420,7 +386,13 @@ impl Bench<'_, '_> {
     }
 
     /// Whether nobody can tell if this peer is a workload that counts.
-    fn is_untold(&mut self, peer: &Peer, headers: Headers<'_>, generation: &Generation, local: RegionId) -> bool {
+    pub(super) fn is_untold(
+        &mut self,
+        peer: &Peer,
+        headers: Headers<'_>,
+        generation: &Generation,
+        local: RegionId,
+    ) -> bool {
         let connection = self.connection(headers, generation);
         match &peer.workload {
             _ if peer.service.is_some() => false,
@@ -432,44 +404,50 @@ impl Bench<'_, '_> {
         }
     }
 
-    fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
+    pub(super) fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
         Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
     }
-}
 
-/// The one meaning of a request, if it has one and is meant for this proxy.
-fn understand<'a>(
-    head: RequestHead<'a>,
-    headers: Headers<'a>,
-    presented: Presented<'a>,
-    generation: &Generation,
-) -> Result<Understood<'a>, Reason> {
-    let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
-    let credential = presented.credential(&head)?;
-    let upgrade = Upgrade::asked(&head, &headers);
-    let is_tunnel = upgrade == Some(Some(Upgrade::Connect));
-    let path = if is_tunnel || head.path.is_empty() && head.is_connect() {
-        &b"/"[..]
-    } else {
-        head.path
-    };
-    let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
-    if let Some(hosts) = &generation.trust.hosts
-        && !hosts.iter().any(|host| host.matches(&authority))
-    {
-        return Err(Reason::AuthorityNotServed);
+    /// The one meaning of a request, if it has one and is meant for this proxy.
+    fn understand<'r>(
+        &mut self,
+        head: RequestHead<'r>,
+        headers: Headers<'r>,
+        presented: Presented<'r>,
+        generation: &Generation,
+    ) -> Result<Understood<'r>, Reason> {
+        let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
+        let mut recalled = None;
+        let credential = presented.credential(&head, |text| {
+            recalled = self.scope.authenticator.recall(text, &generation.trust_digest);
+            recalled.is_some()
+        })?;
+        let upgrade = Upgrade::asked(&head, &headers);
+        let is_tunnel = upgrade == Some(Some(Upgrade::Connect));
+        let path = if is_tunnel || head.path.is_empty() && head.is_connect() {
+            &b"/"[..]
+        } else {
+            head.path
+        };
+        let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
+        if let Some(hosts) = &generation.trust.hosts
+            && !hosts.iter().any(|host| host.matches(&authority))
+        {
+            return Err(Reason::AuthorityNotServed);
+        }
+        // What no rule of the bundle names needs no policy. What one names is for the policies, so that nobody learns for which paths that is.
+        if upgrade.is_some_and(|asked| !asked.is_some_and(|upgrade| generation.policies.names_upgrade(upgrade))) {
+            return Err(Reason::UpgradeNotAllowed);
+        }
+        Ok(Understood {
+            head,
+            authority,
+            path,
+            headers,
+            credential,
+            recalled,
+            presented,
+            upgrade: upgrade.flatten(),
+        })
     }
-    // What no rule of the bundle names needs no policy. What one names is for the policies, so that nobody learns for which paths that is.
-    if upgrade.is_some_and(|asked| !asked.is_some_and(|upgrade| generation.policies.names_upgrade(upgrade))) {
-        return Err(Reason::UpgradeNotAllowed);
-    }
-    Ok(Understood {
-        head,
-        authority,
-        path,
-        headers,
-        credential,
-        presented,
-        upgrade: upgrade.flatten(),
-    })
 }

@@ -76,7 +76,13 @@ impl Case<'_> {
         line.render()
     }
 
-    pub(super) fn allow(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>, forwarded: Forwarded) -> Decision {
+    pub(super) fn allow(
+        &self,
+        reason: Reason,
+        by: &str,
+        decided_by: DecidedBy<'_>,
+        forwarded: Option<Box<Forwarded>>,
+    ) -> Decision {
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
@@ -98,7 +104,7 @@ impl Case<'_> {
         detail: Option<&str>,
     ) -> Decision {
         self.denied(reason, by, decided_by, |asked| {
-            Answer::new(reason, refusal, detail, &asked)
+            Answer::new(reason, refusal.as_ref(), detail, &asked)
         })
     }
 
@@ -130,7 +136,7 @@ impl Case<'_> {
         Decision {
             reason,
             line: self.line(reason, by, decided_by),
-            action: Action::Answer(answer(asked)),
+            action: Action::Answer(Box::new(answer(asked))),
         }
     }
 }

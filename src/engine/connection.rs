@@ -55,10 +55,41 @@ impl<'a> Connection<'a> {
         self.trust.peer_verification && self.attrs.peer_certificate().is_none() && self.own_certificate().is_some()
     }
 
-    /// Where the request comes from: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown, and so does whoever may
+    /// The edge at the other end of the connection, if it is one.
+    pub(super) fn edge(&self) -> Option<&'a Edge> {
+        match self.peer() {
+            Peer::Edge(edge) => Some(edge),
+            Peer::Other | Peer::Unknown => None,
+        }
+    }
+
+    /// Where the request comes from, as [`address`](Self::address) has it; and the values of the headers in which the edge, if the peer is one, says the Region
+    /// and the country.
+    pub(super) fn origin(&self) -> Origin<'a> {
+        let peer = self.peer();
+        let edge = match &peer {
+            Peer::Edge(edge) => Some(*edge),
+            Peer::Other | Peer::Unknown => None,
+        };
+        let told = |header: fn(&Edge) -> &Option<String>| match edge.map(header) {
+            Some(Some(name)) => Told::Header(only(self.headers.values(name))),
+            _ => Told::Nowhere,
+        };
+        Origin {
+            address: self.address_of(&peer),
+            region: told(|edge| &edge.region),
+            country: told(|edge| &edge.country),
+        }
+    }
+
+    /// From which address the request comes: what the edge says, or else the direct peer. An edge that says nothing readable leaves it unknown, and so does whoever may
     /// be one.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        match self.peer() {
+        self.address_of(&self.peer())
+    }
+
+    fn address_of(&self, peer: &Peer<'_>) -> Option<IpAddr> {
+        match peer {
             Peer::Edge(Edge {
                 address: Some(header), ..
             }) => forwarded_address(self.headers.values(&header.name), header.hops),
@@ -107,6 +138,27 @@ impl<'a> Connection<'a> {
     fn own_certificate(&self) -> Option<Thumbprint> {
         parse_digest(&self.attrs.peer_certificate_digest()?)
     }
+}
+
+/// Where a request comes from, before the bundle has said what that means.
+pub(super) struct Origin<'h> {
+    pub(super) address: Option<IpAddr>,
+    pub(super) region: Told<'h>,
+    pub(super) country: Told<'h>,
+}
+
+/// What an edge says of a place.
+pub(super) enum Told<'h> {
+    /// No edge says it.
+    Nowhere,
+    /// The value of its header; `None` where it has not exactly one.
+    Header(Option<&'h [u8]>),
+}
+
+/// The value of a header that stands once, without the white space around it.
+fn only<'h>(mut values: impl Iterator<Item = &'h [u8]>) -> Option<&'h [u8]> {
+    let value = values.next()?;
+    values.next().is_none().then(|| value.trim_ascii())
 }
 
 /// What the direct peer is, as far as edges go.

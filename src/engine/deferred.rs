@@ -13,10 +13,11 @@ use super::forward::{self, Claims};
 use super::scope::ScopeId;
 use crate::Response;
 use crate::audit::{Counter, DecidedBy};
-use crate::bundle::document::{Center, Defer};
+use crate::bundle::document::{Center, Defer, WhenAway};
 use crate::center::{
     self, ActionPart, ContextPart, Failure, Kept, Question, RESPONSE_MAX, ResourcePart, SourcePart, SubjectPart,
 };
+use crate::context::Country;
 use crate::decision::{Decision, Forwarded, shorten, visible};
 use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
@@ -46,7 +47,7 @@ pub(super) struct Deferred {
     case: Case<'static>,
     by: RuleRef,
     options: Defer,
-    forwarded: Forwarded,
+    forwarded: Option<Box<Forwarded>>,
     center: Center,
     /// Until it is sent: a request that waits should not hold it any longer.
     question: Option<Question>,
@@ -62,7 +63,7 @@ impl Deferred {
         scope: ScopeId,
         asking: &Asking<'_, '_>,
         options: Defer,
-        forwarded: Forwarded,
+        forwarded: Option<Box<Forwarded>>,
     ) -> Result<Self, Box<Decision>> {
         let case = asking.case;
         let region = case.local.and_then(|local| case.generation.regions.get(local.index()));
@@ -158,18 +159,37 @@ impl Deferred {
     }
 
     /// The decision where nobody was there to decide.
-    fn away(mut self) -> Decision {
+    fn away(mut self, cx: &mut Cx<'_, '_>) -> Decision {
         let local = self.case.local_name().to_owned();
         let decided_by = DecidedBy::Center(&local);
         let label = self.label().to_owned();
-        if !self.options.allow_when_unavailable {
-            return self
-                .case
-                .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
-        }
-        let reason = Reason::CenterUnavailableAllowed;
+        let last = match self.options.when_away {
+            WhenAway::LastDecision(_) => self.last(cx),
+            WhenAway::Deny | WhenAway::Allow => None,
+        };
+        let (reason, decided_by) = match (self.options.when_away, last) {
+            (WhenAway::LastDecision(_), Some(last)) if last.allow => (Reason::CenterLastAllowed, DecidedBy::Cache),
+            (WhenAway::LastDecision(_), Some(last)) => {
+                let detail = last.reason_user.as_deref().filter(|_| self.options.pass_reason);
+                return self
+                    .case
+                    .deny(Reason::CenterLastDenied, &label, DecidedBy::Cache, None, detail);
+            }
+            (WhenAway::Allow, _) => (Reason::CenterUnavailableAllowed, decided_by),
+            (WhenAway::Deny | WhenAway::LastDecision(_), _) => {
+                return self
+                    .case
+                    .deny(Reason::CenterUnavailable, &label, decided_by, None, None);
+            }
+        };
         forward::add_reason(&mut self.forwarded, reason);
         self.case.allow(reason, &label, decided_by, self.forwarded)
+    }
+
+    /// What the center said last to this question, where that still counts.
+    fn last(&self, cx: &mut Cx<'_, '_>) -> Option<Kept> {
+        let scope = cx.memory.scopes.get_mut(self.scope)?;
+        scope.last_decisions.find(&self.key, cx.now)
     }
 
     /// The decision where somebody answered and it is no answer.
@@ -211,7 +231,7 @@ impl Flow for Awaited {
             Wakeup::Timer | Wakeup::Told | Wakeup::Body { .. } => {
                 cx.cancel(call);
                 cx.memory.tally.count(Counter::CalloutAway);
-                deferred.away()
+                deferred.away(cx)
             }
         })
     }
@@ -230,18 +250,21 @@ fn answered(deferred: Deferred, response: Response<'_>, waited: Duration, cx: &m
     });
     let answer = match read {
         Ok(answer) => answer,
-        Err(Failure::Away) => return deferred.away(),
+        Err(Failure::Away) => return deferred.away(cx),
         Err(Failure::Wrong(what)) => return deferred.wrong(what, cx),
     };
     let reason_user = answer.reason_user.as_deref().map(|reason| shorten(reason).to_owned());
-    if let Some(ttl) = shorter(deferred.options.cache, answer.ttl)
-        && let Some(scope) = cx.memory.scopes.get_mut(deferred.scope)
-    {
-        let kept = Kept {
+    if let Some(scope) = cx.memory.scopes.get_mut(deferred.scope) {
+        let kept = || Kept {
             allow: answer.allow,
             reason_user: reason_user.clone(),
         };
-        scope.decisions.keep(deferred.key, kept, ttl, cx.now);
+        if let Some(ttl) = shorter(deferred.options.cache, answer.ttl) {
+            scope.decisions.keep(deferred.key, kept(), ttl, cx.now);
+        }
+        if let WhenAway::LastDecision(time) = deferred.options.when_away {
+            scope.last_decisions.keep(deferred.key, kept(), time, cx.now);
+        }
     }
     if let (false, Some(reason)) = (answer.allow, &answer.reason_admin) {
         let id = deferred.case.request_id.as_deref().unwrap_or("-");
@@ -301,6 +324,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                     .source
                     .and_then(|source| source.region)
                     .map(|region| case.name_of(region).to_owned()),
+                country: case.source.and_then(|source| source.country).map(Country::code),
                 workload: asking.peer.workload().map(ToString::to_string),
             },
             request_id: case.request_id.as_deref().map(str::to_owned),

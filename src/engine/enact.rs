@@ -128,29 +128,48 @@ impl Bench<'_, '_> {
 }
 
 impl Ruled<'_, '_> {
-    /// What the upstream gets.
-    fn forwarded(&self) -> Result<Forwarded, Reason> {
+    /// What the upstream gets otherwise than it came.
+    fn forwarded(&self) -> Result<Option<Box<Forwarded>>, Reason> {
         let generation = &self.case.generation;
-        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
         let forwarding = generation.policies.forwarding(self.candidates);
-        let mut forwarded = forward::forwarded(&forwarding, claims.as_ref())?;
-        if self.case.unchecked {
-            forward::add_reason(&mut forwarded, Reason::RevocationUnavailableAllowed);
-        }
         // A token that was not valid must not look valid to the upstream: the request is anonymous.
         let strip = forwarding.strip_token || self.who.is_none();
         let place = self.request.credential.place().filter(|_| strip);
-        forwarded.strip = place.and_then(|place| self.request.presented.strip(place));
-        forwarded.strip_proof = place.is_some()
-            && (self.request.uses_dpop() || self.who.is_none() && self.request.headers.values("dpop").next().is_some());
-        forwarded.refresh = self.refresh();
-        forwarded.removed = self.case.late.as_deref().map(<[_]>::to_vec).unwrap_or_default();
-        forwarded.path = self
-            .request
-            .path
-            .changed()
-            .then(|| self.request.path.forward().to_owned());
-        forwarded.authority = has_trailing_dot(self.request.head.authority).then(|| self.request.authority.to_string());
+        let refresh = self.refresh();
+        let has_dot = has_trailing_dot(self.request.head.authority);
+        let as_it_came = !forwarding.identity
+            && !self.case.unchecked
+            && place.is_none()
+            && refresh.is_none()
+            && self.case.late.is_none()
+            && !self.request.path.changed()
+            && !has_dot;
+        if as_it_came {
+            return Ok(None);
+        }
+        let claims = self.who.and_then(|who| Claims::new(who, self.case.local, generation));
+        let headers = match &claims {
+            Some(claims) if forwarding.identity => forward::headers(&forwarding, claims)?,
+            _ => Vec::new(),
+        };
+        let mut forwarded = Some(Box::new(Forwarded {
+            path: self
+                .request
+                .path
+                .changed()
+                .then(|| self.request.path.forward().to_owned()),
+            authority: has_dot.then(|| self.request.authority.to_string()),
+            strip: place.and_then(|place| self.request.presented.strip(place)),
+            strip_proof: place.is_some()
+                && (self.request.uses_dpop()
+                    || self.who.is_none() && self.request.headers.values("dpop").next().is_some()),
+            refresh,
+            removed: self.case.late.as_deref().map(<[_]>::to_vec).unwrap_or_default(),
+            headers,
+        }));
+        if self.case.unchecked {
+            forward::add_reason(&mut forwarded, Reason::RevocationUnavailableAllowed);
+        }
         Ok(forwarded)
     }
 

@@ -24,7 +24,8 @@ const VALUE_MAX: usize = 8 * 1024;
 const VALUES_MAX: usize = 32 * 1024;
 
 /// Tells the upstream why the request was let in, beside what it is told of that already.
-pub(super) fn add_reason(forwarded: &mut Forwarded, reason: Reason) {
+pub(super) fn add_reason(forwarded: &mut Option<Box<Forwarded>>, reason: Reason) {
+    let forwarded = forwarded.get_or_insert_default();
     match forwarded.headers.iter_mut().find(|(name, _)| name == REASON) {
         Some((_, reasons)) => {
             reasons.push(',');
@@ -100,22 +101,19 @@ fn overlap(left: &str, right: &str) -> bool {
     holds(left, right) || holds(right, left)
 }
 
-/// What a request carries on. An anonymous one carries nothing of the kind.
+/// The headers that tell the upstream who asks. An anonymous request carries nothing of the kind.
 ///
 /// # Errors
 /// [`Reason::ClaimTooLarge`]: an upstream must not take what was left out for what is not there.
-pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>) -> Result<Forwarded, Reason> {
-    let mut forwarded = Forwarded::default();
-    let (Some(claims), true) = (claims, forwarding.identity) else {
-        return Ok(forwarded);
-    };
+pub(super) fn headers(forwarding: &Forwarding<'_>, claims: &Claims<'_>) -> Result<Vec<(String, String)>, Reason> {
+    let mut headers = Vec::new();
     let mut left = VALUES_MAX;
     let mut push = |header: &str, value: String| {
         left = left.checked_sub(value.len()).ok_or(Reason::ClaimTooLarge)?;
         if value.len() > VALUE_MAX {
             return Err(Reason::ClaimTooLarge);
         }
-        forwarded.headers.push((header.to_owned(), value));
+        headers.push((header.to_owned(), value));
         Ok(())
     };
     push(SUBJECT, value_text(&claims.identity.subject))?;
@@ -125,7 +123,7 @@ pub(super) fn forwarded(forwarding: &Forwarding<'_>, claims: Option<&Claims<'_>>
             push(header, value)?;
         }
     }
-    Ok(forwarded)
+    Ok(headers)
 }
 
 /// A text as it is, lists and objects as JSON; `null` is not there.

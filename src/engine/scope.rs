@@ -44,6 +44,8 @@ pub(super) struct Scope {
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
+    /// What centers said last, for when they are away.
+    pub(super) last_decisions: DecisionCache,
     /// The grants of this generation whose first use was told.
     pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
@@ -108,6 +110,7 @@ impl Scopes {
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
+            last_decisions: DecisionCache::new(self.seed),
             grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),

@@ -30,6 +30,7 @@ mod keys;
 mod matching;
 #[cfg(feature = "ring")]
 mod order;
+mod places;
 #[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]

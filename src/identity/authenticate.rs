@@ -18,7 +18,7 @@ use super::subject::{Claims, Granted, Identity, SigningKey, Subject};
 use super::svid;
 use super::verify::SignatureVerifier;
 use super::workload::SpiffeId;
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Found};
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, KeySource, Region};
 use crate::reason::Reason;
@@ -88,6 +88,10 @@ pub struct Authenticator {
     trust: [u8; 32],
 }
 
+/// What an [`Authenticator`] remembers of a token, until it is asked for another one.
+#[derive(Clone, Copy)]
+pub struct Recalled(Found);
+
 /// What the cache holds of a token: the identity as `authenticated` has it, and for which generation and place that was made.
 struct Entry {
     authenticated: Rc<Authenticated>,
@@ -114,7 +118,16 @@ impl Authenticator {
         }
     }
 
-    /// Who `token` says is asking, and whether the cache knew.
+    /// What the cache has of `token`, under this trust digest: for [`authenticate`](Self::authenticate), and to tell that these bytes were one token before.
+    pub fn recall(&mut self, token: &[u8], trust_digest: &[u8; 32]) -> Option<Recalled> {
+        if self.trust != *trust_digest {
+            self.cache.clear();
+            self.trust = *trust_digest;
+        }
+        self.cache.find(token).map(Recalled)
+    }
+
+    /// Who `token` says is asking, and whether the cache knew. `recalled` is what it knew just now.
     ///
     /// The order is that of growing cost: the cache; size and form; issuer and region; whether that region counts here; key and algorithm; time; audience; sender
     /// binding; the peer's budget; then the signature, once. Until then the claims choose nothing but the Region and its key. Whatever is not a property of the
@@ -122,6 +135,7 @@ impl Authenticator {
     pub fn authenticate(
         &mut self,
         token: &[u8],
+        recalled: Option<Recalled>,
         view: TrustView<'_>,
         now: &Now<'_>,
         verifier: &Rc<dyn SignatureVerifier>,
@@ -132,11 +146,8 @@ impl Authenticator {
             return (Err(Reason::RegionUnknown.into()), false);
         };
         let place = Place { view, local };
-        if self.trust != *view.trust_digest {
-            self.cache.clear();
-            self.trust = *view.trust_digest;
-        }
-        match self.cache.get(token).map(|entry| entry.serve(place, now)) {
+        let entry = recalled.and_then(|Recalled(found)| self.cache.at(found));
+        match entry.map(|entry| entry.serve(place, now)) {
             Some(Served::Known(served)) => {
                 if matches!(served, Err(refused) if refused.reason == Reason::TokenExpired) {
                     self.cache.remove(token);

@@ -18,7 +18,7 @@ pub enum Credential<'r> {
 /// What may be a token: whether these bytes are one at all is for whoever verifies them to find out, so that a token that was verified before is not read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'r> {
-    /// What stands there, behind the scheme and a space where the place has a scheme; there is no comma in it.
+    /// What stands there, behind the scheme and a space where the place has a scheme.
     pub text: &'r [u8],
     /// What the client says that it is.
     pub scheme: Scheme,
@@ -60,6 +60,19 @@ impl<'r> Credential<'r> {
     }
 }
 
+impl Credential<'_> {
+    /// The same, if it is a single one: no comma joins its token with another. What `is_known` to be a token is not read for that.
+    ///
+    /// # Errors
+    /// [`Reason::TokenAmbiguous`] where it is not.
+    pub fn single(self, is_known: impl FnOnce(&[u8]) -> bool) -> Result<Self, Reason> {
+        match self {
+            Self::Token(token) if !is_known(token.text) && token.text.contains(&b',') => Err(Reason::TokenAmbiguous),
+            other => Ok(other),
+        }
+    }
+}
+
 impl Scheme {
     fn named(name: &[u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"bearer") {
@@ -72,23 +85,18 @@ impl Scheme {
     }
 }
 
-/// Reads the values of all `authorization` headers, as they were received; the host may have joined several with commas.
+/// Reads the value of an Authorization header, as it was received; the host may have joined several with commas.
 ///
 /// # Errors
-/// [`Reason::TokenAmbiguous`] where there is more than one credential.
-pub fn credential<'r>(values: &[&'r [u8]]) -> Result<Credential<'r>, Reason> {
-    let value = match *values {
-        [] => return Ok(Credential::None),
-        [value] => value,
-        _ => return Err(Reason::TokenAmbiguous),
-    };
+/// [`Reason::TokenAmbiguous`] where there is more than one credential. That a token is a single one is left to [`Credential::single`].
+pub(super) fn in_authorization(value: &[u8]) -> Result<Credential<'_>, Reason> {
     in_header(value, Place::Authorization, Scheme::named)
 }
 
 /// Reads the value of a header that begins with a scheme; `named` are those that carry a token.
 ///
 /// # Errors
-/// [`Reason::TokenAmbiguous`] where there is more than one credential.
+/// [`Reason::TokenAmbiguous`] where there is more than one credential. That a token is a single one is left to [`Credential::single`].
 pub(super) fn in_header<'r>(
     value: &'r [u8],
     place: Place<'r>,
@@ -106,11 +114,9 @@ pub(super) fn in_header<'r>(
             Ok(Credential::OtherScheme)
         };
     };
-    if rest.contains(&b',') {
-        return Err(Reason::TokenAmbiguous);
-    }
     match rest {
         [b' ', text @ ..] if start.len() == value.len() => Ok(Credential::Token(Token { text, scheme, place })),
+        _ if rest.contains(&b',') => Err(Reason::TokenAmbiguous),
         _ => Ok(Credential::Malformed(place)),
     }
 }
@@ -174,8 +180,12 @@ fn holds_several(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Credential, Place, Scheme, Token, credential};
+    use super::{Credential, Place, Scheme, Token, in_authorization};
     use crate::reason::Reason;
+
+    fn credential(value: &[u8]) -> Result<Credential<'_>, Reason> {
+        in_authorization(value)?.single(|_| false)
+    }
 
     fn presented(scheme: Scheme, text: &[u8]) -> Result<Credential<'_>, Reason> {
         let place = Place::Authorization;
@@ -239,15 +249,14 @@ mod tests {
             (b"\xff\xfe", Ok(Credential::OtherScheme)),
         ];
         for (value, expected) in cases {
-            assert_eq!(credential(&[value]), *expected, "{:?}", String::from_utf8_lossy(value));
+            assert_eq!(credential(value), *expected, "{:?}", String::from_utf8_lossy(value));
         }
     }
 
     #[test]
-    fn no_value_and_several() {
-        assert_eq!(credential(&[]), Ok(Credential::None));
-        assert_eq!(credential(&[b"Bearer a", b"Bearer a"]), Err(Reason::TokenAmbiguous));
-        assert_eq!(credential(&[b"Basic a", b"Bearer a"]), Err(Reason::TokenAmbiguous));
-        assert_eq!(credential(&[b"", b""]), Err(Reason::TokenAmbiguous));
+    fn a_token_that_is_known_is_a_single_one() {
+        let joined = in_authorization(b"Bearer a,b").expect("a credential");
+        assert_eq!(joined.single(|text| text == b"a,b"), Ok(joined));
+        assert_eq!(joined.single(|_| false), Err(Reason::TokenAmbiguous));
     }
 }

@@ -128,16 +128,24 @@ impl<'r> Presented<'r> {
         })
     }
 
-    /// The one token of the request, in all configured places together.
+    /// The one token of the request, in all configured places together. What `is_known` to be a token is not read to tell that it is a single one.
     ///
     /// # Errors
     /// [`Reason::TokenAmbiguous`] where there are two, equal ones too.
-    pub fn credential(&self, head: &RequestHead<'r>) -> Result<Credential<'r>, Reason> {
+    pub fn credential(
+        &self,
+        head: &RequestHead<'r>,
+        is_known: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Credential<'r>, Reason> {
+        self.in_all_places(head)?.single(is_known)
+    }
+
+    fn in_all_places(&self, head: &RequestHead<'r>) -> Result<Credential<'r>, Reason> {
         if !self.sources.authorization {
             return self.found;
         }
         let authorization = match (head.authorization_count, head.authorization) {
-            (1, Some(value)) => bearer::credential(&[value]),
+            (1, Some(value)) => bearer::in_authorization(value),
             (0, _) => Ok(Credential::None),
             _ => Err(Reason::TokenAmbiguous),
         };

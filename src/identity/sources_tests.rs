@@ -47,7 +47,7 @@ fn found(
     let rest = presented
         .take_query(head.path)
         .map(|rest| String::from_utf8_lossy(&rest).into_owned());
-    let credential = presented.credential(&head);
+    let credential = presented.credential(&head, |_| false);
     let strip = credential
         .ok()
         .and_then(|credential| presented.strip(credential.place()?));
@@ -136,6 +136,9 @@ fn one_token_in_any_place() {
 fn two_tokens_are_none() {
     let cases: &[(&str, Lines<'_>)] = &[
         ("/", &[("authorization", "Bearer t"), ("authorization", "Bearer t")]),
+        ("/", &[("authorization", ""), ("authorization", "")]),
+        ("/", &[("authorization", "Basic t"), ("authorization", "Bearer t")]),
+        ("/", &[("authorization", "Bearer t, Bearer t")]),
         ("/", &[("authorization", "Bearer t"), ("x-access-token", "t")]),
         ("/", &[("authorization", "Bearer t"), ("cookie", "session=t")]),
         ("/", &[("authorization", "Bearer"), ("cookie", "session=t")]),

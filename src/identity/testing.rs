@@ -172,6 +172,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         accepts: Vec::new(),
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: None,
         max_token_lifetime: None,
     }
@@ -285,9 +286,10 @@ impl Point {
             generation_digest: &self.generation,
         };
         let now = Now::new(WallTime(NOW * 1_000_000_000 + nanos), &clock);
-        let (answer, hit) = self
-            .authenticator
-            .authenticate(token, view, &now, &self.verifier, &mut self.budget, &peer);
+        let recalled = self.authenticator.recall(token, &self.trust);
+        let (answer, hit) =
+            self.authenticator
+                .authenticate(token, recalled, view, &now, &self.verifier, &mut self.budget, &peer);
         self.hits += u32::from(hit);
         answer.map_err(|refused| refused.reason)
     }

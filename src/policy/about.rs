@@ -6,7 +6,7 @@ use core::cell::OnceCell;
 use super::compile::{Policy, PolicyRef, PolicySet, Rule, RuleRef};
 use super::conditions::Truth;
 use super::index::Candidates;
-use super::place::Standing;
+use super::standing::Standing;
 use crate::bundle::document::{Effect, Matcher, ValueTest};
 use crate::identity::same_name;
 use crate::reason::Reason;

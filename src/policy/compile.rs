@@ -8,6 +8,7 @@ use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
+use super::place::SourceRestriction;
 use crate::bundle::document::{About, Effect, IdentityNeed, Openings, ServedPattern};
 use crate::bundle::{RegionId, document};
 use crate::request::{Authority, CanonicalPath, PathTemplate, Upgrade};
@@ -67,8 +68,8 @@ pub(super) enum Requirement {
     Certificate,
     /// Several factors were used.
     MultiFactor(document::MultiFactor),
-    /// The source region is one of these.
-    SourceRegions(Vec<RegionId>),
+    /// Where it comes from.
+    Source(SourceRestriction),
     /// It is within the business hours of the home region.
     BusinessHours,
 }
@@ -243,7 +244,9 @@ impl Policy {
         let requirements = document.requirements.into_iter().map(|requirement| match requirement {
             document::Requirement::Certificate => Requirement::Certificate,
             document::Requirement::MultiFactor(wanted) => Requirement::MultiFactor(wanted),
-            document::Requirement::SourceRegions(names) => Requirement::SourceRegions(regions.find(&names)),
+            document::Requirement::Source(restriction) => {
+                Requirement::Source(SourceRestriction::compile(restriction, |names| regions.find(names)))
+            }
             document::Requirement::BusinessHours => Requirement::BusinessHours,
         });
         Self {
@@ -294,6 +297,7 @@ impl Rule {
                 identity,
                 home_regions: document.from.home_regions.map(|names| regions.find(&names)),
                 source_regions: document.from.source_regions.map(|names| regions.find(&names)),
+                source_countries: document.from.source_countries,
                 networks: document.from.networks,
                 workloads: document.from.workloads,
                 permissions: document.permissions,

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::decide::Facts;
 use crate::bundle::{RegionId, document};
+use crate::context::Country;
 use crate::identity::{SpiffeId, SpiffePattern};
 
 /// A condition's value. As in Kleene's logic, a conjunction has the least of its members' values.
@@ -43,6 +44,7 @@ pub(super) struct Conditions {
     pub(super) identity: Demand,
     pub(super) home_regions: Option<Vec<RegionId>>,
     pub(super) source_regions: Option<Vec<RegionId>>,
+    pub(super) source_countries: Option<Vec<Country>>,
     pub(super) networks: Option<Vec<IpNet>>,
     pub(super) workloads: Option<Vec<SpiffePattern>>,
     pub(super) permissions: document::Words,
@@ -109,7 +111,7 @@ impl Conditions {
 
     /// Whether any of them looks at the source.
     pub(super) fn look_at_source(&self) -> bool {
-        self.source_regions.is_some() || self.networks.is_some()
+        self.source_regions.is_some() || self.source_countries.is_some() || self.networks.is_some()
     }
 
     /// Whether any of them looks at the home region.
@@ -131,7 +133,12 @@ impl Conditions {
         let network = any_of(self.networks.as_deref(), address, |network, address: IpAddr| {
             network.contains(&address)
         });
-        region.min(network)
+        let country = any_of(
+            self.source_countries.as_deref(),
+            facts.source.country,
+            |country, source| *country == source,
+        );
+        region.min(network).min(country)
     }
 }
 

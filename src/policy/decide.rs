@@ -10,6 +10,7 @@ use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
+use crate::context::Country;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
 use crate::time::WallTime;
@@ -66,6 +67,8 @@ pub struct Source {
     pub address: Option<IpAddr>,
     /// `None`: unknown.
     pub region: Option<RegionId>,
+    /// `None`: unknown.
+    pub country: Option<Country>,
 }
 
 /// What decided, for the decision line.
@@ -129,7 +132,7 @@ impl PolicySet {
     /// Whether the outcome may depend on the source: else it need not be read.
     #[must_use]
     pub fn needs_source(&self, candidates: &Candidates) -> bool {
-        let restricts = |requirement: &Requirement| matches!(requirement, Requirement::SourceRegions(_));
+        let restricts = |requirement: &Requirement| matches!(requirement, Requirement::Source(_));
         self.found(candidates).any(|(_, rule)| rule.conditions.look_at_source())
             || self
                 .governing(candidates)
@@ -195,7 +198,7 @@ impl PolicySet {
     /// A deny rule wins over all; one that cannot be told not to match counts as a match.
     fn refusal(&self, candidates: &Candidates, facts: &Facts<'_>, concerns: impl Fn(&Rule) -> bool) -> Option<Outcome> {
         self.found(candidates).find_map(|(reference, rule)| {
-            let Effect::Deny(refusal) = rule.effect else {
+            let Effect::Deny(refusal) = &rule.effect else {
                 return None;
             };
             if !concerns(rule) {
@@ -208,7 +211,7 @@ impl PolicySet {
                 Truth::Match => Reason::RuleDenied,
             };
             let by = By::Rule(reference);
-            let refusal = Some(refusal);
+            let refusal = Some(refusal.clone());
             Some(Outcome::Deny { reason, by, refusal })
         })
     }
@@ -320,6 +323,10 @@ impl PolicySet {
         for (_, more, public) in deferring {
             options = stricter(options, more);
             all_public &= public;
+        }
+        // One that is asked whatever else there is makes it a question.
+        if options.unless_allowed && self.allowance(candidates, facts).is_some() {
+            return None;
         }
         let public = all_public;
         Some(Outcome::Defer { by, options, public })
@@ -467,11 +474,7 @@ impl Requirement {
                 let several = facts.claims.is_some_and(|claims| is_multi_factor(claims, wanted));
                 (!several).then_some(Reason::MultiFactorMissing)
             }
-            Self::SourceRegions(allowed) => match facts.source.region {
-                None => Some(Reason::SourceUnknown),
-                Some(region) if allowed.contains(&region) => None,
-                Some(_) => Some(Reason::SourceRegionNotAllowed),
-            },
+            Self::Source(restriction) => restriction.shortfall(facts.source),
             Self::BusinessHours => {
                 let region = facts.regions.get(facts.home().index());
                 match region.and_then(|region| region.calendar.as_ref()) {
@@ -500,7 +503,8 @@ fn stricter(a: Defer, b: &Defer) -> Defer {
     claims.dedup();
     Defer {
         cache: shorter(a.cache, b.cache),
-        allow_when_unavailable: a.allow_when_unavailable && b.allow_when_unavailable,
+        when_away: a.when_away.stricter(b.when_away),
+        unless_allowed: a.unless_allowed && b.unless_allowed,
         claims,
         pass_reason: a.pass_reason && b.pass_reason,
     }

@@ -1,143 +1,70 @@
-//! Where a policy stands: `selector.localRegions` and `selector.workloads`, told once when a bundle is put in force.
+//! Requirements on where a request comes from.
 
-use super::compile::{Policy, PolicyRef, PolicySet};
-use super::conditions::Truth;
-use crate::bundle::RegionId;
-use crate::bundle::document::ServedPattern;
-use crate::identity::SpiffeId;
+use super::decide::Source;
+use crate::bundle::{RegionId, document};
+use crate::context::Country;
+use crate::reason::Reason;
 
-/// What the node tells of the workload that this proxy serves.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// Its SPIFFE id.
-    pub id: Option<String>,
-    /// Its namespace…
-    pub namespace: Option<String>,
-    /// … and service account.
-    pub service_account: Option<String>,
-}
-
-/// Which policies stand where this proxy does.
+/// An entry of `geo_restrictions`, with its Regions resolved; a `None` restricts nothing.
 #[derive(Debug)]
-pub struct Standing(Vec<Truth>);
-
-impl Standing {
-    pub(super) fn of(&self, policy: PolicyRef) -> Truth {
-        self.0.get(policy.index()).copied().unwrap_or(Truth::Unknown)
-    }
+pub(super) struct SourceRestriction {
+    allowed_regions: Option<Vec<RegionId>>,
+    denied_regions: Option<Vec<RegionId>>,
+    allowed_countries: Option<Vec<Country>>,
+    denied_countries: Option<Vec<Country>>,
 }
 
-impl PolicySet {
-    /// Which policies stand at a proxy of this local Region that serves this workload; `None` where no policy says where it stands.
-    ///
-    /// What cannot be told of the workload is unknown: such a policy restricts and refuses, and lets nothing in.
-    #[must_use]
-    pub fn standing(&self, local: Option<RegionId>, served: &Served) -> Option<Standing> {
-        let all = || self.all_policies().map(|policy| policy.stands(local, served));
-        self.all_policies()
-            .any(|policy| policy.has_place)
-            .then(|| Standing(all().collect()))
-    }
-
-    /// Whether any policy says for which workloads it is: else nobody has to ask the node.
-    #[must_use]
-    pub fn looks_at_served(&self) -> bool {
-        self.all_policies().any(|policy| policy.served.is_some())
-    }
-}
-
-impl Policy {
-    fn stands(&self, local: Option<RegionId>, served: &Served) -> Truth {
-        let region = match (&self.local_regions, local) {
-            (None, _) => Truth::Match,
-            (Some(_), None) => Truth::Unknown,
-            (Some(regions), Some(local)) => Truth::from(regions.contains(&local)),
-        };
-        let workload = self.served.as_deref().map_or(Truth::Match, |patterns| {
-            let each = patterns.iter().map(|pattern| served.is_meant(pattern));
-            each.max().unwrap_or(Truth::NoMatch)
-        });
-        region.min(workload)
-    }
-}
-
-impl Served {
-    /// Whether this is one of the workloads that are meant.
-    fn is_meant(&self, pattern: &ServedPattern) -> Truth {
-        if let Some(id) = &self.id {
-            let Some(id) = SpiffeId::parse(id.as_bytes()) else {
-                return Truth::Unknown;
-            };
-            if !pattern.any_domain {
-                return Truth::from(pattern.pattern.matches(&id));
-            }
-            let path = id.as_str().split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-            return path.map_or(Truth::Unknown, |(_, path)| fits(pattern, path));
+impl SourceRestriction {
+    /// `find` gives the Regions of these names; a name that no Region has can never be met, and so is left out.
+    pub(super) fn compile(document: document::SourceRestriction, find: impl Fn(&[String]) -> Vec<RegionId>) -> Self {
+        Self {
+            allowed_regions: document.allowed_regions.map(|names| find(&names)),
+            denied_regions: document.denied_regions.map(|names| find(&names)),
+            allowed_countries: document.allowed_countries,
+            denied_countries: document.denied_countries,
         }
-        let (Some(namespace), Some(account)) = (&self.namespace, &self.service_account) else {
-            return Truth::Unknown;
-        };
-        match fits(pattern, &format!("ns/{namespace}/sa/{account}")) {
-            // The node does not tell the trust domain.
-            Truth::Match if !pattern.any_domain => Truth::Unknown,
-            other => other,
+    }
+
+    /// Why it is not met, regions first. What is unknown meets neither what allows nor what denies: nobody can tell that it is not denied.
+    pub(super) fn shortfall(&self, source: Source) -> Option<Reason> {
+        let region = Lists(&self.allowed_regions, &self.denied_regions);
+        let country = Lists(&self.allowed_countries, &self.denied_countries);
+        match region.judge(source.region) {
+            Standing::Unknown => Some(Reason::SourceUnknown),
+            Standing::Refused => Some(Reason::SourceRegionNotAllowed),
+            Standing::Met => match country.judge(source.country) {
+                Standing::Unknown => Some(Reason::SourceCountryUnknown),
+                Standing::Refused => Some(Reason::SourceCountryNotAllowed),
+                Standing::Met => None,
+            },
         }
     }
 }
 
-/// Whether a path of an id fits, whatever its trust domain.
-fn fits(pattern: &ServedPattern, path: &str) -> Truth {
-    let id = format!("spiffe://{}/{path}", pattern.pattern.trust_domain());
-    SpiffeId::parse(id.as_bytes()).map_or(Truth::Unknown, |id| Truth::from(pattern.pattern.matches(&id)))
+/// What is allowed, and what is denied.
+struct Lists<'l, T>(&'l Option<Vec<T>>, &'l Option<Vec<T>>);
+
+enum Standing {
+    Unknown,
+    Refused,
+    Met,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Served;
-    use super::Truth::{Match, NoMatch, Unknown};
-    use crate::bundle::document::ServedPattern;
-    use crate::identity::SpiffePattern;
-
-    #[test]
-    fn whom_a_pattern_means() {
-        let id = |id: &str| Served {
-            id: Some(id.to_owned()),
-            namespace: Some("other".to_owned()),
-            service_account: Some("other".to_owned()),
+impl<T: PartialEq> Lists<'_, T> {
+    fn judge(&self, found: Option<T>) -> Standing {
+        let Self(allowed, denied) = self;
+        if allowed.is_none() && denied.is_none() {
+            return Standing::Met;
+        }
+        let Some(found) = found else {
+            return Standing::Unknown;
         };
-        let istio = |namespace: &str, account: &str| Served {
-            id: None,
-            namespace: Some(namespace.to_owned()),
-            service_account: Some(account.to_owned()),
-        };
-        let (full, own) = ("spiffe://prod/ns/shop/*", "ns/shop/sa/api");
-        for (pattern, served, expected) in [
-            (full, id("spiffe://prod/ns/shop/sa/api"), Match),
-            (full, id("spiffe://test/ns/shop/sa/api"), NoMatch),
-            (full, id("spiffe://prod/ns/web/sa/api"), NoMatch),
-            (full, id("prod/ns/shop/sa/api"), Unknown),
-            (own, id("spiffe://prod/ns/shop/sa/api"), Match),
-            (own, id("spiffe://prod/ns/shop/sa/web"), NoMatch),
-            (own, istio("shop", "api"), Match),
-            (own, istio("shop", "web"), NoMatch),
-            (own, istio("sh op", "api"), Unknown),
-            // Everything but the trust domain is told.
-            (full, istio("shop", "api"), Unknown),
-            (full, istio("web", "api"), NoMatch),
-            (own, Served::default(), Unknown),
-            (full, Served::default(), Unknown),
-        ] {
-            let any_domain = !pattern.starts_with("spiffe:");
-            let text = if any_domain {
-                format!("spiffe://any/{pattern}")
-            } else {
-                pattern.to_owned()
-            };
-            let pattern = ServedPattern {
-                pattern: SpiffePattern::parse(&text).expect("a pattern"),
-                any_domain,
-            };
-            assert_eq!(served.is_meant(&pattern), expected, "{pattern:?} {served:?}");
+        let is_allowed = allowed.as_ref().is_none_or(|allowed| allowed.contains(&found));
+        let is_denied = denied.as_ref().is_some_and(|denied| denied.contains(&found));
+        if is_allowed && !is_denied {
+            Standing::Met
+        } else {
+            Standing::Refused
         }
     }
 }

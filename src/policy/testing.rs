@@ -8,9 +8,9 @@ use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
     About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
-    Region, Requirement, Rule, StepUp, Words,
+    Region, Requirement, Rule, SourceRestriction, StepUp, WhenAway, Words,
 };
-use crate::context::{BusinessHours, Calendar, Zone, parse_network};
+use crate::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -38,6 +38,7 @@ pub(super) fn regions() -> Vec<Region> {
         accepts: if name == "us" { accepts() } else { Vec::new() },
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
         max_token_lifetime: None,
     };
@@ -55,7 +56,7 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… geo=us,eu hours sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default cert mfa=ACR,… geo=us,eu nogeo=us land=US noland=US hours sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
@@ -75,7 +76,22 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
-            "geo" => policy.requirements.push(Requirement::SourceRegions(list(value))),
+            "geo" => policy.requirements.push(Requirement::Source(SourceRestriction {
+                allowed_regions: Some(list(value)),
+                ..SourceRestriction::default()
+            })),
+            "nogeo" => policy.requirements.push(Requirement::Source(SourceRestriction {
+                denied_regions: Some(list(value)),
+                ..SourceRestriction::default()
+            })),
+            "land" => policy.requirements.push(Requirement::Source(SourceRestriction {
+                allowed_countries: Some(countries(value)),
+                ..SourceRestriction::default()
+            })),
+            "noland" => policy.requirements.push(Requirement::Source(SourceRestriction {
+                denied_countries: Some(countries(value)),
+                ..SourceRestriction::default()
+            })),
             "cert" => policy.requirements.push(Requirement::Certificate),
             "mfa" => policy.requirements.push(Requirement::MultiFactor(MultiFactor {
                 amr: vec!["mfa".to_owned()],
@@ -95,7 +111,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient pass`
+/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
@@ -120,6 +136,7 @@ pub(super) fn rule(text: &str) -> Rule {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,
                     hide: true,
+                    body: None,
                 });
                 rule.identity = IdentityNeed::Anybody;
             }
@@ -135,6 +152,7 @@ pub(super) fn rule(text: &str) -> Rule {
             "path" => rule.paths = Some(value.split(',').map(template).collect()),
             "home" => rule.from.home_regions = Some(list(value)),
             "src" => rule.from.source_regions = Some(list(value)),
+            "land" => rule.from.source_countries = Some(countries(value)),
             "net" => rule.from.networks = Some(value.split(',').map(network).collect()),
             "work" => {
                 let patterns = value.split(',').map(|text| SpiffePattern::parse(text).unwrap());
@@ -146,7 +164,9 @@ pub(super) fn rule(text: &str) -> Rule {
             "roles" => rule.roles.all_of = Some(list(value)),
             "cache" => options.cache = Some(Duration::from_secs(value.parse().unwrap())),
             "ask" => options.claims = list(value),
-            "lenient" => options.allow_when_unavailable = true,
+            "lenient" => options.when_away = WhenAway::Allow,
+            "last" => options.when_away = WhenAway::LastDecision(Duration::from_secs(value.parse().unwrap())),
+            "unless" => options.unless_allowed = true,
             "pass" => options.pass_reason = true,
             other => panic!("{other}"),
         }
@@ -211,11 +231,16 @@ fn claims(who: &str) -> Claims {
     Claims::parse(&serde_json::Value::Object(claims).to_string()).unwrap()
 }
 
-/// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`, each with a SPIFFE id or without.
+/// `?` where it is unknown, or `REGION`, or `ADDRESS`, or `REGION ADDRESS`, each with a country and with a SPIFFE id or without.
 pub(super) fn source(text: &str) -> Source {
     let address = text.split(' ').find_map(|word| word.parse().ok());
     let region = text.split(' ').find_map(region);
-    Source { address, region }
+    let country = text.split(' ').find_map(|word| Country::parse(word).ok());
+    Source {
+        address,
+        region,
+        country,
+    }
 }
 
 /// What is found for `METHOD HOST PATH`.
@@ -300,6 +325,10 @@ fn words(text: &str) -> (String, Vec<(&str, &str)>) {
 
 fn list(value: &str) -> Vec<String> {
     value.split(',').map(str::to_owned).collect()
+}
+
+fn countries(value: &str) -> Vec<Country> {
+    value.split(',').map(|code| Country::parse(code).unwrap()).collect()
 }
 
 fn hosts(value: &str) -> Vec<HostPattern> {

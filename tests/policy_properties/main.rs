@@ -143,6 +143,8 @@ mod properties {
         let expected = [
             "context.business_hours",
             "context.calendar_missing",
+            "context.source_country",
+            "context.source_country_unknown",
             "context.source_region",
             "context.source_unknown",
             "defer",

@@ -7,7 +7,9 @@ mod conditions;
 
 use core::time::Duration;
 
-use regionguard::bundle::document::{Defer, Effect, IdentityNeed, Policy, Refusal, Requirement, Rule, StepUp};
+use regionguard::bundle::document::{
+    Defer, Effect, IdentityNeed, Policy, Refusal, Requirement, Rule, StepUp, WhenAway,
+};
 use regionguard::policy::Facts;
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, CanonicalPath};
@@ -225,7 +227,12 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
             _ => None,
         })
         .collect();
-    if let Some((first, _)) = defers.first() {
+    // "`unless: allowed` lets an inline allow win."
+    let allow = judged
+        .iter()
+        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true));
+    let gives_way = allow.is_some() && defers.iter().all(|(_, defer)| defer.unless_allowed);
+    if let Some((first, _)) = defers.first().filter(|_| !gives_way) {
         let mut claims: Vec<String> = defers.iter().flat_map(|(_, defer)| defer.claims.clone()).collect();
         claims.sort();
         claims.dedup();
@@ -237,7 +244,8 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
             } else {
                 Some(Duration::ZERO)
             },
-            allow_when_unavailable: defers.iter().all(|(_, defer)| defer.allow_when_unavailable),
+            when_away: when_away(&defers),
+            unless_allowed: defers.iter().all(|(_, defer)| defer.unless_allowed),
             claims,
             pass_reason: defers.iter().all(|(_, defer)| defer.pass_reason),
         };
@@ -248,10 +256,7 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         };
     }
     // "Else an allow."
-    if let Some(allow) = judged
-        .iter()
-        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true))
-    {
+    if let Some(allow) = allow {
         let reason = if allow.is_public() {
             Reason::RulePublic
         } else {
@@ -322,7 +327,7 @@ pub(crate) fn forwarding(policies: &[Policy], asked: &Asked<'_>) -> (bool, Vec<(
 }
 
 fn denied_by(deny: &Judged<'_>) -> Verdict {
-    let Effect::Deny(refusal) = deny.rule.effect else {
+    let Effect::Deny(refusal) = &deny.rule.effect else {
         panic!("not a deny");
     };
     let reason = if deny.holds.is_none() {
@@ -333,6 +338,20 @@ fn denied_by(deny: &Judged<'_>) -> Verdict {
     Verdict::Deny {
         reason,
         by: deny.label(),
-        refusal: Some(refusal),
+        refusal: Some(refusal.clone()),
+    }
+}
+
+/// "Deny before lastDecision before allow", and of several times the shortest.
+fn when_away(defers: &[(&Judged<'_>, &Defer)]) -> WhenAway {
+    let all = || defers.iter().map(|(_, defer)| defer.when_away);
+    let times = all().filter_map(|away| match away {
+        WhenAway::LastDecision(time) => Some(time),
+        WhenAway::Deny | WhenAway::Allow => None,
+    });
+    match times.min() {
+        _ if all().any(|away| away == WhenAway::Deny) => WhenAway::Deny,
+        Some(time) => WhenAway::LastDecision(time),
+        None => WhenAway::Allow,
     }
 }

@@ -12,9 +12,9 @@ use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
     About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, Matcher, MultiFactor, Openings, Place, Policy,
-    Probe, Refusal, Region, Requirement, Rule, ServedPattern, StepUp, ValueTest, Words,
+    Probe, Refusal, Region, Requirement, Rule, ServedPattern, SourceRestriction, StepUp, ValueTest, WhenAway, Words,
 };
-use regionguard::context::{BusinessHours, Calendar, Zone, parse_network};
+use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::{Served, Source};
 use regionguard::request::{ContentKind, HostPattern, PathOptions, PathTemplate, Scheme, Upgrade};
@@ -102,6 +102,7 @@ const PROBES: &[(&str, u16)] = &[("/x", 80), ("/x/y", 80), ("/y", 81)];
 const WORDS: &[&str] = &["p", "q", "r"];
 const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
+const COUNTRIES: &[&str] = &["DE", "SG", "US"];
 const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "spiffe://b/xy"];
 const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
 const ACR: &[&str] = &["gold", "silver"];
@@ -288,7 +289,7 @@ fn named<T>(prefix: &str, items: Vec<T>) -> Vec<(String, T)> {
 fn policy() -> impl Strategy<Value = PolicyPlan> {
     let rules = vec(rule(), 0..7).prop_map(|rules| named("rule", rules));
     let requirement = prop_oneof![
-        2 => some_of(&REGIONS).prop_map(Requirement::SourceRegions),
+        2 => restriction().prop_map(Requirement::Source),
         1 => Just(Requirement::BusinessHours),
         1 => Just(Requirement::Certificate),
         1 => (subsequence(AMR, 0..=2), subsequence(ACR, 0..=2)).prop_map(|(amr, acr)| {
@@ -330,7 +331,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
     let paths = option::weighted(0.7, subsequence(TEMPLATES, 1..5));
     let effect = prop_oneof![
         4 => Just(Effect::Allow),
-        1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide })),
+        1 => (select(&[403, 404, 410, 451][..]), any::<bool>()).prop_map(|(status, hide)| Effect::Deny(Refusal { status, hide, body: None })),
         2 => defer().prop_map(Effect::Defer),
         1 => step_up().prop_map(Effect::StepUp),
     ];
@@ -507,10 +508,18 @@ fn claims() -> impl Strategy<Value = String> {
 
 fn defer() -> impl Strategy<Value = Defer> {
     let cache = option::of(select(&[5_u64, 30][..]).prop_map(Duration::from_secs));
-    (cache, any::<bool>(), subsequence(CLAIMS, 0..=3), any::<bool>()).prop_map(
-        |(cache, allow_when_unavailable, claims, pass_reason)| Defer {
+    let when_away = select(vec![
+        WhenAway::Deny,
+        WhenAway::LastDecision(Duration::from_secs(30)),
+        WhenAway::LastDecision(Duration::from_secs(60)),
+        WhenAway::Allow,
+    ]);
+    let options = (any::<bool>(), any::<bool>());
+    (cache, when_away, subsequence(CLAIMS, 0..=3), options).prop_map(
+        |(cache, when_away, claims, (pass_reason, unless_allowed))| Defer {
             cache,
-            allow_when_unavailable,
+            when_away,
+            unless_allowed,
             claims: owned(claims),
             pass_reason,
         },
@@ -521,6 +530,7 @@ fn from() -> impl Strategy<Value = From> {
     let networks = subsequence(NETWORKS, 1..3)
         .prop_map(|texts| texts.into_iter().map(|text| parse_network(text).unwrap()).collect());
     let regions = || option::weighted(0.2, some_of(&REGIONS));
+    let countries = option::weighted(0.1, some_countries());
     let workloads = subsequence(WORKLOAD_PATTERNS, 1..3).prop_map(|texts| {
         texts
             .into_iter()
@@ -529,16 +539,38 @@ fn from() -> impl Strategy<Value = From> {
     });
     (
         regions(),
+        countries,
         regions(),
         option::weighted(0.2, networks),
         option::weighted(0.1, workloads),
     )
-        .prop_map(|(source_regions, home_regions, networks, workloads)| From {
-            source_regions,
-            home_regions,
-            networks,
-            workloads,
-        })
+        .prop_map(
+            |(source_regions, source_countries, home_regions, networks, workloads)| From {
+                source_regions,
+                source_countries,
+                home_regions,
+                networks,
+                workloads,
+            },
+        )
+}
+
+fn restriction() -> impl Strategy<Value = SourceRestriction> {
+    let regions = || option::weighted(0.4, some_of(&REGIONS));
+    let countries = || option::weighted(0.3, some_countries());
+    (regions(), regions(), countries(), countries()).prop_map(
+        |(allowed_regions, denied_regions, allowed_countries, denied_countries)| SourceRestriction {
+            allowed_regions,
+            denied_regions,
+            allowed_countries,
+            denied_countries,
+        },
+    )
+}
+
+fn some_countries() -> impl Strategy<Value = Vec<Country>> {
+    subsequence(COUNTRIES, 1..=2)
+        .prop_map(|codes| codes.into_iter().map(|code| Country::parse(code).unwrap()).collect())
 }
 
 fn words() -> impl Strategy<Value = Words> {
@@ -561,7 +593,16 @@ fn subject() -> impl Strategy<Value = Subject> {
 
 fn source() -> impl Strategy<Value = Source> {
     let address = select(ADDRESSES).prop_map(|text| text.parse::<IpAddr>().unwrap());
-    (option::weighted(0.8, address), option::of(region())).prop_map(|(address, region)| Source { address, region })
+    (
+        option::weighted(0.8, address),
+        option::of(region()),
+        option::of(select(COUNTRIES)),
+    )
+        .prop_map(|(address, region, country)| Source {
+            address,
+            region,
+            country: country.map(|code| Country::parse(code).unwrap()),
+        })
 }
 
 fn workload() -> impl Strategy<Value = Option<SpiffeId>> {
@@ -635,6 +676,7 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         accepts: if name == REGIONS[2] { accepts() } else { Vec::new() },
         center: None,
         networks: Vec::new(),
+        country: None,
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
         max_token_lifetime: None,
     }

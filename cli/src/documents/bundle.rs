@@ -235,6 +235,57 @@ fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -> Problem {
     }
 }
 
+/// A warning about what stands at `path` of a bundle without errors.
+pub(super) fn warning(loaded: &Loaded, code: &'static str, path: &str, message: String, help: String) -> Problem {
+    let document = path.split_once(']').and_then(|(document, _)| {
+        let found = loaded.tree.find(&format!("{document}]"));
+        label(found.node).filter(|_| path.starts_with("documents["))
+    });
+    Problem {
+        severity: Severity::Warning,
+        code,
+        message,
+        help: Some(help),
+        document,
+        field: in_document(path).to_owned(),
+        place: place(&loaded.tree, path, &loaded.sources),
+        related: None,
+    }
+}
+
+/// The scalars that stand without quotes, each with its path and text.
+pub(super) fn plain_texts(loaded: &Loaded) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    gather(&loaded.tree, String::new(), loaded, &mut found);
+    found
+}
+
+fn gather(node: &Node, path: String, loaded: &Loaded, found: &mut Vec<(String, String)>) {
+    match &node.value {
+        Data::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                gather(item, format!("{path}[{index}]"), loaded, found);
+            }
+        }
+        Data::Object(members) => {
+            for member in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                let path = format!("{path}{dot}{}", bundle::member_name(&member.name));
+                gather(&member.value, path, loaded, found);
+            }
+        }
+        Data::Text(text) => {
+            let source = loaded.sources.0.get(node.span.file);
+            let written = source.and_then(|source| source.text.get(node.span.bytes.clone()));
+            // Of what stands in a text of its own (a ConfigMap's), the file has the same characters.
+            if written.is_some_and(|written| written.starts_with(text.as_str())) {
+                found.push((path, text.clone()));
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Where the value at `path` stands: a scalar as it is; of an object or a list, its name.
 pub(super) fn place(tree: &Node, path: &str, sources: &Sources) -> Option<Place> {
     let found = tree.find(path);

@@ -218,8 +218,28 @@ fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<&'n M
         return Some((item, None, rest));
     }
     let path = path.strip_prefix('.').unwrap_or(path);
-    node.members().iter().find_map(|member| {
-        let rest = path.strip_prefix(member_name(&member.name).as_str())?;
-        (rest.is_empty() || rest.starts_with(['.', '['])).then_some((&member.value, Some(member), rest))
-    })
+    let member = |spelling: fn(&str) -> String| {
+        node.members().iter().find_map(|member| {
+            let rest = path.strip_prefix(spelling(&member.name).as_str())?;
+            (rest.is_empty() || rest.starts_with(['.', '['])).then_some((&member.value, Some(member), rest))
+        })
+    };
+    member(member_name).or_else(|| member(camel_case))
+}
+
+/// A field's name as the documentation has it: `on_unavailable` is `onUnavailable`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut after_underscore = false;
+    let mut camel = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            '_' => after_underscore = true,
+            _ if after_underscore => {
+                camel.push(character.to_ascii_uppercase());
+                after_underscore = false;
+            }
+            _ => camel.push(character),
+        }
+    }
+    camel
 }

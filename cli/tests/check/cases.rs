@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::run::regionguard;
 
+/// When the cases are looked at.
+const NOW: &str = "2026-11-23T18:00:00Z";
+
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/cases");
     let entries = fs::read_dir(folder).expect("the cases");
@@ -30,11 +33,11 @@ fn agrees(file: &Path, said: &str) -> bool {
 #[test]
 fn each_case_says_what_it_should() {
     let cases = cases();
-    assert!(cases.len() >= 19, "only {} cases", cases.len());
+    assert!(cases.len() >= 24, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let text = regionguard(&case, &["check", "documents"]);
-        let json = regionguard(&case, &["check", "--format", "json", "documents"]);
+        let text = regionguard(&case, &["check", "--now", NOW, "documents"]);
+        let json = regionguard(&case, &["check", "--now", NOW, "--format", "json", "documents"]);
         assert_eq!(text.stderr, "", "{}", case.display());
         assert_eq!(json.code, text.code, "{}", case.display());
         let said = format!("{}exit code {}\n", text.stdout, text.code);

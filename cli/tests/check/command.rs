@@ -79,7 +79,7 @@ fn colours_are_for_terminals_and_who_asks_for_them() {
 }
 
 #[test]
-fn warnings_pass_unless_they_are_denied() {
+fn warnings_pass_unless_it_is_strict() {
     let folder = folder_of("warned", &[("a.yaml", WARNED)]);
     let run = regionguard(&folder, &["check", "."]);
     assert_eq!(run.code, 0, "{}", run.stdout);
@@ -94,7 +94,7 @@ fn warnings_pass_unless_they_are_denied() {
         "{}",
         run.stdout
     );
-    let run = regionguard(&folder, &["check", "--deny-warnings", "."]);
+    let run = regionguard(&folder, &["check", "--strict", "."]);
     assert_eq!(run.code, 1, "{}", run.stdout);
 }
 

@@ -8,7 +8,17 @@ use crate::run::{folder, folder_of, regionguard, workspace};
 fn the_ecds_file_to_start_from_passes() {
     let run = regionguard(&workspace(), &["check", "envoy-config/ecds"]);
     assert_eq!(run.code, 0, "{}", run.stdout);
-    assert!(run.stdout.starts_with("ok: bundle `shop@1+"), "{}", run.stdout);
+    assert!(run.stdout.contains("\nok: bundle `shop@1+"), "{}", run.stdout);
+}
+
+/// What is meant says so in comments.
+#[test]
+fn the_folders_to_start_from_have_no_warning() {
+    for folder in ["envoy-config/documents", "envoy-config/istio/documents"] {
+        let run = regionguard(&workspace(), &["check", "--strict", folder]);
+        assert_eq!(run.code, 0, "{}", run.stdout);
+        assert!(run.stdout.starts_with("ok: bundle `shop@1+"), "{}", run.stdout);
+    }
 }
 
 #[test]

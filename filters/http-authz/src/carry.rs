@@ -19,7 +19,7 @@ pub(crate) enum Carried {
 /// says `allow` only as the last call, and only where all calls before it held.
 pub(crate) fn carry_out(decision: Decision) -> Carried {
     match decision.action {
-        Action::Continue(forwarded) => match let_in(&forwarded, &decision.line) {
+        Action::Continue(forwarded) => match let_in(forwarded.as_deref(), &decision.line) {
             Ok(()) => Carried::GoesOn,
             Err(_) => {
                 refuse();
@@ -33,7 +33,14 @@ pub(crate) fn carry_out(decision: Decision) -> Carried {
     }
 }
 
-fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
+fn let_in(forwarded: Option<&Forwarded>, line: &str) -> HostResult<()> {
+    if let Some(forwarded) = forwarded {
+        change(forwarded)?;
+    }
+    abi::set_property(LINE, line)
+}
+
+fn change(forwarded: &Forwarded) -> HostResult<()> {
     for name in &forwarded.removed {
         abi::remove_request_header(name)?;
     }
@@ -67,7 +74,7 @@ fn let_in(forwarded: &Forwarded, line: &str) -> HostResult<()> {
         // Who is not told refreshes later.
         let _ = abi::set_property(REFRESH, &seconds.to_string());
     }
-    abi::set_property(LINE, line)
+    Ok(())
 }
 
 fn answer_with(answer: &Answer, line: &str) {

@@ -8,8 +8,10 @@ use serde_json::json;
 use super::*;
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, Wildcard, Words,
+    Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, SourceRestriction, WhenAway, Wildcard,
+    Words,
 };
+use crate::context::Country;
 use crate::identity::SpiffePattern;
 use crate::request::{HostPattern, PathTemplate};
 
@@ -96,7 +98,10 @@ fn a_policy_is_what_it_says() {
     assert_eq!(policy.hosts, hosts(&["api.us-east-1.com", "*.internal:8443"]));
     assert!(policy.default_allow);
     let requirements = [
-        Requirement::SourceRegions(texts(&["us-east-1", "eu-west-1"])),
+        Requirement::Source(SourceRestriction {
+            allowed_regions: Some(texts(&["us-east-1", "eu-west-1"])),
+            ..SourceRestriction::default()
+        }),
         Requirement::BusinessHours,
     ];
     assert_eq!(policy.requirements, requirements);
@@ -123,6 +128,7 @@ fn a_rule_is_what_it_says() {
     );
     let from = From {
         source_regions: Some(texts(&["us-east-1"])),
+        source_countries: Some(vec![Country::parse("US").expect("a country")]),
         home_regions: Some(texts(&["us-east-1", "eu-west-1"])),
         networks: Some(vec!["10.0.0.0/8".parse().expect("a network")]),
         workloads: Some(vec![SpiffePattern::parse("spiffe://prod/ns/web/*").expect("a pattern")]),
@@ -145,6 +151,7 @@ fn a_rule_is_what_it_says() {
     let refusal = Refusal {
         status: 404,
         hide: true,
+        body: None,
     };
     assert_eq!(
         (&deny.effect, deny.identity),
@@ -156,7 +163,8 @@ fn a_rule_is_what_it_says() {
     );
     let asked = Defer {
         cache: Some(Duration::from_secs(30)),
-        allow_when_unavailable: true,
+        when_away: WhenAway::Allow,
+        unless_allowed: false,
         claims: texts(&["department"]),
         pass_reason: true,
     };
@@ -168,9 +176,15 @@ fn a_rule_is_what_it_says() {
 
 #[test]
 fn what_a_rule_leaves_out_has_its_usual_value() {
-    let deny = |status, hide| Effect::Deny(Refusal { status, hide });
+    let deny = |status, hide| {
+        Effect::Deny(Refusal {
+            status,
+            hide,
+            body: None,
+        })
+    };
     let careful = Defer::default();
-    assert!(careful.cache.is_none() && !careful.allow_when_unavailable && !careful.pass_reason);
+    assert!(careful.cache.is_none() && careful.when_away == WhenAway::Deny && !careful.pass_reason);
     for (rule, effect, identity) in [
         (json!({"effect": "allow"}), Effect::Allow, IdentityNeed::Required),
         (
@@ -349,6 +363,16 @@ fn what_probably_was_not_meant_is_a_warning() {
             |bundle| {
                 set(
                     bundle,
+                    "documents[2].spec.context",
+                    json!({"geo_restrictions": [{"denied_countries": ["KP"]}]}),
+                );
+            },
+            "warning: documents: no Region with `networks` has a `country`",
+        ),
+        (
+            |bundle| {
+                set(
+                    bundle,
                     "documents[2].spec.rules[0].permissions.anyOf[0]",
                     json!("read:*"),
                 );
@@ -425,4 +449,37 @@ fn a_thousand_rules_compile_in_a_moment() {
     assert!(compile(text.as_bytes(), Encoding::Json).is_ok());
     let taken = begun.elapsed();
     assert!(taken < Duration::from_secs(2), "{taken:?}");
+}
+
+/// What tells places takes the warning away that nothing does.
+#[test]
+fn an_edge_or_a_region_tells_a_place() {
+    let warned = |bundle: &Json| {
+        let warnings = lines(&compiled(bundle).warnings);
+        (
+            warnings.contains("the source region is never known"),
+            warnings.contains("the source country is never known"),
+        )
+    };
+    let mut bundle = sample();
+    let both = json!({"geo_restrictions": [{"allowed_regions": ["us-east-1"], "allowed_countries": ["US"]}]});
+    set(&mut bundle, "documents[2].spec.context", both);
+    assert_eq!(warned(&bundle), (false, true));
+    set(&mut bundle, "documents[0].spec.country", json!("US"));
+    assert_eq!(warned(&bundle), (false, false));
+    remove(&mut bundle, "documents[0].spec.networks");
+    remove(&mut bundle, "documents[1].spec.networks");
+    assert_eq!(warned(&bundle), (true, true));
+    set(
+        &mut bundle,
+        "trust.edges",
+        json!([{"peers": ["10.0.0.0/8"], "countryHeader": "x-country"}]),
+    );
+    assert_eq!(warned(&bundle), (true, false));
+    set(
+        &mut bundle,
+        "trust.edges",
+        json!([{"peers": ["10.0.0.0/8"], "regionHeader": "x-region"}]),
+    );
+    assert_eq!(warned(&bundle), (false, false));
 }

@@ -344,3 +344,46 @@ fn a_decision_is_counted_once() {
     assert_eq!(ids.map(|id| world.finished(id).reason), [Reason::CenterError; 2]);
     assert_eq!(world.counted().1, [(Reason::CenterError, 2)]);
 }
+
+/// Only what the center said itself, to this very question, within the time that the rule gives, and only while it is away.
+#[test]
+fn the_last_decision_stands_for_a_center_that_is_away() {
+    let mut world = World::new(&rules(json!([
+        {"name": "last", "paths": ["/last/{id}"], "effect": "defer", "defer": {"onUnavailable": "last_decision", "lastDecisionFor": "1m", "reasonUser": "pass"}},
+    ])));
+    let away = Reply::status(503);
+    assert_eq!(world.answered(&ask("/last/1"), &away).reason, Reason::CenterUnavailable);
+    assert_eq!(
+        world.answered(&ask("/last/1"), &Reply::decision(true)).reason,
+        Reason::CenterAllowed
+    );
+    let denial = Reply::of(&json!({"decision": false, "context": {"reason_user": {"en": "not you"}}}));
+    assert_eq!(world.answered(&ask("/last/2"), &denial).reason, Reason::CenterDenied);
+    for _ in 0..2 {
+        world.pass(Duration::from_secs(29));
+        let decision = world.answered(&ask("/last/1"), &away);
+        assert_eq!(
+            (decision.reason, field(&decision, 3)),
+            (Reason::CenterLastAllowed, "cache")
+        );
+        let told = ("x-regionguard-reason".to_owned(), "center.last_allowed".to_owned());
+        assert_eq!(forwarded(&decision).headers, [told]);
+        let decision = world.answered(&ask("/last/2"), &away);
+        assert_eq!(
+            (decision.reason, answer(&decision).status),
+            (Reason::CenterLastDenied, 403)
+        );
+        assert!(answer(&decision).body.contains("not you"), "{}", answer(&decision).body);
+    }
+    // Another question, and an answer that is none.
+    assert_eq!(world.answered(&ask("/last/3"), &away).reason, Reason::CenterUnavailable);
+    assert_eq!(
+        world.answered(&ask("/last/1"), &Reply::status(500)).reason,
+        Reason::CenterError
+    );
+    // What stood for it is no decision that it gave.
+    world.pass(Duration::from_secs(2));
+    for path in ["/last/1", "/last/2"] {
+        assert_eq!(world.answered(&ask(path), &away).reason, Reason::CenterUnavailable);
+    }
+}

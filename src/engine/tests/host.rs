@@ -480,7 +480,7 @@ fn check(decision: &Decision, request: &Request) {
     match &decision.action {
         Action::Continue(forwarded) => {
             assert_eq!(row.verdict, Verdict::Allow, "{}", decision.line);
-            for (name, value) in &forwarded.headers {
+            for (name, value) in forwarded.iter().flat_map(|forwarded| &forwarded.headers) {
                 assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{name}: {value:?}");
                 told.push_str(value);
             }
@@ -515,10 +515,9 @@ fn check(decision: &Decision, request: &Request) {
 /// What goes on to the upstream.
 #[track_caller]
 pub(super) fn forwarded(decision: &Decision) -> &Forwarded {
-    match &decision.action {
-        Action::Continue(forwarded) => forwarded,
-        Action::Answer(answer) => panic!("{}: {answer:?}", decision.line),
-    }
+    decision
+        .forwarded()
+        .unwrap_or_else(|| panic!("{}: {:?}", decision.line, decision.action))
 }
 
 /// What the caller is answered.

@@ -36,8 +36,11 @@ pub(super) fn everything() -> Json {
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
         {"name": "blocked-net", "paths": ["/net/**"], "from": {"networks": ["10.0.0.0/8"]}, "effect": "deny"},
         {"name": "ask", "paths": ["/ask/{id}"], "effect": "defer"},
+        {"name": "ask-last", "paths": ["/last/{id}"], "effect": "defer", "defer": {"onUnavailable": "lastDecision"}},
         {"name": "ask-open", "paths": ["/open/{id}"], "effect": "defer", "defer": {"onUnavailable": "allow"}},
     ]});
+    let land = json!({"selector": {"hosts": ["land.us-east-1.com"]}, "default": "allow",
+        "context": {"geo_restrictions": [{"denied_countries": ["US"]}]}});
     let geo = json!({"selector": {"hosts": ["geo.us-east-1.com"]}, "default": "allow",
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
@@ -54,6 +57,7 @@ pub(super) fn everything() -> Json {
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
+        policy("land", land),
         policy("hours", hours),
         policy("any", any),
         policy("open", open),
@@ -205,6 +209,22 @@ fn allowed(table: &mut Table) {
         "shop/ask-open;center:us-east-1",
         "/open/7",
         Reply::status(503),
+    );
+    last(table, Reason::CenterLastAllowed, true);
+}
+
+/// A center that answers once and then is away.
+fn last(table: &mut Table, reason: Reason, allow: bool) {
+    let mut world = table.world();
+    let request = table.kind(get("/last/7").bearer(&token("us-east-1")));
+    world.answered(&request, &Reply::decision(allow));
+    let decision = world.answered(&request, &Reply::status(503));
+    table.expect(
+        &mut world,
+        &decision,
+        reason,
+        "shop/ask-last;cache",
+        "us-east-1>us-east-1>us-east-1",
     );
 }
 
@@ -437,6 +457,19 @@ fn requirements(table: &mut Table) {
         "us-east-1>?>us-east-1",
         geo(),
     );
+    let land = || get("/a").host("land.us-east-1.com").bearer(&ours);
+    let mut american = everything();
+    american["documents"][0]["spec"]["country"] = json!("US");
+    let from_home = "us-east-1>us-east-1>us-east-1";
+    let by = "land/-;inline";
+    table.row_in(
+        World::new(&american),
+        Reason::SourceCountryNotAllowed,
+        by,
+        from_home,
+        land(),
+    );
+    table.row(Reason::SourceCountryUnknown, by, from_home, land());
     let login = |path: &str, token: &str| get(path).host("login.us-east-1.com").bearer(token);
     table.row(
         Reason::MultiFactorMissing,
@@ -499,6 +532,7 @@ fn unavailable(table: &mut Table) {
         "/ask/7",
         Reply::status(500),
     );
+    last(table, Reason::CenterLastDenied, false);
     let ask = get("/ask/7").bearer(&token("us-east-1"));
     let mut full = table.world();
     for _ in 0..WAITING_MAX {

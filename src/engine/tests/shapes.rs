@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::Response;
 use crate::audit::Counter;
-use crate::decision::{Action, Decision, Forwarded};
+use crate::decision::{Action, Decision};
 use crate::identity::{Algorithm, PublicKey, SignatureVerifier};
 use crate::reason::Reason;
 use crate::time::{Monotonic, Now, WallTime};
@@ -116,7 +116,7 @@ fn decision(reason: Reason) -> Decision {
     Decision {
         reason,
         line: String::new(),
-        action: Action::Continue(Forwarded::default()),
+        action: Action::Continue(None),
     }
 }
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use crate::bundle::document::{Defer, Refusal};
+use crate::bundle::document::{Defer, Refusal, WhenAway};
 use crate::policy::testing::{candidates, decide, outcome, policy, regions};
 use crate::policy::{Forwarding, Outcome, PolicySet};
+use crate::reason::Reason;
 
 mod anonymous;
 mod authentication;
@@ -111,6 +112,75 @@ fn requirements_of_every_policy_that_governs_are_met_first() {
             "us",
             "deny context.source_region p/-",
         ),
+    ]);
+}
+
+#[test]
+fn regions_and_countries_are_allowed_or_denied() {
+    let land = Reason::SourceCountryNotAllowed.code();
+    let region = Reason::SourceRegionNotAllowed.code();
+    for (requirements, whence, expected) in [
+        ("nogeo=us", "eu", None),
+        ("nogeo=us", "us", Some(region)),
+        ("nogeo=us,eu", "eu", Some(region)),
+        ("land=US,DE", "DE", None),
+        ("land=US,DE", "FR", Some(land)),
+        ("noland=US,DE", "FR", None),
+        ("noland=US,DE", "DE", Some(land)),
+        // Each entry is required.
+        ("land=US,DE noland=DE", "US", None),
+        ("land=US,DE noland=DE", "DE", Some(land)),
+        ("geo=eu land=DE", "eu DE", None),
+        ("geo=eu land=DE", "eu FR", Some(land)),
+        ("geo=eu land=DE", "us DE", Some(region)),
+        // Nobody can tell that what is unknown is not denied.
+        ("nogeo=us", "?", Some("context.source_unknown")),
+        ("noland=US", "?", Some("context.source_country_unknown")),
+        ("noland=US", "us", Some("context.source_country_unknown")),
+        ("land=US", "us", Some("context.source_country_unknown")),
+        ("nogeo=us", "DE", Some("context.source_unknown")),
+    ] {
+        let policy = format!("p {requirements}");
+        let policies: &[(&str, &[&str])] = &[(&policy, &["r allow"])];
+        let outcome = decide(&compile(policies), "GET a.com /x", "us", whence);
+        let expected = expected.map_or("allow rule.allowed p/r".to_owned(), |reason| {
+            format!("deny {reason} p/-")
+        });
+        assert_eq!(outcome, expected, "{requirements} {whence}");
+    }
+}
+
+#[test]
+fn countries_of_a_rule() {
+    check(&[
+        (&[("p", &["r allow land=US,DE"])], "us", "DE", "allow rule.allowed p/r"),
+        (&[("p", &["r allow land=US,DE"])], "us", "FR", "deny rule.source p/r"),
+        (&[("p", &["r allow land=US"])], "us", "us", "deny rule.source p/r"),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "US",
+            "deny rule.denied p/r",
+        ),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "FR",
+            "allow rule.allowed p/s",
+        ),
+        (
+            &[("p", &["r deny land=US", "s allow"])],
+            "us",
+            "us",
+            "deny rule.condition_unknown p/r",
+        ),
+        (
+            &[("p", &["r deny land=US src=eu", "s allow"])],
+            "us",
+            "us",
+            "allow rule.allowed p/s",
+        ),
+        (&[("p", &["r defer land=US"])], "us", "us", "defer p/r"),
     ]);
 }
 
@@ -229,18 +299,17 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
             ],
             Defer {
                 cache: seconds(5),
-                allow_when_unavailable: true,
+                when_away: WhenAway::Allow,
                 claims: claims(&["x", "y", "z"]),
                 pass_reason: true,
+                ..Defer::default()
             },
         ),
         (
             &["a defer cache=5 lenient", "b defer cache=30 pass"],
             Defer {
                 cache: seconds(5),
-                allow_when_unavailable: false,
-                claims: claims(&[]),
-                pass_reason: false,
+                ..Defer::default()
             },
         ),
         (&["a defer", "b defer"], Defer::default()),
@@ -251,6 +320,23 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
                 ..Defer::default()
             },
         ),
+        // A deny before the last decision, the shorter time of two of these, and an allow last.
+        (
+            &["a defer last=60", "b defer last=30", "c defer lenient"],
+            Defer {
+                when_away: WhenAway::LastDecision(Duration::from_secs(30)),
+                ..Defer::default()
+            },
+        ),
+        (&["a defer last=60", "b defer", "c defer lenient"], Defer::default()),
+        (
+            &["a defer unless", "b defer unless"],
+            Defer {
+                unless_allowed: true,
+                ..Defer::default()
+            },
+        ),
+        (&["a defer unless", "b defer"], Defer::default()),
         (
             &["a defer cache=30", "b defer perm=w"],
             Defer {
@@ -266,6 +352,41 @@ fn matching_defers_are_one_question_with_the_strictest_options() {
         };
         assert_eq!((options, public), (expected.clone(), false), "{rules:?}");
     }
+}
+
+#[test]
+fn a_defer_may_give_way_to_an_allow() {
+    check(&[
+        (
+            &[("p", &["a allow", "b defer unless"])],
+            "us",
+            "us",
+            "allow rule.allowed p/a",
+        ),
+        (&[("p", &["a allow perm=w", "b defer unless"])], "us", "us", "defer p/b"),
+        // Not to a default, which lets in what nothing else decides.
+        (&[("p default", &["b defer unless"])], "us", "us", "defer p/b"),
+        // Nor where another one is asked whatever else there is.
+        (
+            &[("p", &["a allow", "b defer unless", "c defer"])],
+            "us",
+            "us",
+            "defer p/b",
+        ),
+        // Requirements and step-ups come before it all the same.
+        (
+            &[("p", &["a allow", "b defer unless", "s stepup acr=gold"])],
+            "us",
+            "us",
+            "401 identity.step_up p/s [gold] None",
+        ),
+        (
+            &[("p geo=eu", &["a allow", "b defer unless"])],
+            "us",
+            "us",
+            "deny context.source_region p/-",
+        ),
+    ]);
 }
 
 #[test]
@@ -465,6 +586,7 @@ fn a_deny_brings_its_own_answer() {
     let expected = Refusal {
         status: 404,
         hide: true,
+        body: None,
     };
     assert!(matches!(outcome, Outcome::Deny { refusal: Some(refusal), .. } if refusal == expected));
 }
@@ -478,6 +600,8 @@ fn the_source_is_read_only_where_something_looks_at_it() {
         (&[("p", &["r allow src=us path=/y"])], false),
         (&[("p geo=us", &[])], true),
         (&[("p geo=us sel=b.com", &[])], false),
+        (&[("p noland=US", &[])], true),
+        (&[("p", &["r allow land=US"])], true),
     ] {
         let set = compile(policies);
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use regionguard::bundle::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule, StepUp, Words};
+use regionguard::context::Country;
 use regionguard::identity::Subject;
 use regionguard::reason::Reason;
 use serde_json::Value;
@@ -103,7 +104,12 @@ fn source_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         (Some(_), None) => None,
         (Some(networks), Some(address)) => Some(networks.iter().any(|network| network.contains(&plain(address)))),
     };
-    all(&[region, network])
+    let country = match (&rule.from.source_countries, source.country) {
+        (None, _) => Some(true),
+        (Some(_), None) => None,
+        (Some(countries), Some(country)) => Some(countries.contains(&country)),
+    };
+    all(&[region, network, country])
 }
 
 fn workload_holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
@@ -183,12 +189,30 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
             (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
         }
-        Requirement::SourceRegions(names) => {
-            let Some(region) = asked.facts.source.region else {
+        Requirement::Source(restriction) => {
+            let region = asked.facts.source.region;
+            let region = region.map(|region| name_of(asked, region.index()).to_owned());
+            let country = asked.facts.source.country;
+            // "Unknown never passes an allowed list, and no denied list either."
+            let region_lists = [&restriction.allowed_regions, &restriction.denied_regions];
+            if region_lists.iter().any(|list| list.is_some()) && region.is_none() {
                 return Some(Reason::SourceUnknown);
-            };
-            let allowed = names.contains(&name_of(asked, region.index()).to_owned());
-            (!allowed).then_some(Reason::SourceRegionNotAllowed)
+            }
+            let lists_it =
+                |list: &Option<Vec<String>>| list.as_ref().map(|list| list.contains(region.as_ref().unwrap()));
+            if lists_it(&restriction.allowed_regions) == Some(false)
+                || lists_it(&restriction.denied_regions) == Some(true)
+            {
+                return Some(Reason::SourceRegionNotAllowed);
+            }
+            let country_lists = [&restriction.allowed_countries, &restriction.denied_countries];
+            if country_lists.iter().any(|list| list.is_some()) && country.is_none() {
+                return Some(Reason::SourceCountryUnknown);
+            }
+            let lists_it = |list: &Option<Vec<Country>>| list.as_ref().map(|list| list.contains(&country.unwrap()));
+            (lists_it(&restriction.allowed_countries) == Some(false)
+                || lists_it(&restriction.denied_countries) == Some(true))
+            .then_some(Reason::SourceCountryNotAllowed)
         }
         Requirement::BusinessHours => {
             let regions: &[Region] = asked.facts.regions;

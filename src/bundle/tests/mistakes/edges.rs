@@ -32,7 +32,7 @@ fn of_edges() {
         "trust.edges",
         json!([{"peers": ["10.0.0.0/8"]}]),
         "trust.edges[0]",
-        "give `addressHeader`, `certificateHeader` or both",
+        "give `addressHeader`, `certificateHeader`, `regionHeader` or `countryHeader`",
     );
     refuses(
         "trust.edges",
@@ -84,6 +84,45 @@ fn of_edges() {
         "trust.edges[0].addressHeader",
         "RFC 7239",
     );
+    for header in [
+        "X-Forwarded-Country",
+        "x_forwarded_country",
+        "x-envoy-country",
+        "content-type",
+        "x-real-ip",
+        "via",
+    ] {
+        for field in ["regionHeader", "countryHeader"] {
+            let place = format!("trust.edges[0].{field}");
+            refuses(
+                "trust.edges",
+                edge(field, json!(header)),
+                &place,
+                "says something else already",
+            );
+        }
+    }
+    for field in ["regionHeader", "countryHeader"] {
+        let place = format!("trust.edges[0].{field}");
+        refuses(
+            "trust.edges",
+            edge(field, json!("x country")),
+            &place,
+            "not a header in which",
+        );
+        refuses(
+            "trust.edges",
+            edge(field, json!("authorization")),
+            &place,
+            "not a header in which",
+        );
+    }
+    refuses(
+        "trust.edges",
+        json!([{"peers": ["10.0.0.0/8"], "regionHeader": "x-place", "countryHeader": "X_Place"}]),
+        "trust.edges[0]",
+        "`x-place` cannot say two things",
+    );
     for hops in [json!(0), json!(17), json!("1"), json!(1.5)] {
         refuses("trust.edges", edge("hops", hops), "trust.edges[0].hops", "must be");
     }
@@ -118,5 +157,21 @@ fn an_edge_by_name_needs_verified_peers() {
             None => remove(&mut bundle, "trust.peerVerification"),
         }
         expect(&bundle, "trust.edges[0].peers[0]", "no peer has an identity here");
+    }
+}
+
+/// What an edge says stands in a header that nobody else fills.
+#[test]
+fn a_place_has_a_header_of_its_own() {
+    for field in ["regionHeader", "countryHeader"] {
+        let edges = json!([{"peers": ["10.0.0.0/8"], field: "X_User"}]);
+        let mut bundle = sample();
+        set(&mut bundle, "trust.edges", edges);
+        let place = format!("trust.edges[0].{field}");
+        expect(&bundle, &place, "fills this header with a claim");
+        remove(&mut bundle, "documents[2].spec.forward");
+        parsed(&bundle);
+        set(&mut bundle, "tokens", json!({"sources": [{"header": "x-user"}]}));
+        expect(&bundle, &place, "takes tokens from this header");
     }
 }

@@ -69,6 +69,47 @@ fn of_context() {
         &format!("{context}.geo_restrictions[0].allowed_region"),
         "did you mean `allowedRegions`?",
     );
+    let geo = |restriction: Json| json!({"geo_restrictions": [restriction]});
+    let place = |rest: &str| format!("{context}.geo_restrictions[0]{rest}");
+    refuses(
+        context,
+        geo(json!({"denied_regions": ["us-east-2"]})),
+        &place(".denied_regions[0]"),
+        "no such Region in the bundle",
+    );
+    for (code, fragment) in [
+        ("UK", "did you mean `GB`?"),
+        ("us", "did you mean `US`?"),
+        ("EU", "`EU` is no country: write its two letters as ISO 3166-1 has them"),
+        ("XX", "`XX` is no country"),
+    ] {
+        for list in ["allowedCountries", "denied_countries"] {
+            refuses(
+                context,
+                geo(json!({list: ["DE", code]})),
+                &place(&format!(".{list}[1]")),
+                fragment,
+            );
+        }
+    }
+    refuses(
+        context,
+        geo(json!({"allowedCountries": vec!["US"; 251]})),
+        &place(".allowedCountries"),
+        "too many: 251, 250 at most",
+    );
+    refuses(
+        context,
+        geo(json!({"allowed_regions": ["us-east-1", "eu-west-1"], "denied_regions": ["eu-west-1"]})),
+        &place(""),
+        "`eu-west-1` is denied here, and in `allowedRegions` as well",
+    );
+    refuses(
+        context,
+        geo(json!({"allowed_countries": ["US"], "denied_countries": ["DE", "US"]})),
+        &place(""),
+        "`US` is denied here, and in `allowedCountries` as well",
+    );
     refuses(
         context,
         json!({"time_restrictions": [{"business_hours": false}]}),

@@ -68,6 +68,8 @@ fn of_a_region() {
         "",
         "did you mean `America/New_York`?",
     );
+    refuses("documents[0].spec.country", json!("usa"), "", "did you mean `US`?");
+    refuses("documents[0].spec.country", json!(["US"]), "", "must be a string");
     refuses("documents[0].spec.businessHours.days[1]", json!("tues"), "", "tues");
     refuses("documents[0].spec.businessHours.from", json!("9"), "", "`9`");
     refuses("documents[0].spec.businessHours.from", json!(540), "", "quote it");

@@ -125,6 +125,13 @@ fn of_a_rule() {
         "no such Region in the bundle",
     );
     refuses(&of_rule("from.networks[0]"), json!("10.0.0.1/8"), "", "10.0.0.0/8");
+    refuses(
+        &of_rule("from.sourceCountries[0]"),
+        json!("UK"),
+        "",
+        "did you mean `GB`?",
+    );
+    refuses(&of_rule("from.sourceCountries"), json!("US"), "", "must be a list");
     refuses(&of_rule("from.networks"), json!([]), "", "an empty list");
     refuses(&of_rule("permissions"), json!({}), "", "an empty object");
     refuses(
@@ -284,13 +291,13 @@ fn of_what_goes_with_an_effect() {
         "documents[2].spec.rules[1].response.status",
         json!(302),
         "",
-        "must be 403, 404, 410 or 451; found `302`",
+        "must be 402, 403, 404, 409, 410, 423, 429, 451 or 503; found `302`",
     );
     refuses(
         "documents[2].spec.rules[1].response.status",
         json!("404"),
         "",
-        "must be 403, 404, 410 or 451",
+        "must be 402, 403, 404, 409, 410, 423, 429, 451 or 503",
     );
     refuses(
         "documents[2].spec.rules[1].response.status",
@@ -303,12 +310,6 @@ fn of_what_goes_with_an_effect() {
     refuses(&format!("{defer}.cache"), json!("25h"), "", "must be from 100ms to 24h");
     refuses(
         &format!("{defer}.onUnavailable"),
-        json!("lastDecision"),
-        "",
-        "`lastDecision` is not supported yet",
-    );
-    refuses(
-        &format!("{defer}.onUnavailable"),
         json!("alow"),
         "",
         "did you mean `allow`?",
@@ -317,13 +318,21 @@ fn of_what_goes_with_an_effect() {
         &format!("{defer}.lastDecisionFor"),
         json!("10m"),
         "",
-        "`lastDecisionFor` is not supported yet",
+        "goes with `onUnavailable: lastDecision` only",
     );
+    for time in ["999ms", "25h"] {
+        refuses(
+            defer,
+            json!({"onUnavailable": "lastDecision", "lastDecisionFor": time}),
+            &format!("{defer}.lastDecisionFor"),
+            "must be from 1s to 24h",
+        );
+    }
     refuses(
         &format!("{defer}.unless"),
-        json!("allowed"),
+        json!("denied"),
         "",
-        "`unless` is not supported yet",
+        "must be `allowed`; found `denied`",
     );
     refuses(
         &format!("{defer}.reasonUser"),
@@ -349,4 +358,52 @@ fn of_what_goes_with_an_effect() {
             "is a property of the question anyway",
         );
     }
+}
+
+#[test]
+fn of_a_response() {
+    let response = "documents[2].spec.rules[1].response";
+    let refuses =
+        |value: Json, path: &str, fragment: &str| refuses(response, value, &format!("{response}{path}"), fragment);
+    refuses(
+        json!({"status": 401}),
+        ".status",
+        "take `effect: stepUp`, or another status",
+    );
+    refuses(
+        json!({"contentType": "application/json"}),
+        ".contentType",
+        "goes with `body` only",
+    );
+    refuses(
+        json!({"body": {"a": "b"}, "contentType": "text/html"}),
+        ".contentType",
+        "must be `application/json` or `application/problem+json`; found `text/html`",
+    );
+    refuses(json!({"body": "no"}), ".body", "must be an object; found `no`");
+    refuses(json!({"body": {}}), ".body", "an empty object");
+    refuses(
+        json!({"body": {"a": [{"b": "{reqest_id}"}]}}),
+        ".body.a[0].b",
+        "no such placeholder: `request_id`, `code`, `status` or `region`; a brace that is meant is written twice; did you mean `request_id`?",
+    );
+    refuses(json!({"body": {"a": "{host}"}}), ".body.a", "no such placeholder");
+    for lonely in ["{", "}", "a{code", "a}b", "{{}"] {
+        refuses(
+            json!({"body": {"a": lonely}}),
+            ".body.a",
+            "a brace that belongs to no placeholder",
+        );
+    }
+    refuses(
+        json!({"body": {"a": "x".repeat(4_096)}}),
+        ".body",
+        "is too long: 4104 bytes of JSON, 4096 at most",
+    );
+    let deep = (0..8).fold(json!("x"), |inner, _| json!([inner]));
+    refuses(
+        json!({"body": {"a": deep}}),
+        ".body.a[0][0][0][0][0][0][0][0]",
+        "nested too deep: 8 levels",
+    );
 }

@@ -1,0 +1,129 @@
+//! Times that have passed, and times that not every reader takes for text.
+
+use jiff::Timestamp;
+
+use super::Lint;
+use super::model::Model;
+
+pub(super) const GRANT_EXPIRED: Lint = Lint {
+    id: "lint/grant-expired",
+    about: "a grant that has ended",
+    help: "it gives nothing any more: take it away, or give it a new window",
+};
+
+pub(super) const REVOCATION_EXPIRED: Lint = Lint {
+    id: "lint/revocation-expired",
+    about: "the revocation of a token that has expired anyway",
+    help: "it is of no use any more: take it away",
+};
+
+pub(super) const TIME_UNQUOTED: Lint = Lint {
+    id: "lint/time-unquoted",
+    about: "a time or a date without quotes",
+    help: "some readers of YAML make a date of it, and write it in another form: quote it",
+};
+
+pub(super) fn find(model: &mut Model<'_>, now: f64) {
+    let mut found = Vec::new();
+    for document in &model.bundle.grants {
+        let Some(spec) = model.spec("Grants", &document.name) else {
+            continue;
+        };
+        for (index, grant) in document.grants.iter().enumerate() {
+            if grant.window.until <= now {
+                let message = format!("ended {}", ago(now - grant.window.until));
+                found.push((&GRANT_EXPIRED, format!("{spec}.grants[{index}].expires"), message));
+            }
+        }
+    }
+    for document in &model.bundle.revocations {
+        let Some(spec) = model.spec("Revocations", &document.name) else {
+            continue;
+        };
+        for (index, token) in document.tokens.iter().enumerate() {
+            if let Some(expired) = token.expires.filter(|expires| *expires <= now) {
+                let message = format!("the token expired {}", ago(now - expired));
+                found.push((&REVOCATION_EXPIRED, format!("{spec}.tokens[{index}].expires"), message));
+            }
+        }
+    }
+    for (path, text) in model.loaded.plain_texts() {
+        if is_time(&text) {
+            found.push((&TIME_UNQUOTED, path, format!("`{text}` without quotes")));
+        }
+    }
+    for (lint, path, message) in found {
+        model.say(lint, &path, message);
+    }
+}
+
+/// A time of the command line, in seconds since the Unix epoch.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn parse(text: &str) -> Result<f64, String> {
+    let time: Timestamp = text
+        .parse()
+        .map_err(|_| "write it as RFC 3339 does, with its zone: `2026-11-23T18:10:00Z`".to_owned())?;
+    Ok(time.as_duration().as_secs_f64())
+}
+
+/// What YAML 1.1 takes for a timestamp, as far as anybody writes it: a date, or one with a time behind it.
+fn is_time(text: &str) -> bool {
+    let Some((date, rest)) = text.split_at_checked(10) else {
+        return false;
+    };
+    let is_date = date.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    let is_clock = |rest: &str| {
+        rest.strip_prefix(['T', 't', ' '])
+            .is_some_and(|clock| clock.starts_with(|first: char| first.is_ascii_digit()) && clock.contains(':'))
+    };
+    is_date && (rest.is_empty() || is_clock(rest))
+}
+
+fn ago(seconds: f64) -> String {
+    let (count, unit) = [(86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute")]
+        .into_iter()
+        .find(|(length, _)| seconds >= *length)
+        .map_or((seconds, "second"), |(length, unit)| (seconds / length, unit));
+    let count = count.floor();
+    let plural = if count == 1.0 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ago, is_time};
+
+    #[test]
+    fn times_are_told_from_other_text() {
+        for text in [
+            "2026-11-23",
+            "2026-11-23T18:00:00Z",
+            "2026-11-23 18:00:00",
+            "2026-11-23T18:00:00.5+01:00",
+        ] {
+            assert!(is_time(text), "{text}");
+        }
+        for text in [
+            "2026-11-2",
+            "2026-11-23-a",
+            "us-east-1-x",
+            "2026-11-23Tx",
+            "ü026-11-23",
+            "0123456789a",
+        ] {
+            assert!(!is_time(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn how_long_ago() {
+        assert_eq!(ago(0.0), "0 seconds ago");
+        assert_eq!(ago(61.0), "1 minute ago");
+        assert_eq!(ago(86_400.0 * 2.5), "2 days ago");
+    }
+}

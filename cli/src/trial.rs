@@ -1,0 +1,369 @@
+//! One request through the real engine, with no proxy around it: what would become of it under a bundle.
+//!
+//! Nothing is bypassed. The bundle is compiled once more with keys that were made for this purpose in place of each Region's own, real tokens are signed with them,
+//! and the engine reads, verifies and decides as it does in a proxy. Time stands still. Whom a proxy would ask over the network answers what the trial says.
+
+mod der;
+mod host;
+mod issuer;
+mod token;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use regionguard::bundle::document::Region;
+use regionguard::bundle::{self, Encoding, Generation, RegionId};
+use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
+use regionguard::reason::Reason;
+use regionguard::time::WallTime;
+use serde_json::Value;
+
+use crate::documents::Loaded;
+
+use host::{Ended, Host};
+use issuer::Issuer;
+pub(crate) use token::Token;
+use token::{Minted, Place};
+
+/// A bundle that requests can be tried against.
+pub(crate) struct Stage {
+    generation: Rc<Generation>,
+    /// The label of the bundle as it was written; that of `generation` has another digest.
+    label: String,
+    /// Of each Region of the generation.
+    issuers: Vec<Issuer>,
+    place: Place,
+}
+
+/// One request, and all that it meets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trial {
+    /// The request, without its token.
+    pub(crate) request: Request,
+    /// The token that is signed and put into it, where the bundle looks for one first.
+    pub(crate) token: Option<Token>,
+    /// The address of the direct peer; `None`: it cannot be told.
+    pub(crate) address: Option<IpAddr>,
+    /// The SPIFFE id in the certificate of the direct peer; `None`: it shows no certificate, unless a token is bound to one.
+    pub(crate) workload: Option<String>,
+    /// The region in which the node stands, for a bundle without `region`.
+    pub(crate) locality: Option<String>,
+    /// The wall-clock time at which all of it happens.
+    pub(crate) at: WallTime,
+    /// What the center answers; `None`: a request that is to be decided there ends as [`Verdict::Defer`].
+    pub(crate) center: Option<Center>,
+    /// No list of revocations can be had.
+    pub(crate) lists_away: bool,
+}
+
+/// A request as a client sends it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// `:method`.
+    pub(crate) method: String,
+    /// `:scheme`.
+    pub(crate) scheme: String,
+    /// `:authority`.
+    pub(crate) host: String,
+    /// `:path`, with its query.
+    pub(crate) path: String,
+    /// All other headers, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// What a center answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Center {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny,
+    /// Nothing: it cannot be reached, or is too late.
+    Away,
+    /// Something that is no answer.
+    Wrong,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on to the upstream.
+    Allow,
+    /// It is refused.
+    Deny,
+    /// Its subject is told to log in otherwise, or anew.
+    StepUp,
+    /// The center is asked, and nobody said what it answers.
+    Defer,
+}
+
+impl Verdict {
+    /// As documents spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::StepUp => "stepUp",
+            Self::Defer => "defer",
+        }
+    }
+}
+
+/// How a trial ended.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What becomes of the request.
+    pub(crate) verdict: Verdict,
+    /// Why; `None` while the center is asked.
+    pub(crate) reason: Option<Reason>,
+    /// `policy/rule`, `policy/-` or `-/-`, as the decision line has it.
+    pub(crate) by: String,
+    /// `inline`, `default`, `center:REGION`; `None` while the center is asked.
+    pub(crate) decided_by: Option<String>,
+    /// The decision line; `None` while the center is asked.
+    pub(crate) line: Option<String>,
+    /// All headers that the upstream gets, of a request that goes on. A token that goes on is told by a placeholder.
+    pub(crate) upstream: Vec<(String, String)>,
+    /// What the caller is answered, of a request that does not go on.
+    pub(crate) answer: Option<Answer>,
+    /// What the center is asked.
+    pub(crate) question: Option<Value>,
+}
+
+impl Found {
+    /// The status that the caller is answered with; `None` where the request goes on, or waits for the center.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+}
+
+impl Stage {
+    /// The stage for a bundle that compiles.
+    ///
+    /// # Errors
+    /// When no keys can be made, or the bundle does not compile with them.
+    pub(crate) fn new(loaded: &Loaded) -> Result<Self, String> {
+        Self::of(&loaded.value, &loaded.generation.label)
+    }
+
+    /// The stage for the bundle `value`, which compiles and has this label.
+    pub(crate) fn of(value: &Value, label: &str) -> Result<Self, String> {
+        let (value, mut issuers) = issuer::with_own_keys(value)?;
+        let bytes = value.to_string().into_bytes();
+        let generation = bundle::compile(&bytes, Encoding::Json).map_err(|diagnostics| {
+            let first = diagnostics.first().map(ToString::to_string).unwrap_or_default();
+            format!("the bundle does not compile with keys of its own: {first}")
+        })?;
+        issuers.sort_by(|left, right| left.region.cmp(&right.region));
+        Ok(Self {
+            generation: Rc::new(generation),
+            label: label.to_owned(),
+            issuers,
+            place: Place::of(&value),
+        })
+    }
+
+    /// The bundle as it is tried: with other keys, and so another digest.
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// What becomes of a request.
+    ///
+    /// # Errors
+    /// When the trial itself makes no sense: a token of a Region that is not there, a request that cannot be sent.
+    pub(crate) fn run(&self, trial: &Trial) -> Result<Found, String> {
+        let workload = trial.workload.as_deref();
+        let bound = trial.token.as_ref().is_some_and(|token| token.bound);
+        let certificate = match (workload, bound) {
+            (None, false) => None,
+            (workload, _) => Some(der::Certificate::new(workload)?),
+        };
+        let minted = match &trial.token {
+            None => None,
+            Some(token) => Some(self.mint(token, trial, certificate.as_ref())?),
+        };
+        let mut lines = lines(&trial.request);
+        if let Some(minted) = &minted {
+            self.place.put(&minted.text, &mut lines);
+        }
+        let mut host = Host {
+            stage: self,
+            trial,
+            certificate: certificate.as_ref(),
+            minted: minted.as_ref(),
+        };
+        let ended = host.run(&lines)?;
+        let told = |text: &str| text.replace(&self.generation.label, &self.label);
+        Ok(match ended {
+            Ended::Asked(question) => asked(&told(&question)),
+            Ended::Decided(decided) => {
+                let secret = minted.as_ref().map(|minted| minted.text.as_str());
+                found(*decided, lines, secret, told)
+            }
+        })
+    }
+
+    /// The Region in which the proxy of this trial stands.
+    fn local(&self, trial: &Trial) -> Option<RegionId> {
+        let by_locality = || self.generation.region_named(trial.locality.as_deref()?);
+        self.generation.local.or_else(by_locality)
+    }
+
+    fn region(&self, id: RegionId) -> Option<(&Region, &Issuer)> {
+        let region = self.generation.region(id)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.region == region.name)?;
+        Some((region, issuer))
+    }
+
+    fn mint(&self, token: &Token, trial: &Trial, certificate: Option<&der::Certificate>) -> Result<Minted, String> {
+        let local = self.local(trial);
+        let home = match &token.home {
+            Some(name) => Some(
+                self.generation
+                    .region_named(name)
+                    .ok_or_else(|| format!("the bundle has no Region `{name}` that could sign the token"))?,
+            ),
+            None => token.told_home(&self.generation).or(local),
+        };
+        let home = home
+            .or_else(|| self.generation.region_named(&self.generation.regions.first()?.name))
+            .and_then(|home| self.region(home))
+            .ok_or("the bundle has no Region that could sign the token")?;
+        let local = local.and_then(|local| self.generation.region(local));
+        token.mint(home, local, trial.at, certificate)
+    }
+}
+
+/// The header lines of a request, pseudo-headers first.
+fn lines(request: &Request) -> Vec<(String, String)> {
+    let pseudo = [
+        (":method", &request.method),
+        (":authority", &request.host),
+        (":scheme", &request.scheme),
+        (":path", &request.path),
+    ];
+    pseudo
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .chain(request.headers.iter().cloned())
+        .collect()
+}
+
+/// A request that waits for a center that nobody lets answer.
+fn asked(question: &str) -> Found {
+    let question: Option<Value> = serde_json::from_str(question).ok();
+    let named = |name: &str| {
+        let context = question.as_ref()?.get("context")?;
+        context.get(name)?.as_str().map(str::to_owned)
+    };
+    let by = format!(
+        "{}/{}",
+        named("policy").unwrap_or_default(),
+        named("rule").unwrap_or_default()
+    );
+    Found {
+        verdict: Verdict::Defer,
+        reason: None,
+        by,
+        decided_by: None,
+        line: None,
+        upstream: Vec::new(),
+        answer: None,
+        question,
+    }
+}
+
+/// What the host does with a decided request, without one.
+fn found(
+    decided: host::Decided,
+    mut lines: Vec<(String, String)>,
+    secret: Option<&str>,
+    told: impl Fn(&str) -> String,
+) -> Found {
+    let host::Decided {
+        decision,
+        removed,
+        path,
+        question,
+    } = decided;
+    let Decision { reason, line, action } = decision;
+    let line = told(&line);
+    let field = |index: usize| line.split(';').nth(index).unwrap_or_default().to_owned();
+    let (by, decided_by) = (field(2), field(3));
+    for name in &removed {
+        remove(&mut lines, name);
+    }
+    if let Some(path) = path {
+        set(&mut lines, ":path", &path);
+    }
+    let challenges = matches!(reason, Reason::StepUpRequired | Reason::MultiFactorMissing);
+    let (verdict, upstream, answer) = match action {
+        Action::Continue(forwarded) => {
+            if let Some(forwarded) = &forwarded {
+                forward(forwarded, &mut lines);
+            }
+            for (_, value) in &mut lines {
+                if let Some(secret) = secret {
+                    *value = value.replace(secret, "(the token)");
+                }
+            }
+            (Verdict::Allow, lines, None)
+        }
+        Action::Answer(answer) if challenges => (Verdict::StepUp, Vec::new(), Some(*answer)),
+        Action::Answer(answer) => (Verdict::Deny, Vec::new(), Some(*answer)),
+    };
+    Found {
+        verdict,
+        reason: Some(reason),
+        by,
+        decided_by: Some(decided_by),
+        line: Some(line),
+        upstream,
+        answer,
+        question: question.and_then(|question| serde_json::from_str(&told(&question)).ok()),
+    }
+}
+
+/// Changes the headers as the filter has its host change them.
+fn forward(forwarded: &Forwarded, lines: &mut Vec<(String, String)>) {
+    for name in &forwarded.removed {
+        remove(lines, name);
+    }
+    match &forwarded.strip {
+        None => {}
+        Some(Strip::Header(name)) => remove(lines, name),
+        Some(Strip::Cookies(rest)) => {
+            remove(lines, b"cookie");
+            if !rest.is_empty() {
+                set(lines, "cookie", rest);
+            }
+        }
+    }
+    if forwarded.strip_proof {
+        remove(lines, b"dpop");
+    }
+    for (name, value) in &forwarded.headers {
+        set(lines, name, value.as_bytes());
+    }
+    for (name, value) in [(":path", &forwarded.path), (":authority", &forwarded.authority)] {
+        if let Some(value) = value {
+            set(lines, name, value.as_bytes());
+        }
+    }
+}
+
+fn remove(lines: &mut Vec<(String, String)>, name: &[u8]) {
+    lines.retain(|(found, _)| !found.as_bytes().eq_ignore_ascii_case(name));
+}
+
+/// One line of this name, in the place of the first one.
+fn set(lines: &mut Vec<(String, String)>, name: &str, value: &[u8]) {
+    let value = String::from_utf8_lossy(value).into_owned();
+    let at = lines.iter().position(|(found, _)| found.eq_ignore_ascii_case(name));
+    remove(lines, name.as_bytes());
+    lines.insert(at.unwrap_or(lines.len()).min(lines.len()), (name.to_owned(), value));
+}
+
+#[cfg(test)]
+mod tests;

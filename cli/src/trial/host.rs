@@ -1,0 +1,306 @@
+//! The host of a trial: it has one stream, a clock that stands still, and answers for everybody who is asked.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use regionguard::Response;
+use regionguard::decision::Decision;
+use regionguard::engine::{Attrs, Call, Effect, Effects, Engine, Input, Kit, Outcome, Owner};
+use regionguard::identity::{RingVerifier, SignatureVerifier};
+use regionguard::request::{Headers, encode};
+use regionguard::time::{Monotonic, Now, WallTime};
+use serde_json::json;
+
+use super::der::Certificate;
+use super::token::Minted;
+use super::{Center, Stage, Trial};
+
+/// Since when the engine has seen all requests: long enough that no proof of a sender can be older.
+const BEGAN_BEFORE: Duration = Duration::from_secs(24 * 3_600);
+/// Answers within one trial, at most: a request asks for a list or two, and for one decision.
+const ANSWERS: usize = 64;
+
+/// How long a request that waits is left alone at a time, and how often: longer in all than any Region may have requests wait.
+const WAIT: Duration = Duration::from_secs(1);
+const WAITS: usize = 120;
+
+/// What was decided, and what was done to the request before that.
+pub(super) struct Decided {
+    pub(super) decision: Decision,
+    /// Headers that only the filter may write.
+    pub(super) removed: Vec<Vec<u8>>,
+    /// `:path` without the token that its query held.
+    pub(super) path: Option<Vec<u8>>,
+    /// What the center was asked.
+    pub(super) question: Option<String>,
+}
+
+/// How it ends.
+pub(super) enum Ended {
+    Decided(Box<Decided>),
+    /// The center is asked this.
+    Asked(String),
+}
+
+/// The host of one trial.
+pub(super) struct Host<'t> {
+    pub(super) stage: &'t Stage,
+    pub(super) trial: &'t Trial,
+    pub(super) certificate: Option<&'t Certificate>,
+    pub(super) minted: Option<&'t Minted>,
+}
+
+impl Host<'_> {
+    /// Begins the request of these lines, and answers until it is decided.
+    ///
+    /// # Errors
+    /// When these lines are no request that a proxy hands on.
+    pub(super) fn run(&mut self, lines: &[(String, String)]) -> Result<Ended, String> {
+        let pairs: Vec<(&[u8], &[u8])> = lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        let block = encode(&pairs);
+        let headers = Headers::parse(&block).map_err(|_| "the request has too many headers, or too large ones")?;
+        let mut run = Run {
+            engine: Engine::new(7),
+            kit: Tools {
+                verifier: Rc::new(RingVerifier),
+            },
+            at: self.trial.at,
+            passed: 0,
+            calls: VecDeque::new(),
+            decision: None,
+            removed: Vec::new(),
+            path: None,
+        };
+        let began = self.trial.at.0.saturating_sub(nanoseconds(BEGAN_BEFORE));
+        run.engine.began(WallTime(began));
+        let (generation, locality) = (Rc::clone(&self.stage.generation), self.trial.locality.as_deref());
+        let scope = run.with(|engine, _, _, fx| engine.activate("trial", generation, locality, fx).0);
+        run.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
+        self.answer(&mut run)?;
+        let stream = Stream {
+            address: self.trial.address.map(|address| address.to_string()),
+            certificate: self.certificate,
+        };
+        // The effects of before are not the request's.
+        run.removed.clear();
+        let outcome =
+            run.with(|engine, kit, now, fx| engine.begin(Some(scope), Input { headers }, &stream, kit, now, fx));
+        let question = match outcome {
+            Outcome::Done(decision) => {
+                run.decision = Some(decision);
+                None
+            }
+            Outcome::NeedBody { .. } => return Err("a rule asks for the body of the request".to_owned()),
+            Outcome::Waiting(_) => self.wait(&mut run)?,
+        };
+        match (run.decision, question) {
+            (Some(decision), question) => Ok(Ended::Decided(Box::new(Decided {
+                decision,
+                removed: run.removed,
+                path: run.path,
+                question,
+            }))),
+            (None, Some(question)) => Ok(Ended::Asked(question)),
+            (None, None) => Err("the request waits, and nobody was asked".to_owned()),
+        }
+    }
+
+    /// Answers until the request is decided or the center is asked; where the request waits for what nobody has, its patience ends.
+    fn wait(&self, run: &mut Run) -> Result<Option<String>, String> {
+        for _ in 0..WAITS {
+            let question = self.answer(run)?;
+            if run.decision.is_some() || question.is_some() {
+                return Ok(question);
+            }
+            run.passed = run.passed.saturating_add(nanoseconds(WAIT));
+            run.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
+        }
+        Ok(None)
+    }
+
+    /// Answers whoever is asked, until nobody is, or the center is and nobody says what it answers. What the center was asked.
+    fn answer(&self, run: &mut Run) -> Result<Option<String>, String> {
+        let mut question = None;
+        for _ in 0..ANSWERS {
+            let Some(call) = run.calls.pop_front() else {
+                return Ok(question);
+            };
+            if matches!(call.owner, Owner::Request(_)) {
+                let asked = String::from_utf8_lossy(&call.outgoing.body).into_owned();
+                question = Some(asked);
+                let Some(center) = self.trial.center else {
+                    return Ok(question);
+                };
+                run.reply(&call, of_center(center));
+            } else {
+                let reply = self.list(&call)?;
+                run.reply(&call, reply);
+            }
+        }
+        Err("the engine asks without end".to_owned())
+    }
+
+    /// What a server of lists of revocations answers.
+    fn list(&self, call: &Call) -> Result<Reply, String> {
+        if self.trial.lists_away {
+            return Ok(Reply::of_status(503));
+        }
+        let revoked = self.minted.filter(|minted| minted.revoked);
+        let is_status_list = header(call, "accept").is_some_and(|accept| accept.contains("statuslist"));
+        if !is_status_list {
+            let tokens: Vec<_> = revoked.iter().map(|minted| json!({"jti": minted.id})).collect();
+            return Ok(Reply::json(json!({"tokens": tokens}).to_string()));
+        }
+        let Some((minted, list)) = self.minted.and_then(|minted| Some((minted, minted.status_list()?))) else {
+            return Ok(Reply::of_status(404));
+        };
+        let issuer = self.stage.issuers.iter().find(|issuer| issuer.region == minted.home);
+        let token = issuer
+            .ok_or("nobody signs the status list")?
+            .sign(None, "statuslist+jwt", &list)?;
+        Ok(Reply {
+            status: 200,
+            content_type: Some("application/statuslist+jwt"),
+            body: token.into_bytes(),
+        })
+    }
+}
+
+/// The engine, and what it wants.
+struct Run {
+    engine: Engine,
+    kit: Tools,
+    at: WallTime,
+    /// The monotonic clock, which only a request that waits for nobody sees move.
+    passed: u64,
+    calls: VecDeque<Call>,
+    decision: Option<Decision>,
+    removed: Vec<Vec<u8>>,
+    path: Option<Vec<u8>>,
+}
+
+impl Run {
+    fn reply(&mut self, call: &Call, reply: Reply) {
+        let id = header(call, "x-request-id");
+        let named = [("content-type", reply.content_type), ("x-request-id", id)];
+        let lines: Vec<(&[u8], &[u8])> = named
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_bytes(), (*value)?.as_bytes())))
+            .collect();
+        let block = encode(&lines);
+        let response = Response {
+            status: reply.status,
+            headers: Headers::parse(&block).unwrap_or(Headers::NONE),
+            body: Some(&reply.body),
+        };
+        self.with(|engine, kit, now, fx| engine.reply(call.id, response, kit, now, fx));
+    }
+
+    fn with<T>(&mut self, f: impl FnOnce(&mut Engine, &dyn Kit, &Now<'_>, &mut Effects) -> T) -> T {
+        let monotonic = Monotonic(self.passed);
+        let read = || monotonic;
+        let now = Now::new(self.at, &read);
+        let mut fx = Effects::default();
+        let result = f(&mut self.engine, &self.kit, &now, &mut fx);
+        for effect in fx.list {
+            match effect {
+                Effect::Call(call) => self.calls.push_back(call),
+                Effect::Cancel(id) => self.calls.retain(|call| call.id != id),
+                Effect::Done(_, decision) => self.decision = Some(decision),
+                Effect::RemoveHeader(name) => self.removed.push(name),
+                Effect::ReplacePath(path) => self.path = Some(path),
+                Effect::Answered(_) | Effect::Log(..) => {}
+            }
+        }
+        result
+    }
+}
+
+struct Reply {
+    status: u16,
+    content_type: Option<&'static str>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn of_status(status: u16) -> Self {
+        Self {
+            status,
+            content_type: None,
+            body: Vec::new(),
+        }
+    }
+
+    fn json(body: String) -> Self {
+        Self {
+            status: 200,
+            content_type: Some("application/json"),
+            body: body.into_bytes(),
+        }
+    }
+}
+
+fn of_center(center: Center) -> Reply {
+    match center {
+        Center::Allow => Reply::json(json!({"decision": true}).to_string()),
+        Center::Deny => Reply::json(json!({"decision": false}).to_string()),
+        Center::Away => Reply::of_status(503),
+        Center::Wrong => Reply::of_status(500),
+    }
+}
+
+fn header<'c>(call: &'c Call, name: &str) -> Option<&'c str> {
+    let mut headers = call.outgoing.headers.iter();
+    headers
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.as_str())
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+struct Stream<'t> {
+    address: Option<String>,
+    certificate: Option<&'t Certificate>,
+}
+
+impl Attrs for Stream<'_> {
+    fn direct_peer(&self) -> Option<Vec<u8>> {
+        self.address.as_ref().map(|address| address.clone().into_bytes())
+    }
+
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.certificate.map(|certificate| certificate.pem.clone().into_bytes())
+    }
+
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        self.certificate.map(|certificate| certificate.digest().into_bytes())
+    }
+
+    fn is_outbound(&self) -> bool {
+        false
+    }
+
+    fn has_line(&self) -> bool {
+        false
+    }
+}
+
+struct Tools {
+    verifier: Rc<dyn SignatureVerifier>,
+}
+
+impl Kit for Tools {
+    fn verifier(&self) -> &Rc<dyn SignatureVerifier> {
+        &self.verifier
+    }
+
+    fn random(&self) -> Option<[u8; 32]> {
+        Some([9; 32])
+    }
+}
