@@ -21,6 +21,7 @@ pub mod limits;
 mod path;
 mod place;
 mod policy;
+pub mod policy_test;
 mod reader;
 mod region;
 mod region_id;

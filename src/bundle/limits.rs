@@ -95,3 +95,10 @@ pub const NETWORKS: usize = 4_096;
 pub const REVOCATIONS: usize = 10_000;
 /// `keys` of one Revocations document.
 pub const REVOKED_KEYS: usize = 256;
+
+/// `tests` of one PolicyTest.
+pub const TESTS: usize = 1_000;
+/// `expected` of one of them.
+pub const TEST_EXPECTATIONS: usize = 1_000;
+/// Requests of all tests of one PolicyTest, each principal's counted.
+pub const TEST_CASES: usize = 100_000;

@@ -3,7 +3,7 @@
 use super::diagnostic::{Code, Problem, Read, Sink};
 use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
-use super::reader::{At, Shape, one_of};
+use super::reader::{At, Shape, all_of};
 use super::root::Known;
 use super::{authentication, forward, hours, place, rule, trust};
 use crate::request::HostPattern;
@@ -126,13 +126,15 @@ pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Re
         return Ok(name.to_owned());
     }
     let message = match known.regions.len() {
-        0 => "the bundle has no Region".to_owned(),
-        1..=8 => format!("no such Region in the bundle: {}", one_of(known.regions)),
-        count => format!("no such Region among the {count} of the bundle"),
+        0 => format!("`{name}` is no Region: the bundle has none"),
+        1..=8 => format!(
+            "`{name}` is no Region of the bundle, which has {}",
+            all_of(known.regions)
+        ),
+        count => format!("`{name}` is none of the {count} Regions of the bundle"),
     };
     let problem = Problem::new(message)
         .code(Code::UnknownRegion)
-        .found(at.value)
         .suggest(sink.nearest(name, known.regions.iter().copied()));
     Err(sink.error(&at.path, problem))
 }

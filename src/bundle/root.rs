@@ -23,17 +23,20 @@ const BUNDLE_METADATA: Shape = Shape {
     later: &[],
 };
 
-const DOCUMENT: Shape = Shape {
+pub(super) const DOCUMENT: Shape = Shape {
     fields: &["apiVersion", "kind", "metadata", "spec"],
     later: &[],
 };
 
-const METADATA: Shape = Shape {
+pub(super) const METADATA: Shape = Shape {
     fields: &["name"],
     later: &[],
 };
 
-const LATER_KINDS: &[&str] = &["DeviceIssuer", "PolicyTest"];
+const LATER_KINDS: &[&str] = &["DeviceIssuer"];
+
+/// A kind that stands beside the documents of a bundle, never among them.
+const POLICY_TEST: &str = "PolicyTest";
 
 /// What the documents of a bundle refer to.
 pub(super) struct Known<'k> {
@@ -274,7 +277,13 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     let fields = at.fields(&DOCUMENT, sink)?;
     let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
     let kinds = [Kind::Region, Kind::Policy, Kind::Revocations, Kind::Grants].map(|kind| (kind.name(), kind));
-    let kind = fields.required("kind", sink, |at, sink| at.word_or_later(&kinds, LATER_KINDS, sink));
+    let kind = fields.required("kind", sink, |at, sink| {
+        if at.value == &Value::String(POLICY_TEST.to_owned()) {
+            let message = "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out";
+            return Err(sink.error(&at.path, message));
+        }
+        at.word_or_later(&kinds, LATER_KINDS, sink)
+    });
     let name = fields.required("metadata", sink, |at, sink| {
         let fields = at.fields(&METADATA, sink)?;
         fields.required("name", sink, At::name).map(str::to_owned)
