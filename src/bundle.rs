@@ -7,6 +7,7 @@ mod authentication;
 mod body;
 mod claims;
 mod cross;
+mod device;
 pub mod diagnostic;
 pub mod document;
 mod edges;

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::{Calendar, Country, MaintenanceWindow, Span};
+use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
@@ -313,13 +314,15 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// What one entry of `identity.authentication` or `context` demands, or one part of it.
+/// What one entry of `identity.authentication`, `device` or `context` demands, or one part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
     Certificate,
     /// `authentication[].method: multi-factor`.
     MultiFactor(MultiFactor),
+    /// `device.compliance`.
+    Device(Check),
     /// An entry of `geo_restrictions`.
     Source(SourceRestriction),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.

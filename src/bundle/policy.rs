@@ -5,20 +5,22 @@ use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, all_of};
 use super::root::Known;
-use super::{authentication, forward, hours, place, rule, trust};
+use super::{authentication, device, forward, hours, place, rule, trust};
 use crate::request::HostPattern;
 
 const SPEC: Shape = Shape {
-    fields: &["identity", "context", "selector", "mode", "default", "forward", "rules"],
-    later: &[
+    fields: &[
+        "identity",
         "device",
         "osVersions",
-        "preflight",
-        "probes",
-        "streams",
-        "tokens",
-        "tokenSources",
+        "context",
+        "selector",
+        "mode",
+        "default",
+        "forward",
+        "rules",
     ],
+    later: &["preflight", "probes", "streams", "tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {
@@ -41,6 +43,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
+    let checks = device::read(&fields, sink);
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
     mode?;
@@ -50,6 +53,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         forbid_words(spec, &rules, sink)?;
     }
     let mut all = identity.requirements;
+    all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
     Ok(Policy {
         name: name.to_owned(),

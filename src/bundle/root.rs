@@ -10,7 +10,7 @@ use super::reader::{At, Fields, Shape};
 use super::value::Value;
 use super::{edges, grants, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
-use crate::identity::TokenSources;
+use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
@@ -37,6 +37,9 @@ const LATER_KINDS: &[&str] = &["DeviceIssuer"];
 
 /// A kind that stands beside the documents of a bundle, never among them.
 const POLICY_TEST: &str = "PolicyTest";
+
+/// Where tokens hold the posture of their subject's device, unless their Region says otherwise.
+const DEVICE_CLAIM: &str = "device";
 
 /// What the documents of a bundle refer to.
 pub(super) struct Known<'k> {
@@ -108,7 +111,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
     let peer_verification = trust.is_err() || told.is_some_and(|trust| trust.peer_verification);
-    let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
+    let (mut documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
     let no_tokens = TokenSources::default();
     let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref);
@@ -124,6 +127,11 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     revocations::check(&documents, sink);
     grants::check(&documents, sink);
     cross::warn_of_the_useless(&documents, &trust, sink);
+    for region in &mut documents.regions {
+        // Who has said nothing else means the claim of this name.
+        let device = &mut region.document.claims.device;
+        *device = device.take().or_else(|| ClaimPath::new(DEVICE_CLAIM));
+    }
     let bundle = Bundle {
         region: documents.region,
         name,

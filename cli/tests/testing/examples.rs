@@ -18,7 +18,7 @@ fn examples() -> BTreeSet<String> {
 fn each_passes_its_tests_and_every_rule_is_covered() {
     for example in examples() {
         let path = format!("examples/policies/{example}");
-        let run = regionguard(&workspace(), &["check", "--deny-warnings", &path]);
+        let run = regionguard(&workspace(), &["check", "--strict", &path]);
         assert_eq!(run.code, 0, "{}", run.stdout);
         let run = regionguard(&workspace(), &["test", "--min-coverage", "100", &path]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 
+mod devices;
 mod edges;
 mod grants;
 mod hours;

@@ -1,5 +1,6 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod device;
 mod revocation;
 mod sender;
 
@@ -596,6 +597,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         revocation::revoked,
         forbidden,
         requirements,
+        device::unfit,
         unavailable,
         misconfigured,
     ] {

@@ -8,7 +8,7 @@ use regionguard::identity::Subject;
 use regionguard::reason::Reason;
 use serde_json::Value;
 
-use super::Asked;
+use super::{Asked, device};
 
 pub(super) fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
     match &policy.hosts {
@@ -186,6 +186,10 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
             (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
         }
+        Requirement::Device(check) => match asked.facts.device {
+            Err(reason) => Some(reason),
+            Ok(device) => device::unmet(check, device, asked.facts.at),
+        },
         Requirement::Source(restriction) => {
             let region = asked.facts.source.region;
             let region = region.map(|region| name_of(asked, region.index()).to_owned());

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn of_a_policy() {
     let spec = "documents[2].spec";
-    for later in ["device", "osVersions", "os_versions", "preflight", "probes", "streams"] {
+    for later in ["preflight", "probes", "streams"] {
         refuses(
             &format!("{spec}.{later}"),
             json!({}),

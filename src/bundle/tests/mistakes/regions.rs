@@ -42,7 +42,7 @@ fn of_a_region() {
         "documents[0].spec.claims.scope",
         json!("x"),
         "",
-        "no such field: `region`, `permissions`, `roles`, `grants`, `audience` or `require`",
+        "no such field: `region`, `permissions`, `roles`, `grants`, `device`, `audience` or `require`",
     );
     refuses(
         "documents[0].spec.claims.roles",
