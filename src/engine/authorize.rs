@@ -7,6 +7,7 @@ use super::Input;
 use super::case::Case;
 use super::connection::Connection;
 use super::deferred::Deferred;
+use super::device::known;
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
 use super::host::{Attrs, Kit};
@@ -253,6 +254,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
+                device: known(sight.device, who.as_deref(), &generation).ok(),
                 peer: sight.peer,
                 at: self.now.wall,
             },

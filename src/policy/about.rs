@@ -121,12 +121,12 @@ impl Candidates {
         }
     }
 
-    /// Whether this policy lets the request in without a token, and so lifts what it demands; `of_identity`: what it demands of who asks.
-    pub(super) fn lifts(&self, policy: PolicyRef, of_identity: bool) -> bool {
+    /// Whether this policy lets the request in without a token, and so lifts what it demands; `of_caller`: what it demands of who asks, and on what device.
+    pub(super) fn lifts(&self, policy: PolicyRef, of_caller: bool) -> bool {
         self.notes
             .openings
             .iter()
-            .any(|(opened, opening)| *opened == policy && (of_identity || *opening == Opening::Probe))
+            .any(|(opened, opening)| *opened == policy && (of_caller || *opening == Opening::Probe))
     }
 
     /// The first policy that lets the request in without a token.
