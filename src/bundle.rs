@@ -5,6 +5,7 @@
 
 mod authentication;
 mod body;
+mod candidate;
 mod claims;
 mod cross;
 pub mod diagnostic;

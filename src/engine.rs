@@ -20,6 +20,7 @@ mod scope;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod waiting;
 
 use std::rc::Rc;
@@ -306,5 +307,6 @@ fn nobody_decides() -> Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
         action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
+        tried: None,
     }
 }

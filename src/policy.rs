@@ -15,6 +15,7 @@ mod index;
 mod label;
 mod paths;
 mod place;
+mod shadow;
 #[cfg(test)]
 mod testing;
 

@@ -14,8 +14,9 @@ use super::look::{Sight, View};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
+use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, DecidedBy, Tally};
+use crate::audit::{Counter, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
@@ -79,7 +80,7 @@ pub(super) struct Understood<'a> {
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
     /// What is remembered of the token.
-    recalled: Option<Recalled>,
+    pub(super) recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
 }
 
@@ -134,6 +135,7 @@ impl Bench<'_, '_> {
                 .patience
                 .is_late(&generation)
                 .then(|| removals.iter().map(|name| name.to_vec()).collect()),
+            tried: None,
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
@@ -182,8 +184,26 @@ impl Bench<'_, '_> {
         self.look(&mut sight, policies, candidates, &view);
         case.source = sight.source;
         let anonymous = sight.facts(None, false, &view);
-        if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
-            return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
+        if let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous) {
+            if generation.tries() {
+                let judged = Subject {
+                    request,
+                    candidates,
+                    view: &view,
+                    ruling: &ruling,
+                    asker: None,
+                };
+                self.try_others(&mut sight, &judged, case, fx);
+            }
+            let refused = Ruled {
+                request,
+                candidates,
+                case,
+                who: None,
+                peer: sight.peer,
+                at: self.now.wall,
+            };
+            return self.enact(id, ruling, None, refused);
         }
         let (who, refused) = match self.identify(request, case, local) {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
@@ -210,6 +230,20 @@ impl Bench<'_, '_> {
             && let Some(waits) = self.hope(refused.awaits, case)
         {
             return Judged::Wait(Box::new(waits));
+        }
+        if generation.tries() {
+            let asker = Asker {
+                who: who.as_deref(),
+                refused: refused.map(|refused| refused.reason),
+            };
+            let judged = Subject {
+                request,
+                candidates,
+                view: &view,
+                ruling: &ruling,
+                asker: Some(asker),
+            };
+            self.try_others(&mut sight, &judged, case, fx);
         }
         self.enact(
             id,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::effects::{Effect, Effects, Level};
 use super::fetch::{Fetcher, What};
+use super::trial::Trials;
 use crate::audit::{Counter, Tally};
 use crate::bundle::document::KeySource;
 use crate::bundle::{Generation, RegionId};
@@ -51,6 +52,8 @@ pub(super) struct Scope {
     pub(super) keys: KeyTable,
     /// Those of them that two Regions hold.
     shared: Vec<SharedKey>,
+    /// What is remembered of what is tried.
+    pub(super) trials: Trials,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -108,6 +111,7 @@ impl Scopes {
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
+            trials: Trials::new(self.seed),
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)

@@ -27,6 +27,8 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
+    /// Whether anything in here is in shadow mode.
+    pub(super) has_shadow: bool,
     /// Whether any Region has trust domains, so that a workload may have a home.
     pub(super) has_trust_domains: bool,
 }
@@ -38,6 +40,8 @@ pub(super) struct Policy {
     label: Box<str>,
     /// What it governs; `None`: everything.
     selector: Option<HostMap<()>>,
+    /// It changes nothing.
+    pub(super) shadow: bool,
     pub(super) default_allow: bool,
     pub(super) forward: Option<document::Forward>,
     pub(super) requirements: Vec<Requirement>,
@@ -64,6 +68,8 @@ pub struct Rule {
     label: Box<str>,
     /// Whether it has hosts of its own, and so may be found where its policy does not govern.
     has_hosts: bool,
+    /// It, or its policy, changes nothing.
+    pub(super) shadow: bool,
     /// Sorted by text, so that the document's order does not matter.
     paths: Option<Vec<PathTemplate>>,
     /// `identity: none` of an allow or a defer.
@@ -105,6 +111,7 @@ impl PolicySet {
         let mut index = IndexBuilder::new();
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
+        let mut has_shadow = false;
         documents.sort_by(|a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
@@ -115,7 +122,10 @@ impl PolicySet {
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
             of_policy.sort_by(|a, b| a.name.cmp(&b.name));
-            for rule in of_policy {
+            has_shadow |= document.shadow;
+            for mut rule in of_policy {
+                rule.shadow |= document.shadow;
+                has_shadow |= rule.shadow;
                 index.add_rule(RuleRef(rules.len()), &rule, &selected);
                 rules.push(Rule::compile(rule, policy, &document.name, &names));
             }
@@ -125,6 +135,7 @@ impl PolicySet {
             policies,
             rules,
             index: index.build(),
+            has_shadow,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }
@@ -139,12 +150,20 @@ impl PolicySet {
     ) {
         let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, authority));
         self.index.find(authority, method, path, governs, candidates);
+        if self.has_shadow {
+            self.set_aside(candidates);
+        }
     }
 
     /// A rule; `None` for a reference of another set.
     #[must_use]
     pub fn rule(&self, rule: RuleRef) -> Option<&Rule> {
         self.rules.get(rule.0)
+    }
+
+    /// A policy, without its rules.
+    pub(super) fn policy(&self, policy: PolicyRef) -> Option<&Policy> {
+        self.policies.get(policy.0)
     }
 
     /// A policy's name; `None` for a reference of another set.
@@ -214,6 +233,7 @@ impl Policy {
             label: label(&document.name, None),
             name: document.name,
             selector,
+            shadow: document.shadow,
             default_allow: document.default_allow,
             forward: document.forward,
             requirements: requirements.collect(),
@@ -246,6 +266,7 @@ impl Rule {
             name: document.name,
             policy,
             has_hosts: document.hosts.is_some(),
+            shadow: document.shadow,
             paths,
             is_public,
             conditions: Conditions {

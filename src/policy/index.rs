@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::compile::{PolicyRef, RuleRef};
 use super::hosts::HostMap;
 use super::paths::{NodeId, PathTries, Walk};
+use super::shadow::Whole;
 use crate::bundle::document;
 use crate::request::{Authority, CanonicalPath, HostPattern};
 
@@ -21,7 +22,9 @@ pub struct Candidates {
     pub(super) rules: Vec<RuleRef>,
     /// Those that govern the request and say something beside their rules; sorted, so by name.
     pub(super) policies: Vec<PolicyRef>,
-    walk: Walk,
+    /// With what is in shadow mode; `None` where nothing of that is about the request.
+    pub(super) whole: Option<Whole>,
+    pub(super) walk: Walk,
 }
 
 impl Candidates {
@@ -71,7 +74,13 @@ impl Index {
         governs: impl Fn(RuleRef) -> bool,
         candidates: &mut Candidates,
     ) {
-        let Candidates { rules, policies, walk } = candidates;
+        let Candidates {
+            rules,
+            policies,
+            walk,
+            whole,
+        } = candidates;
+        *whole = None;
         rules.clear();
         policies.clear();
         policies.extend_from_slice(&self.everywhere);
