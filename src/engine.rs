@@ -6,6 +6,7 @@ mod authorize;
 mod case;
 mod connection;
 mod deferred;
+mod device;
 mod effects;
 mod enact;
 mod exchange;

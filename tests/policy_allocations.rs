@@ -57,6 +57,7 @@ fn a_decided_request_allocates_nothing() {
         grants: Vec::new(),
     };
     let facts = Facts {
+        device: Err(Reason::DeviceMissing),
         subject: Some(&subject),
         workload: None,
         service: None,

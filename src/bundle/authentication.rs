@@ -56,7 +56,10 @@ pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
     });
     let forbids_words = fields.optional("authorization", sink, authorization);
     let mut requirements = authentication?.unwrap_or_default();
-    requirements.sort_unstable();
+    requirements.sort_unstable_by_key(|requirement| match requirement {
+        Requirement::MultiFactor(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
     requirements.dedup();
     Ok(Identity {
         requirements,

@@ -372,20 +372,31 @@ fn can_let_in(policies: &[Placed<Policy>]) -> bool {
     enforced.any(|policy| policy.default_allow || policy.rules.iter().any(|rule| !rule.shadow && can_allow(rule)))
 }
 
-/// A service has no login, so a policy that demands one keeps out what its own rules are for.
+/// A service has no login and no device, so a policy that demands one keeps out what its own rules are for.
 fn warn_of_services_that_log_in(policies: &[Placed<Policy>], sink: &mut Sink) {
-    let demands = |one: &Requirement| matches!(one, Requirement::MultiFactor(_));
+    let demanded = |policy: &Policy| {
+        let all = &policy.requirements;
+        let login = all.iter().any(|one| matches!(one, Requirement::MultiFactor(_)));
+        let device = all.iter().any(|one| matches!(one, Requirement::Device(_)));
+        match (login, device) {
+            (true, _) => Some("`multi-factor`, and a service has no login"),
+            (false, true) => Some("something of devices, and nobody tells of a service's"),
+            (false, false) => None,
+        }
+    };
     for policy in policies {
         let mut rules = policy.document.rules.iter().zip(0_usize..);
         let service = rules.find(|(rule, _)| rule.identity == IdentityNeed::Workload && can_allow(rule));
-        if let Some((_, index)) = service.filter(|_| policy.document.requirements.iter().any(demands)) {
+        if let Some(((_, index), demanded)) = service.zip(demanded(&policy.document)) {
             sink.enter(Some(format!("ZeroTrustPolicy {}", policy.document.name)));
             let list = Path::Member(&Path::Root, "documents");
             let document = Path::Item(&list, policy.index);
             let spec = Path::Member(&document, "spec");
             let rules = Path::Member(&spec, "rules");
             let rule = Path::Item(&rules, index);
-            let message = "lets no workload in without a token: this policy demands `multi-factor`, and a service has no login; give it a policy of its own hosts";
+            let message = format!(
+                "lets no workload in without a token: this policy demands {demanded}; give it a policy of its own hosts"
+            );
             sink.warn(&Path::Member(&rule, "identity"), message);
             sink.enter(None);
         }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::bundle::Url;
-use crate::context::{Calendar, Country};
+use crate::context::{Calendar, Country, MaintenanceWindow, Span};
+use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
@@ -331,21 +332,29 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// One entry of the short form's `identity.authentication` or `context`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// What one entry of `identity.authentication`, `device` or `context` demands, or one part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
     Certificate,
     /// `authentication[].method: multi-factor`.
     MultiFactor(MultiFactor),
+    /// `device.compliance`.
+    Device(Check),
     /// An entry of `geo_restrictions`.
     Source(SourceRestriction),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+    /// `time_restrictions[].hours`: within these.
+    Hours(Calendar),
+    /// `time_restrictions[].not_before` and `not_after`: within this span.
+    Dates(Span),
+    /// `time_restrictions[].maintenance`: outside of all of these.
+    Maintenance(Vec<MaintenanceWindow>),
 }
 
 /// From where requests may come: fields ANDed, items of one list ORed; `None`: not restricted. What is unknown meets nothing, a list of what is denied included.
-#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SourceRestriction {
     /// Names of regions. Those that no Region of the bundle has can never be met.
     pub allowed_regions: Option<Vec<String>>,

@@ -78,6 +78,14 @@ pub const AUDIENCES: usize = 32;
 pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
+/// `weekly` hours of one calendar.
+pub const WEEKLY_HOURS: usize = 64;
+/// `holidays` of one calendar, and its `exceptions`.
+pub const CALENDAR_DATES: usize = 512;
+/// `hours` of one exception.
+pub const HOURS_OF_A_DAY: usize = 16;
+/// `maintenance` windows of one restriction.
+pub const MAINTENANCE: usize = 64;
 /// One list of countries.
 pub const COUNTRIES: usize = 250;
 /// `networks` of one Region.
@@ -87,3 +95,10 @@ pub const NETWORKS: usize = 4_096;
 pub const REVOCATIONS: usize = 10_000;
 /// `keys` of one Revocations document.
 pub const REVOKED_KEYS: usize = 256;
+
+/// `tests` of one PolicyTest.
+pub const TESTS: usize = 1_000;
+/// `expected` of one of them.
+pub const TEST_EXPECTATIONS: usize = 1_000;
+/// Requests of all tests of one PolicyTest, each principal's counted.
+pub const TEST_CASES: usize = 100_000;

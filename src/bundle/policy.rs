@@ -3,31 +3,28 @@
 use super::diagnostic::{Code, Problem, Read, Sink};
 use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
-use super::reader::{At, Shape, one_of};
+use super::reader::{At, Shape, all_of};
 use super::root::Known;
-use super::{authentication, forward, place, rule, trust};
+use super::{authentication, device, forward, hours, place, rule, trust};
 use crate::request::HostPattern;
 
 const SPEC: Shape = Shape {
-    fields: &["identity", "context", "selector", "mode", "default", "forward", "rules"],
-    later: &[
+    fields: &[
+        "identity",
         "device",
         "osVersions",
-        "preflight",
-        "probes",
-        "streams",
-        "tokens",
-        "tokenSources",
+        "context",
+        "selector",
+        "mode",
+        "default",
+        "forward",
+        "rules",
     ],
+    later: &["preflight", "probes", "streams", "tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {
     fields: &["geoRestrictions", "timeRestrictions"],
-    later: &[],
-};
-
-const TIME: Shape = Shape {
-    fields: &["businessHours"],
     later: &[],
 };
 
@@ -44,6 +41,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
+    let checks = device::read(&fields, sink);
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
     let identity = identity?.unwrap_or_default();
@@ -52,6 +50,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         forbid_words(spec, &rules, sink)?;
     }
     let mut all = identity.requirements;
+    all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
     Ok(Policy {
         name: name.to_owned(),
@@ -97,15 +96,10 @@ fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirem
         })
     });
     let time = fields.optional("timeRestrictions", sink, |at, sink| {
-        at.list(limits::RESTRICTIONS, sink, |at, sink| {
-            let fields = at.fields(&TIME, sink)?;
-            fields.required("businessHours", sink, At::only_true)
-        })
+        at.list(limits::RESTRICTIONS, sink, hours::restriction)
     });
     let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::Source).collect();
-    if time?.is_some() {
-        requirements.push(Requirement::BusinessHours);
-    }
+    requirements.extend(time?.into_iter().flatten().flatten());
     Ok(requirements)
 }
 
@@ -139,13 +133,15 @@ pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Re
         return Ok(name.to_owned());
     }
     let message = match known.regions.len() {
-        0 => "the bundle has no Region".to_owned(),
-        1..=8 => format!("no such Region in the bundle: {}", one_of(known.regions)),
-        count => format!("no such Region among the {count} of the bundle"),
+        0 => format!("`{name}` is no Region: the bundle has none"),
+        1..=8 => format!(
+            "`{name}` is no Region of the bundle, which has {}",
+            all_of(known.regions)
+        ),
+        count => format!("`{name}` is none of the {count} Regions of the bundle"),
     };
     let problem = Problem::new(message)
         .code(Code::UnknownRegion)
-        .found(at.value)
         .suggest(sink.nearest(name, known.regions.iter().copied()));
     Err(sink.error(&at.path, problem))
 }

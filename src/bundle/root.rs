@@ -10,7 +10,7 @@ use super::reader::{At, Fields, Shape};
 use super::value::Value;
 use super::{candidate, edges, grants, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
-use crate::identity::TokenSources;
+use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
@@ -23,17 +23,23 @@ const BUNDLE_METADATA: Shape = Shape {
     later: &[],
 };
 
-const DOCUMENT: Shape = Shape {
+pub(super) const DOCUMENT: Shape = Shape {
     fields: &["apiVersion", "kind", "metadata", "spec"],
     later: &[],
 };
 
-const METADATA: Shape = Shape {
+pub(super) const METADATA: Shape = Shape {
     fields: &["name"],
     later: &[],
 };
 
-const LATER_KINDS: &[&str] = &["DeviceIssuer", "PolicyTest"];
+const LATER_KINDS: &[&str] = &["DeviceIssuer"];
+
+/// A kind that stands beside the documents of a bundle, never among them.
+const POLICY_TEST: &str = "PolicyTest";
+
+/// Where tokens hold the posture of their subject's device, unless their Region says otherwise.
+const DEVICE_CLAIM: &str = "device";
 
 /// Where the documents stand that are in force.
 const DOCUMENTS: &str = "documents";
@@ -124,7 +130,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
     let peer_verification = trust.is_err() || told.is_some_and(|trust| trust.peer_verification);
-    let (documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
+    let (mut documents, complete) = documents(&fields, &paths, peer_verification, sink)?;
     // All errors at once: what could be read is checked even where something could not.
     let no_tokens = TokenSources::default();
     let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref);
@@ -140,6 +146,11 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     revocations::check(&documents, sink);
     grants::check(&documents, sink);
     cross::warn_of_the_useless(&documents, &trust, sink);
+    for region in &mut documents.regions {
+        // Who has said nothing else means the claim of this name.
+        let device = &mut region.document.claims.device;
+        *device = device.take().or_else(|| ClaimPath::new(DEVICE_CLAIM));
+    }
     let bundle = Bundle {
         region: documents.region,
         name,
@@ -326,7 +337,13 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     let fields = at.fields(&DOCUMENT, sink)?;
     let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
     let kinds = [Kind::Region, Kind::Policy, Kind::Revocations, Kind::Grants].map(|kind| (kind.name(), kind));
-    let kind = fields.required("kind", sink, |at, sink| at.word_or_later(&kinds, LATER_KINDS, sink));
+    let kind = fields.required("kind", sink, |at, sink| {
+        if at.value == &Value::String(POLICY_TEST.to_owned()) {
+            let message = "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out";
+            return Err(sink.error(&at.path, message));
+        }
+        at.word_or_later(&kinds, LATER_KINDS, sink)
+    });
     let name = fields.required("metadata", sink, |at, sink| {
         let fields = at.fields(&METADATA, sink)?;
         fields.required("name", sink, At::name).map(str::to_owned)

@@ -7,6 +7,7 @@ use super::Input;
 use super::case::Case;
 use super::connection::Connection;
 use super::deferred::Deferred;
+use super::device::known;
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
 use super::host::{Attrs, Kit};
@@ -200,6 +201,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: None,
+                device: None,
                 peer: sight.peer,
                 at: self.now.wall,
             };
@@ -231,6 +233,8 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
+        // A question tells of the device only where what is in force looked at it.
+        let device = known(sight.device, who.as_deref(), &generation).ok();
         if generation.tries() {
             let asker = Asker {
                 who: who.as_deref(),
@@ -254,6 +258,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
+                device,
                 peer: sight.peer,
                 at: self.now.wall,
             },

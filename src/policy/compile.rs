@@ -10,6 +10,8 @@ use super::label::{NOTHING, label};
 use super::place::SourceRestriction;
 use crate::bundle::document::{Effect, IdentityNeed};
 use crate::bundle::{RegionId, document};
+use crate::context::{Calendar, MaintenanceWindow, Span};
+use crate::device::Check;
 use crate::request::{Authority, CanonicalPath, PathTemplate};
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
@@ -31,6 +33,8 @@ pub struct PolicySet {
     pub(super) has_shadow: bool,
     /// Whether any Region has trust domains, so that a workload may have a home.
     pub(super) has_trust_domains: bool,
+    /// Whether anything here looks at the device, so that its posture may have to be read.
+    pub(super) looks_at_device: bool,
 }
 
 /// A policy, without its rules.
@@ -54,10 +58,18 @@ pub(super) enum Requirement {
     Certificate,
     /// Several factors were used.
     MultiFactor(document::MultiFactor),
+    /// The device is as it should be.
+    Device(Check),
     /// Where it comes from.
     Source(SourceRestriction),
     /// It is within the business hours of the home region.
     BusinessHours,
+    /// It is within these hours.
+    Hours(Calendar),
+    /// It is within this span of time.
+    Dates(Span),
+    /// It is in none of these windows.
+    Maintenance(Vec<MaintenanceWindow>),
 }
 
 /// A rule.
@@ -131,11 +143,13 @@ impl PolicySet {
             }
             policies.push(Policy::compile(document, &names));
         }
+        let looks_at_device = policies.iter().any(Policy::looks_at_device) || rules.iter().any(Rule::looks_at_device);
         Self {
             policies,
             rules,
             index: index.build(),
             has_shadow,
+            looks_at_device,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }
@@ -213,6 +227,12 @@ impl PolicySet {
 }
 
 impl Policy {
+    /// Whether it demands anything of the device.
+    pub(super) fn looks_at_device(&self) -> bool {
+        let demands = |requirement: &Requirement| matches!(requirement, Requirement::Device(_));
+        self.requirements.iter().any(demands)
+    }
+
     fn compile(document: document::Policy, regions: &RegionNames<'_>) -> Self {
         let selector = document.hosts.map(|hosts| {
             let mut selector = HostMap::default();
@@ -224,10 +244,14 @@ impl Policy {
         let requirements = document.requirements.into_iter().map(|requirement| match requirement {
             document::Requirement::Certificate => Requirement::Certificate,
             document::Requirement::MultiFactor(wanted) => Requirement::MultiFactor(wanted),
+            document::Requirement::Device(check) => Requirement::Device(check),
             document::Requirement::Source(restriction) => {
                 Requirement::Source(SourceRestriction::compile(restriction, |names| regions.find(names)))
             }
             document::Requirement::BusinessHours => Requirement::BusinessHours,
+            document::Requirement::Hours(calendar) => Requirement::Hours(calendar),
+            document::Requirement::Dates(span) => Requirement::Dates(span),
+            document::Requirement::Maintenance(windows) => Requirement::Maintenance(windows),
         });
         Self {
             label: label(&document.name, None),
@@ -242,6 +266,11 @@ impl Policy {
 }
 
 impl Rule {
+    /// Whether its outcome may depend on the device: a center is told of it.
+    pub(super) fn looks_at_device(&self) -> bool {
+        matches!(self.effect, Effect::Defer(_))
+    }
+
     fn compile(document: document::Rule, policy: PolicyRef, policy_name: &str, regions: &RegionNames<'_>) -> Self {
         let is_deny = matches!(document.effect, Effect::Deny(_));
         let is_public = !is_deny && document.identity == IdentityNeed::None;

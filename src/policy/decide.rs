@@ -11,6 +11,7 @@ use super::index::Candidates;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
+use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
 use crate::time::WallTime;
@@ -24,6 +25,8 @@ pub struct Facts<'f> {
     pub claims: Option<&'f Claims>,
     /// The token's subject has shown a certificate of its own.
     pub certificate: bool,
+    /// The device that it comes from; of an anonymous request nothing is known.
+    pub device: Device<'f>,
     /// Where it comes from.
     pub source: Source,
     /// The workload at the other end of the connection; `None`: it cannot be told.
@@ -157,7 +160,7 @@ impl PolicySet {
     #[must_use]
     pub fn needs_service(&self, candidates: &Candidates) -> bool {
         let looks =
-            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours | Requirement::Certificate);
+            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours) || requirement.is_of_caller();
         self.has_trust_domains
             && (self.found(candidates).any(|(_, rule)| rule.conditions.look_at_home())
                 || self
@@ -171,6 +174,14 @@ impl PolicySet {
         let demands = |requirement: &Requirement| matches!(requirement, Requirement::Certificate);
         self.governing(candidates)
             .any(|(_, policy)| policy.requirements.iter().any(demands))
+    }
+
+    /// Whether the outcome, or the question for a center, may depend on the device: else its posture need not be read.
+    #[must_use]
+    pub fn needs_device(&self, candidates: &Candidates) -> bool {
+        self.looks_at_device
+            && (self.governing(candidates).any(|(_, policy)| policy.looks_at_device())
+                || self.found(candidates).any(|(_, rule)| rule.looks_at_device()))
     }
 
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
@@ -247,12 +258,12 @@ impl PolicySet {
         self.governing(candidates).find_map(|(policy, governing)| {
             let (requirement, reason) = governing.requirements.iter().find_map(|requirement| {
                 let reason = requirement.shortfall(facts)?;
-                let lifted = requirement.is_of_identity() && self.is_public(policy, candidates, facts);
+                let lifted = requirement.is_of_caller() && self.is_public(policy, candidates, facts);
                 (!lifted).then_some((requirement, reason))
             })?;
             let by = By::Policy(policy);
             Some(match requirement {
-                _ if requirement.is_of_identity() && facts.is_anonymous() => Outcome::NeedsIdentity {
+                _ if requirement.is_of_caller() && facts.is_anonymous() => Outcome::NeedsIdentity {
                     by,
                     reason: Reason::IdentityMissing,
                 },
@@ -442,9 +453,9 @@ impl Rule {
 }
 
 impl Requirement {
-    /// Whether it is about who asks.
-    fn is_of_identity(&self) -> bool {
-        matches!(self, Self::Certificate | Self::MultiFactor(_))
+    /// Whether it is about who asks, and on what device.
+    fn is_of_caller(&self) -> bool {
+        matches!(self, Self::Certificate | Self::MultiFactor(_) | Self::Device(_))
     }
 
     /// Why it is not met. Absence never meets it.
@@ -462,12 +473,29 @@ impl Requirement {
                 let several = facts.claims.is_some_and(|claims| is_multi_factor(claims, wanted));
                 (!several).then_some(Reason::MultiFactorMissing)
             }
+            Self::Device(check) => match facts.device {
+                Ok(device) => check.shortfall(device, facts.at),
+                Err(absent) => Some(absent),
+            },
             Self::Source(restriction) => restriction.shortfall(facts.source),
+            // A host that has no time cannot tell that a window is over.
+            Self::Hours(calendar) => {
+                let is_open = facts.at.is_known() && calendar.is_open(facts.at.unix_seconds());
+                (!is_open).then_some(Reason::OutsideHours)
+            }
+            Self::Dates(span) => {
+                let is_in_it = facts.at.is_known() && span.holds(facts.at);
+                (!is_in_it).then_some(Reason::OutsideDates)
+            }
+            Self::Maintenance(windows) => {
+                let is_on = !facts.at.is_known() || windows.iter().any(|window| window.holds(facts.at));
+                is_on.then_some(Reason::Maintenance)
+            }
             Self::BusinessHours => {
                 let region = facts.regions.get(facts.home().index());
                 match region.and_then(|region| region.calendar.as_ref()) {
                     None => Some(Reason::CalendarMissing),
-                    Some(calendar) if calendar.is_open(facts.at.unix_seconds()) => None,
+                    Some(calendar) if facts.at.is_known() && calendar.is_open(facts.at.unix_seconds()) => None,
                     Some(_) => Some(Reason::OutsideBusinessHours),
                 }
             }

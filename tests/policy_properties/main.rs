@@ -15,8 +15,10 @@ mod properties {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::{Config, TestRunner};
     use regionguard::bundle::document::Policy;
+    use regionguard::device::Posture;
     use regionguard::identity::Claims;
     use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
+    use regionguard::reason::Reason;
     use regionguard::request::{Authority, PathOptions, canonicalise};
 
     use super::naive::{self, Asked, Verdict};
@@ -37,8 +39,14 @@ mod properties {
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
+        // Of an anonymous request nothing is known.
+        let device = match &claims {
+            Some(claims) => Posture::of_claim(claims.get("device")),
+            None => Err(Reason::DeviceMissing),
+        };
         let facts = Facts {
             subject: plan.subject.as_ref(),
+            device: device.as_ref().map_err(|reason| *reason),
             source: plan.source,
             workload: plan.workload.as_ref(),
             service: plan.service(&regions),
@@ -113,11 +121,24 @@ mod properties {
         let expected = [
             "context.business_hours",
             "context.calendar_missing",
+            "context.dates",
+            "context.hours",
+            "context.maintenance",
             "context.source_country",
             "context.source_country_unknown",
             "context.source_region",
             "context.source_unknown",
             "defer",
+            "device.certificate",
+            "device.encryption",
+            "device.jailbroken",
+            "device.latest_unknown",
+            "device.malformed",
+            "device.managed",
+            "device.missing",
+            "device.os_version",
+            "device.patch_age",
+            "device.screen_lock",
             "identity.certificate_required",
             "identity.mfa_missing",
             "identity.missing",
@@ -230,6 +251,19 @@ mod properties {
                 set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
                 if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
                     let unknown = Facts { workload: None, service: None, ..asked.facts };
+                    assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
+                }
+            });
+        }
+
+        #[test]
+        fn the_device_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                if !set.needs_device(&candidates) {
+                    let unknown = Facts { device: Err(Reason::DeviceMissing), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }
             });

@@ -3,6 +3,7 @@
 //! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
 
 mod conditions;
+mod device;
 
 use core::time::Duration;
 
@@ -148,8 +149,11 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     // "A request must meet those of every policy that governs it, before any defer, allow."
     for policy in &governing {
         for requirement in &policy.requirements {
-            // "Public lifts the identity requirements of its own policy only."
-            let of_identity = matches!(requirement, Requirement::Certificate | Requirement::MultiFactor(_));
+            // "Public lifts the identity and device requirements of its own policy only."
+            let of_identity = matches!(
+                requirement,
+                Requirement::Certificate | Requirement::MultiFactor(_) | Requirement::Device(_)
+            );
             let is_public =
                 |judged: &Judged<'_>| judged.policy == policy.name && judged.is_public() && judged.takes_effect();
             if of_identity && judged.iter().any(is_public) {

@@ -14,7 +14,10 @@ use regionguard::bundle::document::{
     Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
     SourceRestriction, StepUp, WhenAway, Words,
 };
-use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
+use regionguard::context::{
+    BusinessHours, Calendar, Country, Holiday, Interval, MaintenanceWindow, Span, Zone, parse_date, parse_network,
+};
+use regionguard::device::{Check, Minimum, Platform};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use regionguard::policy::Source;
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
@@ -87,6 +90,7 @@ const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "
 const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
 const ACR: &[&str] = &["gold", "silver"];
 const AMR: &[&str] = &["hwk", "mfa"];
+const VERSIONS: &[&str] = &["9", "14.9", "14.10", "14.10.0", "15"];
 const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
@@ -263,7 +267,11 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
     let requirement = prop_oneof![
         2 => restriction().prop_map(Requirement::Source),
         1 => Just(Requirement::BusinessHours),
+        1 => calendar().prop_map(Requirement::Hours),
+        1 => span().prop_map(Requirement::Dates),
+        1 => vec(window(), 1..3).prop_map(Requirement::Maintenance),
         1 => Just(Requirement::Certificate),
+        3 => check().prop_map(Requirement::Device),
         1 => (subsequence(AMR, 0..=2), subsequence(ACR, 0..=2)).prop_map(|(amr, acr)| {
             Requirement::MultiFactor(MultiFactor { amr: owned(amr), acr: owned(acr) })
         }),
@@ -290,6 +298,70 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
             requirements,
             rules,
         })
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    let list = || {
+        subsequence(&[Platform::Ios, Platform::MacOs, Platform::Windows][..], 0..=2).prop_flat_map(|platforms| {
+            let versions = vec(words_of(VERSIONS), platforms.len());
+            versions.prop_map(move |versions| platforms.iter().copied().zip(versions).collect())
+        })
+    };
+    let minimum = prop_oneof![
+        words_of(VERSIONS).prop_map(Minimum::Any),
+        list().prop_map(Minimum::Each),
+        list().prop_map(Minimum::Latest),
+    ];
+    let flags = [
+        Check::NotJailbroken,
+        Check::Managed,
+        Check::Encryption,
+        Check::ScreenLock,
+        Check::Certificate,
+    ];
+    prop_oneof![
+        5 => select(flags.to_vec()),
+        4 => minimum.prop_map(Check::OsVersion),
+        2 => select(AGES).prop_map(|age| Check::PatchAge(Duration::from_secs(age))),
+    ]
+}
+
+/// What a token says of its subject's device, in the right form and in others.
+fn device() -> impl Strategy<Value = Value> {
+    let flag = || option::of(any::<bool>().prop_map(Value::from));
+    // About the two times at which requests come.
+    let times: [i64; 2] = [1_763_467_200, 1_763_294_400];
+    let patched_at = (select(times.to_vec()), -5_000_i64..100).prop_map(|(at, age)| json!(at.saturating_add(age)));
+    let flags = (flag(), flag(), flag(), flag(), flag());
+    let words = (
+        option::weighted(
+            0.8,
+            select(&["macOS", "ios", "windows", "beos"][..]).prop_map(Value::from),
+        ),
+        option::weighted(
+            0.8,
+            prop_oneof![9 => select(VERSIONS).prop_map(Value::from), 1 => Just(json!(14.1))],
+        ),
+        option::of(patched_at),
+    );
+    (flags, words).prop_map(
+        |((jailbroken, managed, encrypted, lock, certificate), (platform, version, patched_at))| {
+            let members = [
+                ("jailbroken", jailbroken),
+                ("managed", managed),
+                ("encrypted", encrypted),
+                ("screen_lock", lock),
+                ("certificate", certificate),
+                ("platform", platform),
+                ("os_version", version),
+                ("patched_at", patched_at),
+            ];
+            let members = members
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            Value::Object(members.collect())
+        },
+    )
 }
 
 fn rule() -> impl Strategy<Value = RulePlan> {
@@ -359,8 +431,8 @@ fn claims() -> impl Strategy<Value = String> {
     let times: [i64; 2] = [1_763_467_200, 1_763_294_400];
     let auth_time = (select(times.to_vec()), -5_000_i64..100).prop_map(|(at, age)| json!(at.saturating_add(age)));
     let auth_time = option::of(prop_oneof![6 => auth_time, 1 => Just(json!("1763467200"))]);
-    (acr, amr, auth_time).prop_map(|(acr, amr, auth_time)| {
-        let members = [("acr", acr), ("amr", amr), ("auth_time", auth_time)];
+    (acr, amr, auth_time, option::weighted(0.8, device())).prop_map(|(acr, amr, auth_time, device)| {
+        let members = [("acr", acr), ("amr", amr), ("auth_time", auth_time), ("device", device)];
         let members = members
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -415,6 +487,46 @@ fn from() -> impl Strategy<Value = From> {
                 workloads,
             },
         )
+}
+
+/// Calendars that differ at the times at which requests come.
+fn calendar() -> impl Strategy<Value = Calendar> {
+    let hours = |days: &[&str], from, to| BusinessHours::parse(days, from, to).unwrap();
+    let weekly = vec![
+        hours(&["tue"], "11:00", "12:00"),
+        hours(&["tue"], "12:00", "13:00"),
+        hours(&["mon", "sat"], "22:00", "14:00"),
+        hours(&["sun"], "13:00", "14:00"),
+    ];
+    let holidays = ["2025-11-18", "11-16", "12-25"].map(|text| Holiday::parse(text).unwrap());
+    let date = parse_date("2025-11-18").unwrap();
+    let exception = (date, vec![Interval::parse("11:30", "12:30").unwrap()]);
+    (
+        select(&["UTC", "Europe/Berlin"][..]),
+        subsequence(weekly, 1..4),
+        subsequence(holidays.to_vec(), 0..3),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(move |(zone, weekly, holidays, excepted)| {
+            let exceptions = excepted.then(|| exception.clone()).into_iter().collect();
+            Calendar::with(Zone::named(zone).unwrap(), weekly, holidays, exceptions)
+        })
+}
+
+/// Spans that end before, between or after the times at which requests come, or at one of them.
+fn span() -> impl Strategy<Value = Span> {
+    let time = || {
+        let seconds = select(&[0_u64, 1_763_294_400, 1_763_380_000, 1_763_467_200, 1_800_000_000][..]);
+        option::of(seconds.prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds))))
+    };
+    (time(), time()).prop_map(|(from, until)| Span { from, until })
+}
+
+fn window() -> impl Strategy<Value = MaintenanceWindow> {
+    prop_oneof![
+        calendar().prop_map(MaintenanceWindow::Weekly),
+        span().prop_map(MaintenanceWindow::Once),
+    ]
 }
 
 fn restriction() -> impl Strategy<Value = SourceRestriction> {

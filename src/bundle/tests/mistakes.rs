@@ -5,8 +5,10 @@ use serde_json::json;
 use super::*;
 
 mod candidate;
+mod devices;
 mod edges;
 mod grants;
+mod hours;
 mod policies;
 mod regions;
 mod revocations;
@@ -89,7 +91,7 @@ fn of_the_bundle() {
         "region",
         json!("us-east1"),
         "",
-        "no such Region in the bundle: `us-east-1` or `eu-west-1`; found `us-east1`; did you mean `us-east-1`?",
+        "`us-east1` is no Region of the bundle, which has `us-east-1` and `eu-west-1`; did you mean `us-east-1`?",
     );
     refuses("region", json!(true), "", "must be a string: quote it; found `true`");
     refuses(
@@ -259,14 +261,18 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "PolicyTest"] {
-        refuses(
-            "documents[2].kind",
-            json!(kind),
-            "",
-            &format!("`{kind}` is not supported yet"),
-        );
-    }
+    refuses(
+        "documents[2].kind",
+        json!("DeviceIssuer"),
+        "",
+        "`DeviceIssuer` is not supported yet",
+    );
+    refuses(
+        "documents[2].kind",
+        json!("PolicyTest"),
+        "",
+        "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out",
+    );
     refuses("documents[2].metadata.name", json!("a b"), "", "not a name");
     refuses(
         "documents[2].metadata.namespace",

@@ -1,5 +1,6 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod device;
 mod revocation;
 mod sender;
 
@@ -45,6 +46,10 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
+    let time = |host: &str, restriction: Json| {
+        json!({"selector": {"hosts": [format!("{host}.us-east-1.com")]}, "default": "allow",
+            "context": {"time_restrictions": [restriction]}})
+    };
     let login = json!({"selector": {"hosts": ["login.us-east-1.com"]}, "default": "allow",
         "identity": {"authentication": [{"method": "multi-factor", "acr": ["gold"]}]},
         "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
@@ -56,6 +61,21 @@ pub(super) fn everything() -> Json {
         policy("geo", geo),
         policy("land", land),
         policy("hours", hours),
+        policy(
+            "night",
+            time(
+                "night",
+                json!({"hours": {"timezone": "UTC", "days": ["mon"], "from": "00:00", "to": "00:01"}}),
+            ),
+        ),
+        policy("past", time("past", json!({"not_after": "2026-01-01T00:00:00Z"}))),
+        policy(
+            "mend",
+            time(
+                "mend",
+                json!({"maintenance": [{"notBefore": "1970-01-01T00:00:00Z", "notAfter": "2038-01-01T00:00:00Z"}]}),
+            ),
+        ),
         policy("any", any),
         policy("login", login),
         policy("cert", certificate),
@@ -480,6 +500,14 @@ fn requirements(table: &mut Table) {
         AT_HOME,
         get("/a").host("cert.us-east-1.com").bearer(&ours),
     );
+    for (host, reason) in [
+        ("night", Reason::OutsideHours),
+        ("past", Reason::OutsideDates),
+        ("mend", Reason::Maintenance),
+    ] {
+        let request = get("/a").host(&format!("{host}.us-east-1.com")).bearer(&ours);
+        table.row(reason, &format!("{host}/-;inline"), AT_HOME, request);
+    }
     let hours = |token: &str| get("/a").host("hours.us-east-1.com").bearer(token);
     let mut night = table.world();
     night.wall = 10 * 3_600 * 1_000_000_000;
@@ -569,6 +597,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         revocation::revoked,
         forbidden,
         requirements,
+        device::unfit,
         unavailable,
         misconfigured,
     ] {

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::super::{Level, Outcome};
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, get};
-use super::tokens::{Signer, claims, claims_with, token};
+use super::tokens::{Signer, claims, claims_with, token, token_with};
 use crate::audit::Counter;
 use crate::decision::{Action, Decision};
 use crate::identity::peer_certificate;
@@ -283,4 +283,30 @@ fn a_candidate_is_judged_as_it_would_be_enforced() {
         candidate(&decision),
         Some(format!("allow;rule.allowed;next/services;inline;{};->->us-east-1", world.label).as_str())
     );
+}
+
+/// A question tells what it would tell without them, whatever they look at.
+#[test]
+fn what_is_tried_changes_no_question() {
+    let device = json!({"managed": true, "encrypted": true, "platform": "macos", "os_version": "15.1"});
+    let request = get("/v1/ask").bearer(&token_with("us-east-1", &json!({"device": device})));
+    let demanding = || json!({"device": {"compliance": [{"encryption": "required"}]}, "default": "allow"});
+    let mut shadow = demanding();
+    shadow["mode"] = json!("shadow");
+    let mut bundles = [
+        bundle(&[policy("shop", json!({"rules": enforced()}))]),
+        bundle(&[policy("shop", json!({"rules": enforced()})), policy("strict", shadow)]),
+        compared(&[policy("next", demanding())], "100%"),
+    ];
+    let [plain, shaded, compared] = bundles.each_mut().map(|bundle| {
+        let mut world = World::new(bundle);
+        world.wait(&request);
+        let mut question = world.question();
+        question["context"]["bundle"].take();
+        (question, counted(&mut world).len())
+    });
+    assert_eq!(plain.1, 0);
+    assert_eq!((shaded.1, compared.1), (1, 2));
+    assert_eq!(plain.0, shaded.0);
+    assert_eq!(plain.0, compared.0);
 }

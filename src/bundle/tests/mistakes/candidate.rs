@@ -52,7 +52,7 @@ fn of_the_candidate() {
     refuses_with(
         rule(json!({"name": "a", "effect": "allow", "from": {"homeRegions": ["mars"]}})),
         "candidate.documents[1].spec.rules[0].from.homeRegions[0]",
-        "no such Region in the bundle",
+        "`mars` is no Region of the bundle",
     );
     // What the documents of a bundle say of each other holds for these as well.
     let mut bundle = sample();

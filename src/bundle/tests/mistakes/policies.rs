@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn of_a_policy() {
     let spec = "documents[2].spec";
-    for later in ["device", "osVersions", "os_versions", "preflight", "probes", "streams"] {
+    for later in ["preflight", "probes", "streams"] {
         refuses(
             &format!("{spec}.{later}"),
             json!({}),
@@ -83,7 +83,7 @@ fn of_context() {
         context,
         geo(json!({"denied_regions": ["us-east-2"]})),
         &place(".denied_regions[0]"),
-        "no such Region in the bundle",
+        "is no Region of the bundle",
     );
     for (code, fragment) in [
         ("UK", "did you mean `GB`?"),

@@ -133,7 +133,7 @@ fn of_a_rule() {
         &of_rule("from.homeRegions[0]"),
         json!("mars"),
         "",
-        "no such Region in the bundle",
+        "is no Region of the bundle",
     );
     refuses(&of_rule("from.networks[0]"), json!("10.0.0.1/8"), "", "10.0.0.0/8");
     refuses(
@@ -222,7 +222,11 @@ fn of_a_step_up() {
         );
     }
     refuses(json!({"maxAge": "999ms"}), "step_up.maxAge", "must be from 1s to 8784h");
-    refuses(json!({"maxAge": 900}), "step_up.maxAge", "must be a string");
+    refuses(
+        json!({"maxAge": 900}),
+        "step_up.maxAge",
+        "has no unit: write `900s`, `900m` or `900h`",
+    );
     refuses(json!({"max_ages": "1s"}), "step_up.max_ages", "did you mean `maxAge`?");
     let mut bundle = sample();
     set(&mut bundle, &of_rule("effect"), json!("stepUp"));
