@@ -44,9 +44,11 @@ impl Line<'_> {
     pub fn render(&self) -> String {
         let mut line = String::with_capacity(160);
         line.push_str(self.verdict);
-        for part in [";", self.reason, ";", self.by, ";"] {
+        for part in [self.reason, self.by] {
+            line.push(';');
             line.push_str(part);
         }
+        line.push(';');
         match self.decided_by {
             DecidedBy::Inline => line.push_str("inline"),
             DecidedBy::Cache => line.push_str("cache"),
@@ -56,7 +58,13 @@ impl Line<'_> {
                 line.push_str(name);
             }
         }
-        for part in [";", self.bundle, ";", self.home, ">", self.source, ">", self.local] {
+        for (separator, part) in [
+            (';', self.bundle),
+            (';', self.home),
+            ('>', self.source),
+            ('>', self.local),
+        ] {
+            line.push(separator);
             line.push_str(part);
         }
         line
