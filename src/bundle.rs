@@ -6,6 +6,7 @@
 mod about;
 mod authentication;
 mod body;
+mod candidate;
 mod claims;
 mod cross;
 mod device;

@@ -21,6 +21,7 @@ mod scope;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod waiting;
 
 use std::rc::Rc;
@@ -105,7 +106,7 @@ impl Engine {
     }
 
     /// Says what the node tells of the workload that this proxy serves, for what is activated from now on. Only a generation whose policies
-    /// [ask for it](crate::policy::PolicySet::looks_at_served) needs it.
+    /// [ask for it](Generation::looks_at_served) needs it.
     pub fn serves(&mut self, served: Served) {
         self.memory.scopes.served = served;
     }
@@ -314,5 +315,6 @@ fn nobody_decides() -> Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
         action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
+        tried: None,
     }
 }

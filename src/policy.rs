@@ -16,6 +16,7 @@ mod index;
 mod label;
 mod paths;
 mod place;
+mod shadow;
 mod standing;
 #[cfg(test)]
 mod testing;
@@ -26,4 +27,4 @@ pub use decide::{By, Facts, Outcome, Source};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;
-pub use standing::{Served, Standing};
+pub use standing::{Presence, Served};

@@ -112,6 +112,7 @@ fn every_field_of_the_documents_is_described() {
         "authentication",
         "rule",
         "effect",
+        "candidate",
         "forward",
         "revocation",
         "revocations",

@@ -22,6 +22,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 fn a_decided_request_allocates_nothing() {
     let rule = |number: usize| Rule {
         name: format!("read-{number}"),
+        shadow: false,
         hosts: Some(vec![HostPattern::parse("*.us-east-1.com").unwrap()]),
         methods: Some(vec!["GET".to_owned()]),
         paths: Some(vec![
@@ -41,6 +42,7 @@ fn a_decided_request_allocates_nothing() {
         place: Default::default(),
         openings: Default::default(),
         name: "shop".to_owned(),
+        shadow: false,
         hosts: None,
         default_allow: false,
         forward: None,

@@ -46,6 +46,22 @@ pub struct Bundle {
     pub revocations: Vec<Revocations>,
     /// The Grants documents, sorted by name.
     pub grants: Vec<Grants>,
+    /// The policies that would stand in place of `policies`.
+    pub candidate: Option<Candidate>,
+}
+
+/// `candidate`: what is compared with what is in force.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Sorted by name.
+    pub policies: Vec<Policy>,
+    /// Of how many requests in [`Candidate::ALL`].
+    pub sample: u32,
+}
+
+impl Candidate {
+    /// The `sample` by which every request is compared.
+    pub const ALL: u32 = 10_000;
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -301,6 +317,8 @@ pub struct Policy {
     pub place: Place,
     /// What it lets in without a token beside its public rules.
     pub openings: Openings,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `default: allow`.
     pub default_allow: bool,
     /// What the upstream gets of those whom this policy governs.
@@ -370,6 +388,8 @@ pub struct SourceRestriction {
 pub struct Rule {
     /// Unique in its policy.
     pub name: String,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `None`: every host that the policy governs.
     pub hosts: Option<Vec<HostPattern>>,
     /// Upper case; `None`: all. `GET` includes `HEAD`.

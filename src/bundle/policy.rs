@@ -34,16 +34,13 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let fields = spec.fields(&SPEC, sink)?;
     let selector = fields.optional("selector", sink, |at, sink| openings::selector(at, known, sink));
     let openings = openings::read(&fields, known, sink);
-    let mode = fields.optional("mode", sink, |at, sink| {
-        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
-    });
+    let mode = fields.optional("mode", sink, is_shadow);
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
     let checks = device::read(&fields, sink);
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
-    mode?;
     let identity = identity?.unwrap_or_default();
     let rules = rules?.unwrap_or_default();
     if identity.forbids_words {
@@ -58,11 +55,17 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         hosts,
         place,
         openings: openings?,
+        shadow: mode?.unwrap_or_default(),
         default_allow: default?.unwrap_or_default(),
         forward: forward?,
         requirements: all,
         rules,
     })
+}
+
+/// `mode` of a policy or of a rule.
+pub(super) fn is_shadow(at: &At<'_>, sink: &mut Sink) -> Read<bool> {
+    at.word(&[("enforce", false), ("shadow", true)], sink)
 }
 
 /// `rbac: false`: no rule of the policy looks at roles or permissions.

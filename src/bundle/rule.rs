@@ -6,7 +6,7 @@ use super::diagnostic::{Problem, Read, Sink};
 use super::document::{Effect, From, IdentityNeed, Rule, Words};
 use super::forward::is_token;
 use super::limits;
-use super::policy::region_name;
+use super::policy::{self, region_name};
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
 use super::{about, effect, place, trust};
@@ -67,15 +67,13 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
     let from = fields.optional("from", sink, |at, sink| from(at, known, sink));
     let permissions = fields.optional("permissions", sink, |at, sink| words(at, sink));
     let roles = fields.optional("roles", sink, |at, sink| words(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| {
-        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
-    });
+    let mode = fields.optional("mode", sink, policy::is_shadow);
     let effect = effect::read(&fields, sink);
     let identity = identity(&fields, effect.as_ref().ok(), known, sink);
-    mode?;
     let (about, calls) = about?;
     Ok(Rule {
         name: name?.to_owned(),
+        shadow: mode?.unwrap_or_default(),
         hosts: hosts?,
         methods: methods?,
         paths: calls.or(paths?),

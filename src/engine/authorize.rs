@@ -15,15 +15,16 @@ use super::look::{Sight, View};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
+use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, DecidedBy, Tally};
+use crate::audit::{Counter, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Asked, Candidates, Outcome as Ruling, Told};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Told};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
@@ -81,14 +82,14 @@ pub(super) struct Understood<'a> {
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
     /// What is remembered of the token.
-    recalled: Option<Recalled>,
+    pub(super) recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
     /// The protocol that it asks for beside HTTP, which some rule names.
     pub(super) upgrade: Option<Upgrade>,
 }
 
 /// What the host tells the policies of a stream.
-struct Stream<'a>(&'a dyn Attrs);
+pub(super) struct Stream<'a>(pub(super) &'a dyn Attrs);
 
 impl Told for Stream<'_> {
     fn destination_port(&self) -> Option<u16> {
@@ -101,6 +102,20 @@ impl Told for Stream<'_> {
 }
 
 impl Understood<'_> {
+    /// What policies look at in it.
+    pub(super) fn asked<'s>(&'s self, standing: Option<&'s Presence>, told: &'s Stream<'s>) -> Asked<'s> {
+        Asked {
+            authority: &self.authority,
+            method: self.method(),
+            path: &self.path,
+            headers: self.headers,
+            content: self.head.content,
+            upgrade: self.upgrade,
+            standing,
+            told,
+        }
+    }
+
     /// The method that rules look at. Over HTTP/2, a WebSocket begins with CONNECT in place of GET (RFC 8441 §5): one rule is for both.
     pub(super) fn method(&self) -> &str {
         if self.head.is_connect() && self.upgrade == Some(Upgrade::Websocket) {
@@ -160,6 +175,7 @@ impl Bench<'_, '_> {
                 .patience
                 .is_late(&generation)
                 .then(|| removals.iter().map(|name| name.to_vec()).collect()),
+            tried: None,
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
@@ -178,16 +194,8 @@ impl Bench<'_, '_> {
             Err(reason) => return Judged::Decided(case.refuse(reason)),
         };
         let mut candidates = core::mem::take(&mut self.scope.candidates);
-        let asked = Asked {
-            authority: &request.authority,
-            method: request.method(),
-            path: &request.path,
-            headers: request.headers,
-            content: request.head.content,
-            upgrade: request.upgrade,
-            standing: self.scope.standing.as_ref(),
-            told: &Stream(self.attrs),
-        };
+        let told = Stream(self.attrs);
+        let asked = request.asked(self.scope.standing.as_ref(), &told);
         generation.policies.candidates(&asked, &mut candidates);
         let judged = self.rule(id, local, &request, &candidates, &mut case, fx);
         self.scope.candidates = candidates;
@@ -216,8 +224,27 @@ impl Bench<'_, '_> {
         self.look(&mut sight, policies, candidates, &view);
         case.source = sight.source;
         let anonymous = sight.facts(None, false, &view);
-        if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
-            return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
+        if let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous) {
+            if generation.tries() {
+                let judged = Subject {
+                    request,
+                    candidates,
+                    view: &view,
+                    ruling: &ruling,
+                    asker: None,
+                };
+                self.try_others(&mut sight, &judged, case, fx);
+            }
+            let refused = Ruled {
+                request,
+                candidates,
+                case,
+                who: None,
+                device: None,
+                peer: sight.peer,
+                at: self.now.wall,
+            };
+            return self.enact(id, ruling, None, refused);
         }
         let (who, refused) = match self.identify(request, case, local) {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
@@ -245,6 +272,22 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
+        // A question tells of the device only where what is in force looked at it.
+        let device = known(sight.device, who.as_deref(), &generation).ok();
+        if generation.tries() {
+            let asker = Asker {
+                who: who.as_deref(),
+                refused: refused.map(|refused| refused.reason),
+            };
+            let judged = Subject {
+                request,
+                candidates,
+                view: &view,
+                ruling: &ruling,
+                asker: Some(asker),
+            };
+            self.try_others(&mut sight, &judged, case, fx);
+        }
         self.enact(
             id,
             ruling,
@@ -254,7 +297,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
-                device: known(sight.device, who.as_deref(), &generation).ok(),
+                device,
                 peer: sight.peer,
                 at: self.now.wall,
             },

@@ -58,5 +58,6 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+mod trying;
 #[cfg(feature = "ring")]
 mod workload;

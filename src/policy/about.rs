@@ -6,7 +6,7 @@ use core::cell::OnceCell;
 use super::compile::{Policy, PolicyRef, PolicySet, Rule, RuleRef};
 use super::conditions::Truth;
 use super::index::Candidates;
-use super::standing::Standing;
+use super::standing::Presence;
 use crate::bundle::document::{Effect, Matcher, ValueTest};
 use crate::identity::same_name;
 use crate::reason::Reason;
@@ -28,7 +28,7 @@ pub struct Asked<'a> {
     /// The protocol that is asked for beside HTTP.
     pub upgrade: Option<Upgrade>,
     /// Which policies stand where this proxy does; `None`: nobody has told, and those that say where they stand cannot be told to.
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<&'a Presence>,
     /// What the host tells of the stream.
     pub told: &'a dyn Told,
 }
@@ -90,7 +90,7 @@ impl Opening {
 }
 
 /// What narrowing has found for one request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
     /// Rules that cannot be told not to be about the request; sorted. No allow is among them.
     unsure: Vec<RuleRef>,
@@ -103,6 +103,11 @@ pub(super) struct Notes {
 }
 
 impl Notes {
+    /// Only these policies let anything in.
+    pub(super) fn retain(&mut self, is_enforced: impl Fn(&PolicyRef) -> bool) {
+        self.openings.retain(|(policy, _)| is_enforced(policy));
+    }
+
     fn clear(&mut self) {
         self.unsure.clear();
         self.unsure_policies.clear();

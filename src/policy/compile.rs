@@ -36,6 +36,8 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
+    /// Whether anything in here is in shadow mode.
+    pub(super) has_shadow: bool,
     /// Whether any Region has trust domains, so that a workload may have a home.
     pub(super) has_trust_domains: bool,
     /// Whether anything but host, method and path says what a rule is about, where a policy stands, or what it lets in without a token.
@@ -60,6 +62,8 @@ pub(super) struct Policy {
     pub(super) local_regions: Option<Vec<RegionId>>,
     pub(super) served: Option<Vec<ServedPattern>>,
     pub(super) openings: Openings,
+    /// It changes nothing.
+    pub(super) shadow: bool,
     pub(super) default_allow: bool,
     pub(super) forward: Option<document::Forward>,
     pub(super) requirements: Vec<Requirement>,
@@ -94,6 +98,8 @@ pub struct Rule {
     label: Box<str>,
     /// Whether it has hosts of its own, and so may be found where its policy does not govern.
     has_hosts: bool,
+    /// It, or its policy, changes nothing.
+    pub(super) shadow: bool,
     /// Sorted by text, so that the document's order does not matter.
     paths: Option<Vec<PathTemplate>>,
     /// What it says of the request beside host, method and path; `None`: nothing.
@@ -139,6 +145,7 @@ impl PolicySet {
         let mut index = IndexBuilder::new();
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
+        let mut has_shadow = false;
         documents.sort_by(|a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
@@ -149,7 +156,10 @@ impl PolicySet {
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
             of_policy.sort_by(|a, b| a.name.cmp(&b.name));
-            for rule in of_policy {
+            has_shadow |= document.shadow;
+            for mut rule in of_policy {
+                rule.shadow |= document.shadow;
+                has_shadow |= rule.shadow;
                 index.add_rule(RuleRef(rules.len()), &rule, &selected);
                 rules.push(Rule::compile(rule, policy, &document.name, &names));
             }
@@ -167,6 +177,7 @@ impl PolicySet {
             policies,
             rules,
             index: index.build(),
+            has_shadow,
             looks_at_device,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
@@ -178,6 +189,9 @@ impl PolicySet {
         self.index
             .find(asked.authority, asked.method, asked.path, governs, candidates);
         self.narrow(asked, candidates);
+        if self.has_shadow {
+            self.set_aside(candidates);
+        }
     }
 
     /// Whether any rule may let in a request for this protocol.
@@ -192,6 +206,7 @@ impl PolicySet {
         self.rules.get(rule.0)
     }
 
+    /// A policy, without its rules.
     pub(super) fn policy(&self, policy: PolicyRef) -> Option<&Policy> {
         self.policies.get(policy.0)
     }
@@ -281,6 +296,7 @@ impl Policy {
             local_regions: document.place.regions.map(|names| regions.find(&names)),
             served: document.place.workloads,
             openings: document.openings,
+            shadow: document.shadow,
             default_allow: document.default_allow,
             forward: document.forward,
             requirements: requirements.collect(),
@@ -318,6 +334,7 @@ impl Rule {
             name: document.name,
             policy,
             has_hosts: document.hosts.is_some(),
+            shadow: document.shadow,
             paths,
             names_connect: document.methods.iter().flatten().any(|method| method == "CONNECT"),
             about: (document.about != About::default()).then(|| Box::new(document.about)),

@@ -8,6 +8,7 @@ use super::about::Notes;
 use super::compile::{PolicyRef, RuleRef};
 use super::hosts::HostMap;
 use super::paths::{NodeId, PathTries, Walk};
+use super::shadow::Whole;
 use crate::bundle::document;
 use crate::request::{Authority, CanonicalPath, HostPattern};
 
@@ -23,7 +24,9 @@ pub struct Candidates {
     /// Those that govern the request and say something beside their rules; sorted, so by name.
     pub(super) policies: Vec<PolicyRef>,
     pub(super) notes: Notes,
-    walk: Walk,
+    /// With what is in shadow mode; `None` where nothing of that is about the request.
+    pub(super) whole: Option<Whole>,
+    pub(super) walk: Walk,
 }
 
 impl Candidates {
@@ -74,8 +77,13 @@ impl Index {
         candidates: &mut Candidates,
     ) {
         let Candidates {
-            rules, policies, walk, ..
+            rules,
+            policies,
+            walk,
+            whole,
+            ..
         } = candidates;
+        *whole = None;
         rules.clear();
         policies.clear();
         policies.extend_from_slice(&self.everywhere);

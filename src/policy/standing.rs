@@ -19,9 +19,9 @@ pub struct Served {
 
 /// Which policies stand where this proxy does.
 #[derive(Debug)]
-pub struct Standing(Vec<Truth>);
+pub struct Presence(Vec<Truth>);
 
-impl Standing {
+impl Presence {
     pub(super) fn of(&self, policy: PolicyRef) -> Truth {
         self.0.get(policy.index()).copied().unwrap_or(Truth::Unknown)
     }
@@ -32,11 +32,11 @@ impl PolicySet {
     ///
     /// What cannot be told of the workload is unknown: such a policy restricts and refuses, and lets nothing in.
     #[must_use]
-    pub fn standing(&self, local: Option<RegionId>, served: &Served) -> Option<Standing> {
+    pub fn standing(&self, local: Option<RegionId>, served: &Served) -> Option<Presence> {
         let all = || self.all_policies().map(|policy| policy.stands(local, served));
         self.all_policies()
             .any(|policy| policy.has_place)
-            .then(|| Standing(all().collect()))
+            .then(|| Presence(all().collect()))
     }
 
     /// Whether any policy says for which workloads it is: else nobody has to ask the node.

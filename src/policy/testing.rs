@@ -57,7 +57,7 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default shadow cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
@@ -65,6 +65,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
         hosts: None,
         place: Place::default(),
         openings: Openings::default(),
+        shadow: false,
         default_allow: false,
         forward: None,
         requirements: Vec::new(),
@@ -77,6 +78,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
+            "shadow" => policy.shadow = true,
             "geo" => policy.requirements.push(Requirement::Source(SourceRestriction {
                 allowed_regions: Some(list(value)),
                 ..SourceRestriction::default()
@@ -125,11 +127,12 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
+/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
         name,
+        shadow: false,
         hosts: None,
         methods: None,
         paths: None,
@@ -146,6 +149,7 @@ pub(super) fn rule(text: &str) -> Rule {
     for (key, value) in fields {
         match key {
             "allow" => rule.effect = Effect::Allow,
+            "shadow" => rule.shadow = true,
             "deny" => {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,

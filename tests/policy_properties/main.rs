@@ -221,6 +221,33 @@ mod properties {
             }
         }
 
+        /// What is in shadow mode is as if it were not there; and beside that, what would be is told as if it were enforced.
+        #[test]
+        fn what_is_in_shadow_changes_nothing(plans in random::policies(), options in random::options(), request in random::request(), which in any::<u64>()) {
+            let all = random::documents(&plans, &options);
+            let mut shaded = random::documents(&plans, &options);
+            random::put_in_shadow(&mut shaded, which);
+            let mut enforced = random::documents(&plans, &options);
+            random::put_in_shadow(&mut enforced, which);
+            enforced.retain(|policy| !policy.shadow);
+            for policy in &mut enforced {
+                policy.rules.retain(|rule| !rule.shadow);
+            }
+            let set = compile(shaded);
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                let found = indexed(&set, asked, &mut candidates);
+                assert_eq!(found, naive::decide(&enforced, asked));
+                let forwarding = set.forwarding(&candidates);
+                assert_eq!(forwarding.strip_token, naive::forwarding(&enforced, asked).0);
+                let would = match candidates.with_shadow() {
+                    Some(whole) => named(&set, set.decide(&whole, &asked.facts)),
+                    None => found,
+                };
+                assert_eq!(would, naive::decide(&all, asked));
+            });
+        }
+
         #[test]
         fn order_never_matters(plans in random::policies(), options in random::options(), request in random::request(), by in 1_usize..20) {
             let set = compile(random::documents(&plans, &options));

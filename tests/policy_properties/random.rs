@@ -241,6 +241,7 @@ pub(crate) fn regions() -> Vec<Region> {
 pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -> Vec<Policy> {
     let of_plan = |(name, plan): &(String, PolicyPlan)| Policy {
         name: name.clone(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
         place: plan.place.clone(),
         openings: plan.openings.clone(),
@@ -254,6 +255,18 @@ pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -
             .collect(),
     };
     plans.iter().map(of_plan).collect()
+}
+
+/// Puts some of them and of their rules into shadow mode, as the bits of `which` say.
+pub(crate) fn put_in_shadow(policies: &mut [Policy], which: u64) {
+    let mut bits = (0..64).map(|place| which >> place & 1 == 1).cycle();
+    for policy in policies {
+        // Fewer policies than rules.
+        policy.shadow = bits.next() == Some(true) && bits.next() == Some(true);
+        for rule in &mut policy.rules {
+            rule.shadow = bits.next() == Some(true);
+        }
+    }
 }
 
 /// The same policies in another order, in which their rules stand in another order too.
@@ -749,6 +762,7 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
     let template = |text: &&str| PathTemplate::parse_with(text, options).unwrap();
     Rule {
         name: name.to_owned(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
         methods: plan.methods.clone(),
         paths: plan.paths.as_ref().map(|texts| texts.iter().map(template).collect()),

@@ -156,7 +156,7 @@ impl State {
         let name = abi::property("plugin_root_id")
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
-        if generation.policies.looks_at_served() {
+        if generation.looks_at_served() {
             self.engine.serves(served());
         }
         let mut fx = Effects::default();

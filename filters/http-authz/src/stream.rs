@@ -10,6 +10,10 @@ use crate::abi;
 pub(crate) const LINE: &str = "regionguard";
 /// The property that holds in how many seconds the token ends, where the caller is to be told: filter state `wasm.regionguard_refresh`.
 pub(crate) const REFRESH: &str = "regionguard_refresh";
+/// The properties that hold the lines which a request would have had by what is only tried: filter states `wasm.regionguard_shadow` and
+/// `wasm.regionguard_candidate`.
+pub(crate) const SHADOW: &str = "regionguard_shadow";
+pub(crate) const CANDIDATE: &str = "regionguard_candidate";
 /// Where the configuration puts the direct peer's address (`envoy.filters.http.set_filter_state`).
 const DIRECT_PEER: &str = "filter_state\0regionguard.direct_peer";
 

@@ -17,15 +17,15 @@ fn of_a_policy() {
     }
     refuses(
         "documents[2].spec.mode",
-        json!("shadow"),
-        "",
-        "`shadow` is not supported yet",
-    );
-    refuses(
-        "documents[2].spec.mode",
         json!("enforced"),
         "",
         "did you mean `enforce`?",
+    );
+    refuses(
+        "documents[2].spec.mode",
+        json!("shade"),
+        "",
+        "must be `enforce` or `shadow`; found `shade`",
     );
     refuses("documents[2].spec.default", json!("deny"), "", "must be `allow`");
     refuses("documents[2].spec", json!({}), "", "an empty object");

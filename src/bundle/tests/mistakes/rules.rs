@@ -65,7 +65,12 @@ fn of_a_rule() {
             &format!("`{later}` is not supported yet"),
         );
     }
-    refuses(&of_rule("mode"), json!("shadow"), "", "`shadow` is not supported yet");
+    refuses(
+        &of_rule("mode"),
+        json!("shade"),
+        "",
+        "must be `enforce` or `shadow`; found `shade`",
+    );
     for word in ["stepUp", "step_up"] {
         refuses(
             &of_rule("effect"),
