@@ -3,6 +3,7 @@
 //! `make fuzz` runs them under LLVM's fuzzer, and `cargo test` replays the corpus. The right answers come from readings of their own (`oracle`), slow and naive,
 //! which share nothing with the kernel's but the JSON reader.
 
+mod cel;
 #[expect(dead_code, reason = "tests take more of it")]
 #[path = "../../tests/driven/mod.rs"]
 mod driven;
@@ -12,6 +13,7 @@ mod revocations;
 mod status_list;
 mod token;
 
+pub use cel::cel;
 pub use jwks::jwks;
 pub use revocations::revocations;
 pub use status_list::status_list;
