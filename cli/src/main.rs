@@ -1,6 +1,7 @@
 //! `regionguard`, the command for people.
 
 mod check;
+mod completions;
 mod documents;
 mod image;
 mod lint;
@@ -9,12 +10,13 @@ mod problem;
 mod render;
 mod report;
 mod size;
-#[allow(dead_code)]
+mod testing;
+mod token;
 mod trial;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Checks what you wrote, and renders what you apply.
 #[derive(Debug, Parser)]
@@ -30,8 +32,14 @@ const NEXT: &str = "Begin with `regionguard check FOLDER`, where FOLDER holds yo
 enum Command {
     /// Check documents: all errors at once, each with its place and what would be right
     Check(check::Args),
+    /// Test policies: who sends what, when, and what is expected to become of it
+    Test(testing::Args),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
+    /// Make keys and tokens for development, and see what a bundle thinks of a token
+    Token(token::Args),
+    /// Write the completions of a shell to standard output
+    Completions(completions::Args),
     /// Build the OCI image of the module
     Image(image::Args),
 }
@@ -39,7 +47,10 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => testing::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),
     }
 }

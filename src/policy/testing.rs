@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
+use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
+    Region, Requirement, Rule, SourceRestriction, StepUp, WhenAway, Words,
 };
 use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, Zone, parse_network};
+use crate::device::{Check, Minimum, Posture};
 use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
 use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -56,12 +57,15 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default shadow cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
         name,
         hosts: None,
+        place: Place::default(),
+        openings: Openings::default(),
+        shadow: false,
         default_allow: false,
         forward: None,
         requirements: Vec::new(),
@@ -74,6 +78,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
+            "shadow" => policy.shadow = true,
             "geo" => policy.requirements.push(Requirement::Source(SourceRestriction {
                 allowed_regions: Some(list(value)),
                 ..SourceRestriction::default()
@@ -99,6 +104,9 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
                     .map(str::to_owned)
                     .collect(),
             })),
+            "dev" => policy
+                .requirements
+                .extend(value.split(',').map(check).map(Requirement::Device)),
             "hours" => policy.requirements.push(Requirement::BusinessHours),
             "within" => policy.requirements.push(Requirement::Hours(daily(value))),
             "mend" => {
@@ -119,14 +127,16 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
+/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
         name,
+        shadow: false,
         hosts: None,
         methods: None,
         paths: None,
+        about: About::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words::default(),
@@ -139,6 +149,7 @@ pub(super) fn rule(text: &str) -> Rule {
     for (key, value) in fields {
         match key {
             "allow" => rule.effect = Effect::Allow,
+            "shadow" => rule.shadow = true,
             "deny" => {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,
@@ -189,7 +200,7 @@ pub(super) fn rule(text: &str) -> Rule {
     rule
 }
 
-/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS bound`.
+/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS dev:managed,encrypted,VERSION,… bound`.
 pub(super) fn subject(text: &str) -> Option<Subject> {
     let mut words = text.split(' ');
     let home = words.next().filter(|home| !matches!(*home, "-" | "!"))?;
@@ -204,7 +215,7 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     };
     for word in words {
         let (list, word) = match word.split_once(':') {
-            Some(("acr" | "amr" | "age", _)) => continue,
+            Some(("acr" | "amr" | "age" | "dev", _)) => continue,
             Some(("role", word)) => (&mut subject.roles, word),
             Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
             Some(("refused", word)) => (&mut subject.refused, word),
@@ -221,7 +232,26 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     Some(subject)
 }
 
-/// `acr:VALUE`, `amr:VALUE` and `age:SECONDS` of those words.
+/// What a policy demands of a device: the name of a flag, or a version.
+fn check(word: &str) -> Check {
+    match word {
+        "managed" => Check::Managed,
+        "encrypted" => Check::Encryption,
+        version => Check::OsVersion(Minimum::Any(version.to_owned())),
+    }
+}
+
+/// The posture in which these flags are set; a word that is neither a flag nor a version makes it malformed.
+fn device(parts: &str) -> serde_json::Value {
+    let part = |word: &str| match word {
+        "managed" | "encrypted" => (word.to_owned(), serde_json::Value::from(true)),
+        version => ("os_version".to_owned(), serde_json::Value::from(version)),
+    };
+    let parts = parts.split(',').filter(|word| !word.is_empty());
+    serde_json::Value::Object(parts.map(part).collect())
+}
+
+/// `acr:VALUE`, `amr:VALUE`, `age:SECONDS` and `dev:…` of those words.
 fn claims(who: &str) -> Claims {
     let mut claims = serde_json::Map::new();
     for word in who.split(' ') {
@@ -232,6 +262,7 @@ fn claims(who: &str) -> Claims {
                 let time = NOON.unix_seconds().saturating_sub(seconds.parse().unwrap());
                 claims.insert("auth_time".to_owned(), time.into())
             }
+            Some(("dev", parts)) => claims.insert("device".to_owned(), device(parts)),
             _ => None,
         };
     }
@@ -258,7 +289,7 @@ pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
     let authority = Authority::parse(host.as_bytes(), None).unwrap();
     let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
     let mut candidates = Candidates::default();
-    set.candidates(&authority, method, &path, &mut candidates);
+    set.candidates(&Asked::new(&authority, method, &path), &mut candidates);
     candidates
 }
 
@@ -302,11 +333,16 @@ pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str
     let regions = regions();
     let subject = subject(who);
     let claims = subject.is_some().then(|| claims(who));
+    let device = match &claims {
+        Some(claims) => Posture::of_claim(claims.get("device")),
+        None => Err(Reason::DeviceMissing),
+    };
     let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
     let local = region("us").unwrap();
     let service = workload.as_ref().and_then(|id| counting_home(id, local, &regions));
     let facts = Facts {
         subject: subject.as_ref(),
+        device: device.as_ref().map_err(|reason| *reason),
         source: source(whence),
         workload: workload.as_ref(),
         service,

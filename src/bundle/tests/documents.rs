@@ -281,11 +281,18 @@ fn a_region_that_has_its_issuer_for_itself_may_be_told_by_it() {
 }
 
 #[test]
-fn the_short_form_with_context_alone_loads_and_says_what_to_add() {
-    let spec = json!({"context": {
-        "geo_restrictions": [{"allowed_regions": ["us-east-1", "eu-west-1", "ap-southeast-1"]}],
-        "time_restrictions": [{"business_hours": true}]
-    }});
+fn the_short_form_loads_whole_and_says_what_to_add() {
+    let spec = json!({
+        "identity": {
+            "authentication": [{"method": "multi-factor"}, {"method": "certificate"}],
+            "authorization": [{"rbac": true}, {"abac": true}]
+        },
+        "device": {"compliance": [{"encryption": "required"}, {"os_version": "latest"}]},
+        "context": {
+            "geo_restrictions": [{"allowed_regions": ["us-east-1", "eu-west-1", "ap-southeast-1"]}],
+            "time_restrictions": [{"business_hours": true}]
+        }
+    });
     let bundle = bundle_of(vec![
         region("us-east-1", 1),
         region("eu-west-1", 2),
@@ -294,6 +301,10 @@ fn the_short_form_with_context_alone_loads_and_says_what_to_add() {
     let warnings = lines(&compiled(&bundle).warnings);
     assert!(
         warnings.contains("documents[2].spec.context.geo_restrictions[0].allowed_regions[2]: the bundle has no Region"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("documents[2].spec.device: `os_version: latest` is never met: no `osVersions`"),
         "{warnings}"
     );
     assert!(

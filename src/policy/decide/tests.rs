@@ -8,6 +8,7 @@ use crate::time::WallTime;
 
 mod anonymous;
 mod authentication;
+mod device;
 mod workloads;
 
 type Policies<'a> = &'a [(&'a str, &'a [&'a str])];

@@ -8,9 +8,12 @@ use regionguard::identity::Subject;
 use regionguard::reason::Reason;
 use serde_json::Value;
 
-use super::Asked;
+use super::{Asked, device};
 
 pub(super) fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
+    if super::about::stands(policy, asked) == Some(false) {
+        return false;
+    }
     match &policy.hosts {
         None => true,
         Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
@@ -71,7 +74,7 @@ fn is_about_who_asks(rule: &Rule, asked: &Asked<'_>) -> bool {
     }
 }
 
-fn all(values: &[Option<bool>]) -> Option<bool> {
+pub(super) fn all(values: &[Option<bool>]) -> Option<bool> {
     if values.contains(&Some(false)) {
         Some(false)
     } else if values.contains(&None) {
@@ -186,6 +189,10 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
             (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
         }
+        Requirement::Device(check) => match asked.facts.device {
+            Err(reason) => Some(reason),
+            Ok(device) => device::unmet(check, device, asked.facts.at),
+        },
         Requirement::Source(restriction) => {
             let region = asked.facts.source.region;
             let region = region.map(|region| name_of(asked, region.index()).to_owned());
