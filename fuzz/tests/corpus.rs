@@ -24,6 +24,26 @@ fn revocations() {
 }
 
 #[test]
+fn bundle() {
+    replay("bundle", regionguard_fuzz::bundle);
+}
+
+#[test]
+fn edge() {
+    replay("edge", regionguard_fuzz::edge);
+}
+
+#[test]
+fn path() {
+    replay("path", regionguard_fuzz::path);
+}
+
+#[test]
+fn proof() {
+    replay("proof", regionguard_fuzz::proof);
+}
+
+#[test]
 fn cel() {
     replay("cel", regionguard_fuzz::cel);
 }
