@@ -17,9 +17,13 @@ mod paths;
 mod place;
 #[cfg(test)]
 mod testing;
+mod variables;
+mod when;
 
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;
+pub use variables::Requested;
+pub use when::{Reach, When};

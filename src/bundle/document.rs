@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::bundle::Url;
 use crate::context::{Calendar, Country};
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
+use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use effect::{Defer, Effect, Refusal, WhenAway};
@@ -358,6 +359,8 @@ pub struct Rule {
     pub permissions: Words,
     /// `roles`.
     pub roles: Words,
+    /// `when`; `None`: not restricted.
+    pub when: Option<When>,
     /// What it does.
     pub effect: Effect,
 }

@@ -22,7 +22,7 @@ use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Candidates, Outcome as Ruling};
+use crate::policy::{Candidates, Outcome as Ruling, Requested};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
@@ -173,7 +173,14 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         let view = View {
-            headers: request.headers,
+            request: Requested {
+                method: request.head.method,
+                host: request.authority.host(),
+                path: &request.path,
+                headers: request.headers,
+                strip: &generation.strip,
+                id: request.head.request_id,
+            },
             generation: &generation,
             local,
             at: self.now.wall,

@@ -16,8 +16,8 @@ mod properties {
     use proptest::test_runner::{Config, TestRunner};
     use regionguard::bundle::document::Policy;
     use regionguard::identity::Claims;
-    use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
-    use regionguard::request::{Authority, PathOptions, canonicalise};
+    use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet, Requested};
+    use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -34,6 +34,7 @@ mod properties {
     /// Judges a request with `judge`, unless its path has no single meaning with these options.
     fn with_request<R>(plan: &RequestPlan, options: &PathOptions, judge: impl FnOnce(&Asked<'_>) -> R) -> Option<R> {
         let regions = random::regions();
+        let strip = StripSet::default();
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
@@ -46,6 +47,14 @@ mod properties {
             token_refused: plan.token_refused && plan.subject.is_none(),
             claims: claims.as_ref(),
             certificate: plan.certificate,
+            request: Requested {
+                method: plan.method,
+                host: authority.host(),
+                path: &path,
+                headers: Headers::NONE,
+                strip: &strip,
+                id: None,
+            },
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -136,6 +145,7 @@ mod properties {
             "rule.home_region",
             "rule.public",
             "rule.source",
+            "rule.when",
             "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);

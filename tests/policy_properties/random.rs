@@ -16,7 +16,7 @@ use regionguard::bundle::document::{
 };
 use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
-use regionguard::policy::Source;
+use regionguard::policy::{Reach, Source, When};
 use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
@@ -90,6 +90,17 @@ const AMR: &[&str] = &["hwk", "mfa"];
 const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
+/// Conditions, each with whether it reads the token. What they say, the oracle knows by itself.
+pub(crate) const WHENS: &[(&str, bool)] = &[
+    ("request.method == 'POST' || request.path == '/x/y'", false),
+    ("source.region == 'eu-west-1'", false),
+    ("source.country != 'DE' && local.region == 'us-east-1'", false),
+    ("source.workload == 'spiffe://a/x'", false),
+    ("request.host == 'a.com' || has(source.region)", false),
+    ("token.acr == 'gold'", true),
+    ("has(token.acr) && request.method == 'GET'", true),
+    ("'mfa' in token.amr || source.region == 'us-east-1'", true),
+];
 
 /// A policy, described.
 #[derive(Debug, Clone)]
@@ -110,6 +121,7 @@ struct RulePlan {
     identity: IdentityNeed,
     permissions: Words,
     roles: Words,
+    when: Option<(&'static str, bool)>,
     effect: Effect,
 }
 
@@ -298,32 +310,47 @@ fn rule() -> impl Strategy<Value = RulePlan> {
             IdentityNeed::Anybody,
         ][..],
     );
-    (hosts, methods, paths, from(), identity, words(), words(), effect).prop_map(
-        |(hosts, methods, paths, from, identity, permissions, roles, effect)| {
-            let is_deny = matches!(effect, Effect::Deny(_));
-            let is_step_up = matches!(effect, Effect::StepUp(_));
-            let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
-                IdentityNeed::Required
-            } else {
-                identity
-            };
-            // A rule for those without a token that demands permissions or roles is an error of the bundle.
-            let (permissions, roles) = match identity {
-                IdentityNeed::None | IdentityNeed::Workload => Default::default(),
-                _ => (permissions, roles),
-            };
-            RulePlan {
-                hosts,
-                methods,
-                paths,
-                from,
-                identity,
-                permissions,
-                roles,
-                effect,
-            }
-        },
+    let when = option::weighted(0.2, select(WHENS));
+    (
+        hosts,
+        methods,
+        paths,
+        from(),
+        identity,
+        (words(), words()),
+        when,
+        effect,
     )
+        .prop_map(
+            |(hosts, methods, paths, from, identity, (permissions, roles), when, effect)| {
+                let is_deny = matches!(effect, Effect::Deny(_));
+                let is_step_up = matches!(effect, Effect::StepUp(_));
+                let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
+                    IdentityNeed::Required
+                } else {
+                    identity
+                };
+                // A rule for those without a token that demands permissions or roles is an error of the bundle.
+                let (permissions, roles) = match identity {
+                    IdentityNeed::None | IdentityNeed::Workload => Default::default(),
+                    _ => (permissions, roles),
+                };
+                // So is one that reads their token.
+                let no_token = matches!(identity, IdentityNeed::None | IdentityNeed::Workload);
+                let when = when.filter(|(_, reads_token)| !(no_token && *reads_token));
+                RulePlan {
+                    hosts,
+                    methods,
+                    paths,
+                    from,
+                    identity,
+                    permissions,
+                    roles,
+                    when,
+                    effect,
+                }
+            },
+        )
 }
 
 fn step_up() -> impl Strategy<Value = StepUp> {
@@ -493,6 +520,15 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
         identity: plan.identity,
         permissions: plan.permissions.clone(),
         roles: plan.roles.clone(),
+        when: plan.when.map(|(source, _)| {
+            let reach = Reach {
+                paths: &[],
+                identity: Some(plan.identity),
+                peers: true,
+                suggests: true,
+            };
+            When::compile(source, &reach).unwrap()
+        }),
         effect: plan.effect.clone(),
     }
 }

@@ -7,6 +7,7 @@ use crate::reason::Reason;
 
 mod anonymous;
 mod authentication;
+mod when;
 mod workloads;
 
 type Policies<'a> = &'a [(&'a str, &'a [&'a str])];
