@@ -3,10 +3,13 @@
 //! [`compile`] is a pure function of the bytes, and bounded in time and memory by the table in [`limits`]: the host judges each push on one VM and runs it on others, and
 //! whichever of these judged otherwise would be left without a filter.
 
+mod about;
 mod authentication;
 mod body;
+mod candidate;
 mod claims;
 mod cross;
+mod device;
 pub mod diagnostic;
 pub mod document;
 mod edges;
@@ -14,12 +17,15 @@ mod effect;
 mod forward;
 mod generation;
 mod grants;
+mod hours;
 mod instant;
 mod keys;
 pub mod limits;
+mod openings;
 mod path;
 mod place;
 mod policy;
+pub mod policy_test;
 mod reader;
 mod region;
 mod region_id;

@@ -1,15 +1,19 @@
-//! From where and when a request comes: networks to regions, countries, time zones, business hours.
+//! From where and when a request comes: networks to regions, countries, time zones, calendars.
 //!
 //! All of it is pure: an address and an instant come in as values, and nothing here reads a clock, a network interface or
 //! a time zone database of the host.
 
 pub mod calendar;
 pub mod countries;
+pub mod dates;
+pub mod hours;
 pub mod networks;
 pub mod zones;
 
-pub use calendar::{BusinessHours, Calendar, HoursError};
+pub use calendar::Calendar;
 pub use countries::{Country, CountryError};
+pub use dates::{DateError, Holiday, MaintenanceWindow, Span, parse_date};
+pub use hours::{BusinessHours, HoursError, Interval};
 pub use networks::{Clash, NetworkError, Networks, parse_address, parse_network};
 pub use zones::{Zone, ZoneError};
 

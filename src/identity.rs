@@ -30,7 +30,7 @@ mod workload;
 
 pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Recalled, Refused, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token};
-pub use binding::{Binding, BoundKey, Thumbprint};
+pub use binding::{Binding, BoundKey, Thumbprint, thumbprint_of};
 pub use budget::FailureBudget;
 pub use claims::{ClaimMapping, ClaimPath, LEEWAY_SECONDS, RegionClaim, Times};
 pub use dpop::{

@@ -9,6 +9,7 @@ pub mod cel;
 pub mod center;
 pub mod context;
 pub mod decision;
+pub mod device;
 pub mod engine;
 pub mod identity;
 pub mod policy;

@@ -63,6 +63,8 @@ reasons! {
     GrantAllowed = "rule.allowed_by_grant", Allow, 0, "", "a rule allows it, and the permission that it demands is granted to the subject for a time: by a Grants document of the bundle, or by the token";
     RulePublic = "rule.public", Allow, 0, "", "a public rule (`identity: none`) allows it, whoever asks";
     DefaultAllowed = "policy.default_allow", Allow, 0, "", "a policy that governs it has `default: allow`, the token is valid, every requirement is met and nothing else decides";
+    PreflightAllowed = "policy.preflight_allowed", Allow, 0, "", "a policy that governs it says `preflight: allow`, and it is what a browser asks before a request of another origin";
+    ProbeAllowed = "policy.probe_allowed", Allow, 0, "", "a policy that governs it lists it in `probes`: a GET of that path at that port";
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
@@ -121,9 +123,22 @@ reasons! {
     MultiFactorMissing = "identity.mfa_missing", Deny, 401, "insufficient_user_authentication", "a requirement (`method: multi-factor`) is not met: neither the token's `amr` nor its `acr` is one that the policy takes for several factors; the client has to log in with another one (RFC 9470)";
     StepUpRequired = "identity.step_up", Deny, 401, "insufficient_user_authentication", "a `stepUp` rule matches, and the token's `acr` is none of its own or its `auth_time` is too long ago: the client has to log in again as the challenge says (RFC 9470)";
 
+    // On what device.
+    DeviceMissing = "device.missing", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: nothing says on what device the request was made; the token has no `device` claim where its Region's `claims.device` points";
+    DeviceMalformed = "device.malformed", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: a part of the device's posture has a wrong form (a flag that is no `true` or `false`, a version or a time that does not read as one, a `cnf` that is not understood), so none of it counts";
+    DeviceNotShown = "device.not_shown", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture is bound to a certificate or a key (`cnf`), and the sender has shown none or another one";
+    DeviceJailbroken = "device.jailbroken", Deny, 403, "forbidden", "a requirement (`jailbroken: false`) is not met: the device is jailbroken or rooted, or its posture does not say that it is not";
+    DeviceManaged = "device.managed", Deny, 403, "forbidden", "a requirement (`managed: true`) is not met: the device is not managed, or its posture does not say so";
+    DeviceEncryption = "device.encryption", Deny, 403, "forbidden", "a requirement (`encryption: required`) is not met: the device's storage is not encrypted, or its posture does not say so";
+    DeviceScreenLock = "device.screen_lock", Deny, 403, "forbidden", "a requirement (`screen_lock: required`) is not met: the device does not lock, or its posture does not say so";
+    DeviceCertificate = "device.certificate", Deny, 403, "forbidden", "a requirement (`certificate: required`) is not met: the posture neither says that a certificate is on the device nor is bound to one that was shown";
+    DeviceOsVersion = "device.os_version", Deny, 403, "forbidden", "a requirement (`os_version`) is not met: the device's operating system is older, its platform is not listed, or its posture does not say which it is";
+    DeviceLatestUnknown = "device.latest_unknown", Deny, 403, "forbidden", "a requirement (`os_version: latest`) cannot be met: the policy's `osVersions` do not say which version is the latest of the device's platform";
+    DevicePatchAge = "device.patch_age", Deny, 403, "forbidden", "a requirement (`patch_age`) is not met: the device took its last update too long ago, or its posture does not say when";
+
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
-    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload, or what its `when` looks at)";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload, what its `when` looks at), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
     PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
@@ -140,7 +155,10 @@ reasons! {
     SourceCountryUnknown = "context.source_country_unknown", Deny, 403, "forbidden", "a requirement restricts the source country, and it is unknown: the source region has no `country`, or the edge in front did not name one";
     OutsideBusinessHours = "context.business_hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the region's business hours";
     CalendarMissing = "context.calendar_missing", Deny, 403, "forbidden", "a requirement restricts the time, and the region has no `timezone` and `businessHours`";
-    UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "CONNECT and `Upgrade` are refused";
+    OutsideHours = "context.hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the `hours` of the policy";
+    OutsideDates = "context.dates", Deny, 403, "forbidden", "a requirement restricts the time, and it is before `notBefore`, or not before `notAfter`";
+    Maintenance = "context.maintenance", Deny, 403, "forbidden", "a requirement lets nobody in during maintenance, and one of its windows is now";
+    UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "no rule for this host, method and path names the protocol that is asked for (`upgrades`), or it is one that none can name";
 
     // Who else is asked.
     CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";

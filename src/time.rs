@@ -3,11 +3,20 @@
 use core::cell::Cell;
 use core::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+
 /// Wall-clock time: nanoseconds since the Unix epoch, UTC. Tokens, calendars and documents are judged by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime(pub u64);
 
 impl WallTime {
+    /// Whether the host had a time. Where it had none, it is the end of time.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.0 != u64::MAX
+    }
+
     /// Whole seconds since the Unix epoch, rounded down.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
@@ -84,4 +93,47 @@ impl<'h> Now<'h> {
         self.monotonic.set(Some(now));
         now
     }
+}
+
+/// How long after the Unix epoch a point in time is, which is written as in RFC 3339 §5.6, with its zone: `2026-11-23T18:10:00Z`, `2026-11-23T19:10:00.5+01:00`.
+pub(crate) fn rfc3339(text: &str) -> Option<SignedDuration> {
+    // Date, time and zone stand where they have to: the parser takes more than that.
+    let length = text.len().min(DATE_TIME.len());
+    let (_, rest) = text
+        .split_at_checked(length)
+        .filter(|(time, _)| has_form(time, DATE_TIME))?;
+    let fraction = rest.strip_prefix('.').map_or(0, |digits| {
+        digits.bytes().take_while(u8::is_ascii_digit).count().saturating_add(1)
+    });
+    if fraction == 1 || fraction > 10 {
+        return None;
+    }
+    let (local, zone) = text.split_at_checked(length.saturating_add(fraction))?;
+    let offset = match zone.split_at_checked(1)? {
+        ("Z", "") => SignedDuration::ZERO,
+        (sign @ ("+" | "-"), offset) if has_form(offset, "00:00") => {
+            let (hours, minutes) = offset.split_once(':')?;
+            let hours: i64 = hours.parse().ok().filter(|hours| *hours < 24)?;
+            let minutes: i64 = minutes.parse().ok().filter(|minutes| *minutes < 60)?;
+            let east = SignedDuration::from_secs(hours.saturating_mul(60).saturating_add(minutes).saturating_mul(60));
+            if sign == "-" { east.checked_neg()? } else { east }
+        }
+        _ => return None,
+    };
+    let local: DateTime = local.parse().ok()?;
+    local.duration_since(EPOCH).checked_sub(offset)
+}
+
+const DATE_TIME: &str = "0000-00-00T00:00:00";
+
+/// 1970-01-01T00:00:00, UTC.
+pub(crate) const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// Whether there is a digit for each `0`, and else the same.
+fn has_form(text: &str, form: &str) -> bool {
+    text.len() == form.len()
+        && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == other,
+        })
 }

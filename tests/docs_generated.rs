@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regionguard::audit::Counter;
-use regionguard::bundle::{Encoding, Severity, compile, limits};
+use regionguard::bundle::{Encoding, Severity, compile, limits, policy_test};
 use regionguard::center::RESPONSE_MAX;
 use regionguard::decision::{Answer, Asked};
 use regionguard::identity::{MAX_HEADER_BYTES, MAX_KID_BYTES, MAX_TOKEN_BYTES};
@@ -40,6 +40,14 @@ fn every_example_loads() {
                 "rule" => framed(vec![policy_of(&yaml(&block.text, &at))]),
                 "refused" => {
                     check_refused(&framed(vec![policy_of(&yaml(&block.text, &at))]), &block.next, &at);
+                    continue;
+                }
+                "policy-test" => {
+                    let test = yaml(&block.text, &at).to_string();
+                    if let Err(errors) = policy_test::read(test.as_bytes(), None) {
+                        panic!("{at}: the example is no PolicyTest: {errors:#?}");
+                    }
+                    loaded = loaded.saturating_add(1);
                     continue;
                 }
                 _ => continue,
@@ -104,9 +112,12 @@ fn every_field_of_the_documents_is_described() {
         "authentication",
         "rule",
         "effect",
+        "candidate",
         "forward",
         "revocation",
         "revocations",
+        "about",
+        "openings",
     ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
         for name in listed(&source, "fields: &[") {
@@ -122,6 +133,27 @@ fn every_field_of_the_documents_is_described() {
             assert!(
                 later.contains(&format!("`{name}`")),
                 "src/bundle/{file}.rs: `{name}` is not listed as not supported yet"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_policy_test_is_described() {
+    let page = read(Path::new("docs/testing-policies.md"));
+    for file in [
+        "policy_test",
+        "policy_test/principal",
+        "policy_test/request",
+        "policy_test/expectation",
+    ] {
+        let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
+        let fields = listed(&source, "fields: &[");
+        assert!(!fields.is_empty(), "src/bundle/{file}.rs has no fields");
+        for name in fields {
+            assert!(
+                page.contains(&format!("| `{name}`")) || page.contains(&format!(", `{name}`")),
+                "src/bundle/{file}.rs: `{name}` is not described"
             );
         }
     }

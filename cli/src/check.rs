@@ -126,6 +126,7 @@ fn text(args: &Args, judged: &Judged) -> String {
         for bundle in &judged.bundles {
             said.push_str(&passed(bundle));
         }
+        said.push_str(&tests(args, judged));
         said.push_str(&next(args, judged));
     }
     said
@@ -144,17 +145,12 @@ fn next(args: &Args, judged: &Judged) -> String {
     if judged.bundles.len() > 1 {
         return "next: give the files of one of these bundles to `regionguard render`\n".to_owned();
     }
-    let paths: Vec<String> = args
-        .paths
-        .iter()
-        .map(|path| report::printable(&path.display().to_string()))
-        .collect();
     // A bundle without a center goes either way.
     let for_istio = judged
         .bundles
         .iter()
         .all(|bundle| render::Bundle::from(bundle).is_for_istio());
-    let paths = paths.join(" ");
+    let paths = paths(args);
     let (command, more) = match for_istio {
         true => (format!("istio {paths} --namespace NAMESPACE"), "lists more targets"),
         false => (
@@ -163,6 +159,23 @@ fn next(args: &Args, judged: &Judged) -> String {
         ),
     };
     format!("next: `regionguard render {command}` makes of it what you apply; `regionguard render --help` {more}\n")
+}
+
+/// That there are tests, which `check` reads and does not run.
+fn tests(args: &Args, judged: &Judged) -> String {
+    let Some(count) = report::counted(judged.tests.len(), "PolicyTest") else {
+        return String::new();
+    };
+    let paths = paths(args);
+    format!("tests: {count}, which `regionguard test {paths}` runs\n")
+}
+
+fn paths(args: &Args) -> String {
+    let paths = args.paths.iter();
+    let paths: Vec<String> = paths
+        .map(|path| report::printable(&path.display().to_string()))
+        .collect();
+    paths.join(" ")
 }
 
 /// What there is to say of a bundle without errors.

@@ -6,6 +6,7 @@ mod files;
 mod form;
 mod node;
 mod scalar;
+mod suite;
 mod yaml;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use bundle::Draft;
 pub(crate) use files::UNREADABLE;
 pub(crate) use node::camel_case;
 use node::{Node, Sources};
+pub(crate) use suite::{Suite, deciders};
 
 /// A bundle that was read, and compiles.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(crate) struct Judged {
     pub(crate) sources: Vec<Rc<Source>>,
     /// The bundles without an error.
     pub(crate) bundles: Vec<Loaded>,
+    /// The PolicyTests without an error.
+    pub(crate) tests: Vec<Suite>,
     /// All errors and warnings, in the order in which they stand in the files.
     pub(crate) problems: Vec<Problem>,
     /// Whether all of the files could be read; if not, what documents say of each other was not judged.
@@ -112,15 +116,22 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
     for file in 0..sources.0.len() {
         complete &= form::read(file, &sources, &mut found, &mut problems);
     }
+    let tests = std::mem::take(&mut found.tests);
     let mut bundles = Vec::new();
     for draft in Draft::all(found, complete, &sources, &mut problems) {
         draft.name(&sources, &mut problems);
         bundles.extend(draft.compile(&sources, &mut problems));
     }
+    let beside = match bundles.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    };
+    let tests = suite::read(tests, beside, &sources, &mut problems);
     sort(&mut problems, &sources);
     Judged {
         sources: std::mem::take(&mut sources.0),
         bundles,
+        tests,
         problems,
         complete,
     }

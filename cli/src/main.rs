@@ -9,7 +9,7 @@ mod problem;
 mod render;
 mod report;
 mod size;
-#[allow(dead_code)]
+mod testing;
 mod trial;
 
 use std::process::ExitCode;
@@ -30,6 +30,8 @@ const NEXT: &str = "Begin with `regionguard check FOLDER`, where FOLDER holds yo
 enum Command {
     /// Check documents: all errors at once, each with its place and what would be right
     Check(check::Args),
+    /// Test policies: who sends what, when, and what is expected to become of it
+    Test(testing::Args),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
     /// Build the OCI image of the module
@@ -39,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => testing::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Image(args) => image::run(&args),
     }

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use regionguard::bundle::document::Region;
+pub(crate) use regionguard::bundle::policy_test::{Center, Verdict};
 use regionguard::bundle::{self, Encoding, Generation, RegionId};
 use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
 use regionguard::reason::Reason;
@@ -71,44 +72,6 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// What a center answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Center {
-    /// Yes.
-    Allow,
-    /// No.
-    Deny,
-    /// Nothing: it cannot be reached, or is too late.
-    Away,
-    /// Something that is no answer.
-    Wrong,
-}
-
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It goes on to the upstream.
-    Allow,
-    /// It is refused.
-    Deny,
-    /// Its subject is told to log in otherwise, or anew.
-    StepUp,
-    /// The center is asked, and nobody said what it answers.
-    Defer,
-}
-
-impl Verdict {
-    /// As documents spell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::StepUp => "stepUp",
-            Self::Defer => "defer",
-        }
-    }
-}
-
 /// How a trial ended.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -161,11 +124,6 @@ impl Stage {
             issuers,
             place: Place::of(&value),
         })
-    }
-
-    /// The bundle as it is tried: with other keys, and so another digest.
-    pub(crate) fn generation(&self) -> &Generation {
-        &self.generation
     }
 
     /// What becomes of a request.
@@ -287,7 +245,9 @@ fn found(
         path,
         question,
     } = decided;
-    let Decision { reason, line, action } = decision;
+    let Decision {
+        reason, line, action, ..
+    } = decision;
     let line = told(&line);
     let field = |index: usize| line.split(';').nth(index).unwrap_or_default().to_owned();
     let (by, decided_by) = (field(2), field(3));

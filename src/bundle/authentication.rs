@@ -58,7 +58,10 @@ pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
     });
     let forbids = fields.optional("authorization", sink, authorization);
     let mut requirements = authentication?.unwrap_or_default();
-    requirements.sort_unstable();
+    requirements.sort_unstable_by_key(|requirement| match requirement {
+        Requirement::MultiFactor(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
     requirements.dedup();
     let [forbids_words, forbids_when] = forbids?.unwrap_or_default();
     Ok(Identity {

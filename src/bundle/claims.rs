@@ -1,4 +1,4 @@
-//! `claims` of a Region: where its tokens hold region, permissions, roles and grants.
+//! `claims` of a Region: where its tokens hold region, permissions, roles, grants and the posture of the device.
 
 use super::diagnostic::{Problem, Read, Sink};
 use super::limits;
@@ -8,7 +8,15 @@ use super::value::Value;
 use crate::identity::{ClaimMapping, ClaimPath, RegionClaim};
 
 const CLAIMS: Shape = Shape {
-    fields: &["region", "permissions", "roles", "grants", "audience", "require"],
+    fields: &[
+        "region",
+        "permissions",
+        "roles",
+        "grants",
+        "device",
+        "audience",
+        "require",
+    ],
     later: &[],
 };
 
@@ -23,6 +31,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<ClaimMapping> {
     let permissions = fields.optional("permissions", sink, path);
     let roles = fields.optional("roles", sink, path);
     let grants = fields.optional("grants", sink, path);
+    let device = fields.optional("device", sink, path);
     let audience = fields.optional("audience", sink, path);
     let require = fields.optional("require", sink, require);
     let usual = ClaimMapping::default();
@@ -31,6 +40,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<ClaimMapping> {
         permissions: permissions?.unwrap_or(usual.permissions),
         roles: roles?.unwrap_or(usual.roles),
         grants: grants?,
+        device: device?,
         audience: audience?,
         require: require?.unwrap_or_default(),
     })

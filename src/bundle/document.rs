@@ -2,6 +2,7 @@
 //!
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
+mod about;
 mod effect;
 mod login;
 
@@ -11,11 +12,13 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::bundle::Url;
-use crate::context::{Calendar, Country};
+use crate::context::{Calendar, Country, MaintenanceWindow, Span};
+use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
+pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
 pub use effect::{Defer, Effect, Refusal, WhenAway};
 pub use login::{MultiFactor, StepUp};
 
@@ -44,6 +47,22 @@ pub struct Bundle {
     pub revocations: Vec<Revocations>,
     /// The Grants documents, sorted by name.
     pub grants: Vec<Grants>,
+    /// The policies that would stand in place of `policies`.
+    pub candidate: Option<Candidate>,
+}
+
+/// `candidate`: what is compared with what is in force.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Sorted by name.
+    pub policies: Vec<Policy>,
+    /// Of how many requests in [`Candidate::ALL`].
+    pub sample: u32,
+}
+
+impl Candidate {
+    /// The `sample` by which every request is compared.
+    pub const ALL: u32 = 10_000;
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -295,6 +314,12 @@ pub struct Policy {
     pub name: String,
     /// `selector.hosts`: what it governs; `None`: everything.
     pub hosts: Option<Vec<HostPattern>>,
+    /// The rest of `selector`: where it stands.
+    pub place: Place,
+    /// What it lets in without a token beside its public rules.
+    pub openings: Openings,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `default: allow`.
     pub default_allow: bool,
     /// What the upstream gets of those whom this policy governs.
@@ -303,6 +328,17 @@ pub struct Policy {
     pub requirements: Vec<Requirement>,
     /// In the document's order, which never matters.
     pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Whether it says anything beside its rules.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        !self.requirements.is_empty()
+            || self.default_allow
+            || self.forward.is_some()
+            || self.openings != Openings::default()
+    }
 }
 
 /// `forward`.
@@ -314,21 +350,29 @@ pub struct Forward {
     pub claims: Vec<(String, String)>,
 }
 
-/// One entry of the short form's `identity.authentication` or `context`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// What one entry of `identity.authentication`, `device` or `context` demands, or one part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// `authentication[].method: certificate`: the certificate of whoever the request is from, and of nobody in between.
     Certificate,
     /// `authentication[].method: multi-factor`.
     MultiFactor(MultiFactor),
+    /// `device.compliance`.
+    Device(Check),
     /// An entry of `geo_restrictions`.
     Source(SourceRestriction),
     /// `time_restrictions[].business_hours: true`: of the home region, or the local one without a token.
     BusinessHours,
+    /// `time_restrictions[].hours`: within these.
+    Hours(Calendar),
+    /// `time_restrictions[].not_before` and `not_after`: within this span.
+    Dates(Span),
+    /// `time_restrictions[].maintenance`: outside of all of these.
+    Maintenance(Vec<MaintenanceWindow>),
 }
 
 /// From where requests may come: fields ANDed, items of one list ORed; `None`: not restricted. What is unknown meets nothing, a list of what is denied included.
-#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SourceRestriction {
     /// Names of regions. Those that no Region of the bundle has can never be met.
     pub allowed_regions: Option<Vec<String>>,
@@ -345,12 +389,16 @@ pub struct SourceRestriction {
 pub struct Rule {
     /// Unique in its policy.
     pub name: String,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `None`: every host that the policy governs.
     pub hosts: Option<Vec<HostPattern>>,
     /// Upper case; `None`: all. `GET` includes `HEAD`.
     pub methods: Option<Vec<String>>,
     /// `None`: every path.
     pub paths: Option<Vec<PathTemplate>>,
+    /// What it looks at in the request beside host, method and path.
+    pub about: About,
     /// Where the request comes from.
     pub from: From,
     /// `identity`.

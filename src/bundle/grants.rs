@@ -53,7 +53,8 @@ fn grant(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Grant> {
         until: until?,
     };
     if window.until <= window.from {
-        return Err(sink.error(&at.path, "ends before it begins: `notBefore` is earlier than `expires`"));
+        let message = "is never open: `expires` has to be later than `notBefore`";
+        return Err(sink.error(&at.path, message));
     }
     if window.until - window.from > LONGEST {
         let message = "is open for more than 30 days: a permission for longer belongs into tokens";

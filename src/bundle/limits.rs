@@ -37,7 +37,7 @@ pub const RULES: usize = 20_000;
 pub const EXPANSIONS: usize = 200_000;
 /// Places in the index, summed over all rules: for each path its segments and methods, in the trie of each host that gets one. One takes up to 50 bytes, and twice that while a table grows.
 pub const INDEX: usize = 4_000_000;
-/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `workloads` of one entry of `accepts`, `selector.hosts` of one policy, `trust.hosts`, `peers` of one edge.
+/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `in` of one entry of `headers` or `query`, `grpc.services` or `grpc.methods` of one rule and their pairs, `workloads` of one entry of `accepts`, `selector.hosts` or `selector.workloads` of one policy, `trust.hosts`, `peers` of one edge.
 pub const RULE_ITEMS: usize = 256;
 /// Bytes of `when` of one rule.
 pub const WHEN: usize = 4_096;
@@ -45,6 +45,10 @@ pub const WHEN: usize = 4_096;
 pub const EVALUATION_COST: u32 = 20_000;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
+/// `headers`, `query` or `upgrades` of one rule.
+pub const MATCHERS: usize = 16;
+/// `probes` of one policy.
+pub const PROBES: usize = 16;
 /// `trust.edges`.
 pub const EDGES: usize = 16;
 /// `hops` of one edge.
@@ -82,6 +86,14 @@ pub const AUDIENCES: usize = 32;
 pub const TRUST_DOMAINS: usize = 32;
 /// `accepts` of one Region.
 pub const ACCEPTS: usize = 64;
+/// `weekly` hours of one calendar.
+pub const WEEKLY_HOURS: usize = 64;
+/// `holidays` of one calendar, and its `exceptions`.
+pub const CALENDAR_DATES: usize = 512;
+/// `hours` of one exception.
+pub const HOURS_OF_A_DAY: usize = 16;
+/// `maintenance` windows of one restriction.
+pub const MAINTENANCE: usize = 64;
 /// One list of countries.
 pub const COUNTRIES: usize = 250;
 /// `networks` of one Region.
@@ -91,3 +103,10 @@ pub const NETWORKS: usize = 4_096;
 pub const REVOCATIONS: usize = 10_000;
 /// `keys` of one Revocations document.
 pub const REVOKED_KEYS: usize = 256;
+
+/// `tests` of one PolicyTest.
+pub const TESTS: usize = 1_000;
+/// `expected` of one of them.
+pub const TEST_EXPECTATIONS: usize = 1_000;
+/// Requests of all tests of one PolicyTest, each principal's counted.
+pub const TEST_CASES: usize = 100_000;

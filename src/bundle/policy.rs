@@ -3,22 +3,25 @@
 use super::diagnostic::{Code, Problem, Read, Sink};
 use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
-use super::reader::{At, Shape, one_of};
+use super::reader::{At, Shape, all_of};
 use super::root::Known;
-use super::{authentication, forward, place, rule, trust};
-use crate::request::HostPattern;
+use super::{authentication, device, forward, hours, openings, place, rule};
 
 const SPEC: Shape = Shape {
-    fields: &["identity", "context", "selector", "mode", "default", "forward", "rules"],
-    later: &[
+    fields: &[
+        "identity",
         "device",
         "osVersions",
+        "context",
+        "selector",
+        "mode",
+        "default",
         "preflight",
         "probes",
-        "streams",
-        "tokens",
-        "tokenSources",
+        "forward",
+        "rules",
     ],
+    later: &["streams", "tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {
@@ -26,29 +29,18 @@ const CONTEXT: Shape = Shape {
     later: &[],
 };
 
-const TIME: Shape = Shape {
-    fields: &["businessHours"],
-    later: &[],
-};
-
-const SELECTOR: Shape = Shape {
-    fields: &["hosts"],
-    later: &["localRegions", "workloads"],
-};
-
 /// `name` and `spec` of a document of this kind.
 pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Policy> {
     let fields = spec.fields(&SPEC, sink)?;
-    let hosts = fields.optional("selector", sink, |at, sink| selector(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| {
-        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
-    });
+    let selector = fields.optional("selector", sink, |at, sink| openings::selector(at, known, sink));
+    let openings = openings::read(&fields, known, sink);
+    let mode = fields.optional("mode", sink, is_shadow);
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
+    let checks = device::read(&fields, sink);
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
-    mode?;
     let identity = identity?.unwrap_or_default();
     let rules = rules?.unwrap_or_default();
     if identity.forbids_words {
@@ -58,15 +50,25 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         forbid_when(spec, &rules, sink)?;
     }
     let mut all = identity.requirements;
+    all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
+    let (hosts, place) = selector?.unwrap_or_default();
     Ok(Policy {
         name: name.to_owned(),
-        hosts: hosts?,
+        hosts,
+        place,
+        openings: openings?,
+        shadow: mode?.unwrap_or_default(),
         default_allow: default?.unwrap_or_default(),
         forward: forward?,
         requirements: all,
         rules,
     })
+}
+
+/// `mode` of a policy or of a rule.
+pub(super) fn is_shadow(at: &At<'_>, sink: &mut Sink) -> Read<bool> {
+    at.word(&[("enforce", false), ("shadow", true)], sink)
 }
 
 /// `rbac: false`: no rule of the policy looks at roles or permissions.
@@ -95,11 +97,6 @@ fn forbid_when(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
     wrong.map_or(Ok(()), Err)
 }
 
-fn selector(at: &At<'_>, sink: &mut Sink) -> Read<Vec<HostPattern>> {
-    let fields = at.fields(&SELECTOR, sink)?;
-    fields.required("hosts", sink, |at, sink| trust::hosts(at, sink))
-}
-
 fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirement>> {
     let fields = at.fields(&CONTEXT, sink)?;
     let geo = fields.optional("geoRestrictions", sink, |at, sink| {
@@ -108,15 +105,10 @@ fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirem
         })
     });
     let time = fields.optional("timeRestrictions", sink, |at, sink| {
-        at.list(limits::RESTRICTIONS, sink, |at, sink| {
-            let fields = at.fields(&TIME, sink)?;
-            fields.required("businessHours", sink, At::only_true)
-        })
+        at.list(limits::RESTRICTIONS, sink, hours::restriction)
     });
     let mut requirements: Vec<Requirement> = geo?.into_iter().flatten().map(Requirement::Source).collect();
-    if time?.is_some() {
-        requirements.push(Requirement::BusinessHours);
-    }
+    requirements.extend(time?.into_iter().flatten().flatten());
     Ok(requirements)
 }
 
@@ -150,13 +142,15 @@ pub(super) fn region_name(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Re
         return Ok(name.to_owned());
     }
     let message = match known.regions.len() {
-        0 => "the bundle has no Region".to_owned(),
-        1..=8 => format!("no such Region in the bundle: {}", one_of(known.regions)),
-        count => format!("no such Region among the {count} of the bundle"),
+        0 => format!("`{name}` is no Region: the bundle has none"),
+        1..=8 => format!(
+            "`{name}` is no Region of the bundle, which has {}",
+            all_of(known.regions)
+        ),
+        count => format!("`{name}` is none of the {count} Regions of the bundle"),
     };
     let problem = Problem::new(message)
         .code(Code::UnknownRegion)
-        .found(at.value)
         .suggest(sink.nearest(name, known.regions.iter().copied()));
     Err(sink.error(&at.path, problem))
 }

@@ -213,6 +213,25 @@ impl<'v> At<'v> {
 
     /// A duration like `250ms`, `30s`, `5m` or `24h`, from `least` to `most`.
     pub(super) fn duration(&self, least: Duration, most: Duration, sink: &mut Sink) -> Read<Duration> {
+        if let Some(number) = unitless(self.value) {
+            let written: Vec<String> = ["ms", "s", "m", "h"]
+                .iter()
+                .map(|unit| format!("{number}{unit}"))
+                .filter(|text| parse_duration(text).is_some_and(|meant| meant >= least && meant <= most))
+                .collect();
+            let message = match written.as_slice() {
+                [] => format!(
+                    "has no unit: write a duration from {} to {}",
+                    spelled(least),
+                    spelled(most)
+                ),
+                written => {
+                    let written: Vec<&str> = written.iter().map(String::as_str).collect();
+                    format!("has no unit: write {}", one_of(&written))
+                }
+            };
+            return Err(sink.error(&self.path, Problem::new(message).found(self.value)));
+        }
         let text = self.text(sink)?;
         let Some(duration) = parse_duration(text) else {
             let message = "not a duration: write a whole number and `ms`, `s`, `m` or `h`, like `30s`";
@@ -283,6 +302,11 @@ impl<'v> Fields<'v> {
         }
     }
 
+    /// Where the object is.
+    pub(super) fn path(&self) -> &Path<'v> {
+        self.path
+    }
+
     /// Something is wrong with the object as a whole.
     pub(super) fn wrong(&self, message: &str, sink: &mut Sink) -> Reported {
         sink.error(self.path, message)
@@ -301,10 +325,25 @@ impl<'v> Fields<'v> {
 
 /// `a`, `b` or `c`.
 pub(super) fn one_of(words: &[&str]) -> String {
+    joined(words, "or")
+}
+
+/// The words, each once, with an `and` before the last.
+pub(super) fn all_of(words: &[&str]) -> String {
+    let mut once: Vec<&str> = Vec::with_capacity(words.len());
+    for word in words {
+        if !once.contains(word) {
+            once.push(word);
+        }
+    }
+    joined(&once, "and")
+}
+
+fn joined(words: &[&str], conjunction: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {conjunction} {last}", rest.join(", ")),
         None => String::new(),
     }
 }
@@ -322,6 +361,14 @@ fn is_spelling(given: &str, field: &str) -> bool {
         given.next() == Some(expected)
     });
     follows && given.next().is_none()
+}
+
+/// A whole number where a duration is meant, quoted or not.
+fn unitless(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.integer(),
+    }
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -9,8 +9,7 @@ use super::path::Path;
 use super::policy::region_name;
 use super::reader::{At, Shape};
 use super::root::Known;
-use super::{claims, keys, place, remote, revocation, rule};
-use crate::context::{BusinessHours, Calendar, Zone};
+use super::{claims, hours, keys, place, remote, revocation, rule};
 use crate::identity::{SpiffePattern, trust_domain_name};
 
 const SPEC: Shape = Shape {
@@ -42,11 +41,6 @@ const CENTER: Shape = Shape {
     later: &["delegates"],
 };
 
-const HOURS: Shape = Shape {
-    fields: &["days", "from", "to"],
-    later: &[],
-};
-
 /// Where an AuthZEN center is asked (Authorization API 1.0, §10.1).
 const EVALUATION: &str = "/access/v1/evaluation";
 /// How long a center may take where the Region does not say.
@@ -75,7 +69,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         at.list(limits::NETWORKS, sink, rule::network)
     });
     let country = fields.optional("country", sink, place::country);
-    let zone = fields.optional("timezone", sink, zone);
+    let zone = fields.optional("timezone", sink, hours::zone);
     let hours = fields.optional("businessHours", sink, |at, sink| {
         if fields.field("timezone").is_none() {
             sink.error(
@@ -83,7 +77,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
                 "a time without a zone means nothing: give `timezone`, like `America/New_York`",
             );
         }
-        hours(at, sink)
+        hours::business_hours(at, sink)
     });
     let max_token_lifetime = fields.optional("maxTokenLifetime", sink, |at, sink| {
         at.duration(LIFETIMES.0, LIFETIMES.1, sink)
@@ -109,7 +103,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         center: center?,
         networks: networks?.unwrap_or_default(),
         country: country?,
-        calendar: zone?.zip(hours?).map(|(zone, hours)| Calendar::new(zone, hours)),
+        calendar: zone?.zip(hours?).map(|(zone, hours)| hours.in_zone(zone)),
         max_token_lifetime: max_token_lifetime?,
     })
 }
@@ -191,31 +185,5 @@ fn center(at: &At<'_>, sink: &mut Sink) -> Read<Center> {
         authority,
         path,
         timeout: timeout?.unwrap_or(TIMEOUT),
-    })
-}
-
-fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {
-    let text = at.text(sink)?;
-    Zone::named(text).map_err(|error| {
-        let problem = Problem::new(error.to_string()).suggest(error.suggestion());
-        sink.error(&at.path, problem)
-    })
-}
-
-fn hours(at: &At<'_>, sink: &mut Sink) -> Read<BusinessHours> {
-    let fields = at.fields(&HOURS, sink)?;
-    let days = fields.required("days", sink, |at, sink| {
-        at.list(7, sink, |at, sink| at.text(sink).map(str::to_owned))
-    });
-    let from = fields.required("from", sink, At::text);
-    let to = fields.required("to", sink, At::text);
-    let (days, from, to) = (days?, from?, to?);
-    BusinessHours::parse(&days, from, to).map_err(|errors| {
-        let mut wrong = None;
-        for error in errors {
-            let path = format!("{}.{}", at.path, error.field());
-            wrong = Some(sink.error_at(&path, error.to_string()));
-        }
-        wrong.unwrap_or_else(|| sink.error(&at.path, "not business hours"))
     })
 }

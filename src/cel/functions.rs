@@ -13,6 +13,13 @@
 //! Functions are pure: a call whose arguments are constants is made once, when the expression is compiled.
 
 mod basics;
+mod convert;
+mod network;
+mod pattern;
+mod sets;
+mod strings;
+mod time;
+mod versions;
 
 use core::any::Any;
 use core::net::IpAddr;
@@ -26,7 +33,16 @@ use super::types::Sig;
 use super::value::{List, Map, Text, Timestamp, Value};
 
 /// Each table of functions.
-pub const ALL: &[&[Function]] = &[basics::TABLE];
+pub const ALL: &[&[Function]] = &[
+    basics::TABLE,
+    convert::TABLE,
+    network::TABLE,
+    sets::TABLE,
+    strings::TABLE,
+    time::TABLE,
+    time::CLOCK,
+    versions::TABLE,
+];
 
 /// A function.
 #[derive(Debug)]
@@ -231,3 +247,6 @@ impl Sig {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

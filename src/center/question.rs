@@ -39,7 +39,7 @@ pub struct SubjectPart {
 pub struct ActionPart {
     /// The method.
     pub name: String,
-    /// For gRPC: `service` and `method`; else empty.
+    /// For gRPC: `service` and `method`; for another protocol than HTTP: `upgrade`; else empty.
     pub properties: Map<String, Value>,
 }
 
@@ -65,6 +65,9 @@ pub struct ContextPart {
     pub local: String,
     /// Where the request comes from.
     pub source: SourcePart,
+    /// The posture of the device that it comes from, as far as it is known.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub device: Map<String, Value>,
     /// `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -115,12 +118,13 @@ impl Question {
             time: _,
             local,
             source,
+            device,
             request_id: _,
             policy,
             rule,
             bundle,
         } = context;
-        let lasting = (subject, action, resource, local, source, policy, rule, bundle);
+        let lasting = (subject, action, resource, local, source, device, policy, rule, bundle);
         let mut hash = Hashing(Sha256::new());
         hash.0.update(b"authzen\0");
         hash.0.update(center.as_bytes());
@@ -152,11 +156,14 @@ pub(crate) mod tests {
 
     use super::{ActionPart, ContextPart, Question, ResourcePart, SourcePart, SubjectPart};
 
-    pub(crate) fn question() -> Question {
-        let object = |value: Value| match value {
+    fn object(value: Value) -> Map<String, Value> {
+        match value {
             Value::Object(map) => map,
             _ => Map::new(),
-        };
+        }
+    }
+
+    pub(crate) fn question() -> Question {
         Question {
             subject: SubjectPart {
                 kind: "identity",
@@ -176,6 +183,7 @@ pub(crate) mod tests {
                 time: Some("2026-01-01T00:00:00Z".to_owned()),
                 local: "us-east-1".to_owned(),
                 source: SourcePart::default(),
+                device: Map::new(),
                 request_id: Some("r-1".to_owned()),
                 policy: "shop".to_owned(),
                 rule: "read".to_owned(),
@@ -203,6 +211,9 @@ pub(crate) mod tests {
         let mut moved = question();
         moved.context.source.address = Some("10.0.0.1".to_owned());
         assert_ne!(key, moved.key("c", &[0; 32]));
+        let mut elsewhere = question();
+        elsewhere.context.device = object(json!({"managed": true}));
+        assert_ne!(key, elsewhere.key("c", &[0; 32]));
         assert_ne!(key, first.key("d", &[0; 32]));
         assert_ne!(key, first.key("c", &[1; 32]));
     }

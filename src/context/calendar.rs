@@ -1,77 +1,56 @@
-//! Business hours: whether an instant lies within the opening hours of a region, by the clocks on its walls.
-
-use std::fmt;
+//! Calendars: whether an instant lies within opening hours, by the clocks on the walls of a time zone.
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::Date;
 
-use super::{Zone, quoted};
+use super::hours::{BusinessHours, Interval, minute_of_day};
+use super::{Holiday, Zone};
 
-/// Opening hours on days of the week, as wall-clock times to the minute: from `from`, which belongs to it, to `to`, which
-/// does not.
+/// Opening hours in a time zone: those of the days of the week, but for holidays and exceptions.
 ///
-/// Hours that run over midnight (`22:00` to `06:00`) belong to the day on which they begin: of a Friday's, the end is on
-/// Saturday at 06:00.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BusinessHours {
-    days: Weekdays,
-    /// Minutes since midnight, less than a day.
-    from: u16,
-    /// Minutes since midnight, at most a day. INVARIANT: not the same as `from`.
-    to: u16,
-}
-
-impl BusinessHours {
-    /// Reads the fields of a Region's `businessHours`: days as `mon` to `sun`, each once, and times as `HH:MM`, from
-    /// `00:00` to `23:59`, and `24:00` for the end of the day in `to`.
-    ///
-    /// # Errors
-    /// Each thing that is wrong, with the field that it is in.
-    pub fn parse<S: AsRef<str>>(days: &[S], from: &str, to: &str) -> Result<Self, Vec<HoursError>> {
-        let mut errors = Vec::new();
-        let days = Weekdays::parse(days, &mut errors);
-        let from = minutes(from)
-            .and_then(begins)
-            .map_err(|message| errors.push(HoursError::new("from", message)));
-        let to = minutes(to).map_err(|message| errors.push(HoursError::new("to", message)));
-        match (from, to) {
-            (Ok(from), Ok(to)) if from == to => {
-                errors.push(HoursError::new("to", SAME.to_owned()));
-                Err(errors)
-            }
-            (Ok(from), Ok(to)) if errors.is_empty() => Ok(Self { days, from, to }),
-            _ => Err(errors),
-        }
-    }
-
-    /// Whether these hours hold a minute of the day, counted since midnight, on a day of the week.
-    fn hold(&self, day: Weekday, minute: u16) -> bool {
-        if self.from < self.to {
-            return self.days.contains(day) && (self.from..self.to).contains(&minute);
-        }
-        (self.days.contains(day) && minute >= self.from) || (self.days.contains(day.previous()) && minute < self.to)
-    }
-}
-
-/// The business hours of a region in its time zone.
+/// Hours belong to the day on which they begin: those that run over midnight into a holiday go on, and those that would begin on a holiday do not.
 ///
 /// The wall clock decides. An hour that is skipped when daylight saving begins is never there, so what would open within
 /// it opens at the jump, and what would close within it closes at the jump. An hour that comes twice when daylight saving
 /// ends counts twice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     zone: Zone,
-    hours: BusinessHours,
+    weekly: Vec<BusinessHours>,
+    /// Sorted.
+    holidays: Vec<Holiday>,
+    /// Sorted by their dates, each once.
+    exceptions: Vec<(Date, Vec<Interval>)>,
 }
 
 impl Calendar {
-    /// The calendar of these hours in this zone.
+    /// The calendar of these hours in this zone, the same every week.
     #[must_use]
     pub fn new(zone: Zone, hours: BusinessHours) -> Self {
-        Self { zone, hours }
+        Self::with(zone, vec![hours], Vec::new(), Vec::new())
     }
 
-    /// Whether the region is open at an instant, given in seconds since the Unix epoch. Never at an instant that is not
+    /// The calendar of these hours in this zone. On holidays nothing begins. On the date of an exception its hours begin in place of those of the week, on a
+    /// holiday too; of two with the same date, the first.
+    #[must_use]
+    pub fn with(
+        zone: Zone,
+        weekly: Vec<BusinessHours>,
+        mut holidays: Vec<Holiday>,
+        mut exceptions: Vec<(Date, Vec<Interval>)>,
+    ) -> Self {
+        holidays.sort_unstable();
+        exceptions.sort_by_key(|(date, _)| *date);
+        exceptions.dedup_by_key(|(date, _)| *date);
+        Self {
+            zone,
+            weekly,
+            holidays,
+            exceptions,
+        }
+    }
+
+    /// Whether it is open at an instant, given in seconds since the Unix epoch. Never at an instant that is not
     /// within the years -9999 to 9999.
     #[must_use]
     pub fn is_open(&self, unix_seconds: i64) -> bool {
@@ -79,165 +58,30 @@ impl Calendar {
             return false;
         };
         let local = self.zone.wall_clock(at);
-        let (hour, minute) = (local.hour().unsigned_abs(), local.minute().unsigned_abs());
-        self.hours.hold(local.weekday(), minute_of_day(hour, minute))
+        let today = local.date();
+        let minute = minute_of_day(local.hour().unsigned_abs(), local.minute().unsigned_abs());
+        self.any_on(today, |hours| hours.hold(minute))
+            || today
+                .yesterday()
+                .is_ok_and(|yesterday| self.any_on(yesterday, |hours| hours.hold_of_the_next_day(minute)))
     }
-}
 
-/// Why business hours cannot be read: its [`Display`](fmt::Display) says what would be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoursError {
-    field: String,
-    message: String,
-}
-
-impl HoursError {
-    fn new(field: impl Into<String>, message: String) -> Self {
-        Self {
-            field: field.into(),
-            message,
+    /// Whether any of the hours that begin on this date is meant.
+    fn any_on(&self, date: Date, is_meant: impl Fn(Interval) -> bool) -> bool {
+        if let Ok(at) = self.exceptions.binary_search_by_key(&date, |(date, _)| *date) {
+            let hours = self.exceptions.get(at).map(|(_, hours)| hours);
+            return hours.into_iter().flatten().any(|hours| is_meant(*hours));
         }
-    }
-
-    /// The field below `businessHours` that is wrong: `from`, `to`, `days` or, of the days, `days[1]`.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-}
-
-impl fmt::Display for HoursError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for HoursError {}
-
-/// The days of the week as they are written, and in full.
-const DAYS: [(&str, &str, Weekday); 7] = [
-    ("mon", "monday", Weekday::Monday),
-    ("tue", "tuesday", Weekday::Tuesday),
-    ("wed", "wednesday", Weekday::Wednesday),
-    ("thu", "thursday", Weekday::Thursday),
-    ("fri", "friday", Weekday::Friday),
-    ("sat", "saturday", Weekday::Saturday),
-    ("sun", "sunday", Weekday::Sunday),
-];
-
-/// What is said where `from` equals `to`: it could mean never or always.
-const SAME: &str = "`from` and `to` are the same: leave `businessHours` out where there are none, or write `00:00` to \
-                    `24:00` for whole days";
-
-/// A set of days of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Weekdays(u8);
-
-impl Weekdays {
-    /// Reads a list of days. What is wrong goes into `errors`, and the set holds the rest.
-    fn parse<S: AsRef<str>>(days: &[S], errors: &mut Vec<HoursError>) -> Self {
-        let mut set = Self(0);
-        if days.is_empty() {
-            errors.push(HoursError::new(
-                "days",
-                format!("the list is empty: name at least one of {}", all_days()),
-            ));
+        if self.is_holiday(date) {
+            return false;
         }
-        for (position, text) in days.iter().enumerate() {
-            match weekday(text.as_ref()) {
-                Ok(day) if set.contains(day) => {
-                    let message = format!("{} is listed twice: each day once", quoted(text.as_ref()));
-                    errors.push(HoursError::new(format!("days[{position}]"), message));
-                }
-                Ok(day) => set.0 |= Self::bit(day),
-                Err(message) => errors.push(HoursError::new(format!("days[{position}]"), message)),
-            }
-        }
-        set
+        let day = date.weekday();
+        self.weekly.iter().filter_map(|hours| hours.on(day)).any(is_meant)
     }
 
-    fn contains(self, day: Weekday) -> bool {
-        self.0 & Self::bit(day) != 0
-    }
-
-    fn bit(day: Weekday) -> u8 {
-        1_u8.wrapping_shl(u32::from(day.to_monday_zero_offset().unsigned_abs()))
-    }
-}
-
-fn weekday(text: &str) -> Result<Weekday, String> {
-    if let Some((_, _, day)) = DAYS.iter().find(|(name, _, _)| *name == text) {
-        return Ok(*day);
-    }
-    let lower = text.to_ascii_lowercase();
-    // From two letters on, the beginning of a day's name is that of no other day.
-    let meant = DAYS
-        .iter()
-        .find(|(_, full, _)| lower.len() > 1 && full.starts_with(&lower));
-    let found = quoted(text);
-    Err(match meant {
-        Some((name, _, _)) => format!("{found} is not a day: did you mean `{name}`?"),
-        None => format!(
-            "{found} is not a day: name each day by itself, as one of {}",
-            all_days()
-        ),
-    })
-}
-
-fn all_days() -> String {
-    DAYS.map(|(name, _, _)| format!("`{name}`")).join(", ")
-}
-
-/// The end of a day, in minutes.
-const DAY: u16 = 24 * 60;
-
-/// Reads `HH:MM`, from `00:00` to `24:00`, as minutes since midnight.
-fn minutes(text: &str) -> Result<u16, String> {
-    clock(text).ok_or_else(|| {
-        let found = quoted(text);
-        match padded(text).filter(|padded| clock(padded).is_some()) {
-            Some(padded) => format!("{found} is not a time of the day: did you mean `{padded}`?"),
-            None => format!("{found} is not a time of the day: write `HH:MM`, from `00:00` to `24:00`, in quotes"),
-        }
-    })
-}
-
-fn clock(text: &str) -> Option<u16> {
-    let [h1, h2, b':', m1, m2] = text.as_bytes() else {
-        return None;
-    };
-    let minute = two_digits(*m1, *m2).filter(|minute| *minute < 60)?;
-    Some(minute_of_day(two_digits(*h1, *h2)?, minute)).filter(|minutes| *minutes <= DAY)
-}
-
-/// Nothing begins at the end of a day: that would be the next day.
-fn begins(minutes: u16) -> Result<u16, String> {
-    if minutes < DAY {
-        return Ok(minutes);
-    }
-    Err("`24:00` is the end of a day and can stand in `to` only: write `00:00`".to_owned())
-}
-
-fn two_digits(tens: u8, ones: u8) -> Option<u8> {
-    let digit = |byte: u8| byte.checked_sub(b'0').filter(|digit| *digit <= 9);
-    digit(tens)?.checked_mul(10)?.checked_add(digit(ones)?)
-}
-
-fn minute_of_day(hour: u8, minute: u8) -> u16 {
-    u16::from(hour).saturating_mul(60).saturating_add(minute.into())
-}
-
-/// What was probably meant by a time without its first zero (`9:00`), or with seconds (`09:00:00`).
-fn padded(text: &str) -> Option<String> {
-    let text = text.trim();
-    let text = text
-        .strip_suffix(":00")
-        .filter(|rest| rest.contains(':'))
-        .unwrap_or(text);
-    match text.len() {
-        4 => Some(format!("0{text}")),
-        5 => Some(text.to_owned()),
-        _ => None,
+    fn is_holiday(&self, date: Date) -> bool {
+        let holiday = |holiday: Holiday| self.holidays.binary_search(&holiday).is_ok();
+        holiday(Holiday::Once(date)) || holiday(Holiday::yearly(date))
     }
 }
 

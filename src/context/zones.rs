@@ -21,7 +21,7 @@ use super::quoted;
 pub use table::VERSION;
 
 /// A time zone: what the clocks on its walls show at an instant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     name: &'static str,
     rule: TimeZone,

@@ -19,6 +19,7 @@ use crate::center::{
 };
 use crate::context::Country;
 use crate::decision::{Decision, Forwarded, shorten, visible};
+use crate::device::Posture;
 use crate::identity::Authenticated;
 use crate::policy::{By, RuleRef};
 use crate::reason::Reason;
@@ -35,6 +36,7 @@ const QUESTION_MAX: usize = 128 * 1024;
 pub(super) struct Asking<'a, 'r> {
     pub(super) request: &'a Understood<'r>,
     pub(super) who: Option<&'a Authenticated>,
+    pub(super) device: Option<&'a Posture>,
     pub(super) peer: &'a Peer,
     pub(super) case: &'a Case<'r>,
     pub(super) by: RuleRef,
@@ -327,6 +329,7 @@ fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {
                 country: case.source.and_then(|source| source.country).map(Country::code),
                 workload: asking.peer.workload().map(ToString::to_string),
             },
+            device: asking.device.map(Posture::to_json).unwrap_or_default(),
             request_id: case.request_id.as_deref().map(str::to_owned),
             policy: rule
                 .and_then(|rule| policies.policy_name(rule.policy()))
@@ -392,6 +395,9 @@ fn action(request: &Understood<'_>, grpc: bool) -> ActionPart {
     if grpc && let Some((service, method)) = request.path.path().trim_start_matches('/').split_once('/') {
         properties.insert("service".to_owned(), service.into());
         properties.insert("method".to_owned(), method.into());
+    }
+    if let Some(upgrade) = request.upgrade {
+        properties.insert("upgrade".to_owned(), upgrade.name().into());
     }
     ActionPart {
         name: request.head.method.to_owned(),

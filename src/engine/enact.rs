@@ -10,6 +10,7 @@ use super::forward::{self, Claims};
 use super::scope::ScopeId;
 use crate::audit::{Counter, DecidedBy};
 use crate::decision::{Decision, Forwarded};
+use crate::device::Posture;
 use crate::identity::Authenticated;
 use crate::policy::{By, Candidates, Outcome as Ruling};
 use crate::reason::Reason;
@@ -22,6 +23,8 @@ pub(super) struct Ruled<'a, 'r> {
     pub(super) candidates: &'a Candidates,
     pub(super) case: &'a mut Case<'r>,
     pub(super) who: Option<&'a Authenticated>,
+    /// `None`: nothing is known of it.
+    pub(super) device: Option<&'a Posture>,
     /// `None`: nothing asked for it.
     pub(super) peer: Option<Peer>,
     /// When it came.
@@ -101,6 +104,7 @@ impl Bench<'_, '_> {
                 let asking = Asking {
                     request: ruled.request,
                     who: ruled.who,
+                    device: ruled.device,
                     peer: &peer,
                     case: ruled.case,
                     by,

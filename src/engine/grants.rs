@@ -18,10 +18,7 @@ impl Bench<'_, '_> {
         let open = generation.grants.open(&who.identity, now).map(|(_, grant)| grant);
         match who.subject.with_grants(open, now) {
             None => who,
-            Some(subject) => Rc::new(Authenticated {
-                identity: Rc::clone(&who.identity),
-                subject,
-            }),
+            Some(subject) => Rc::new(who.with(subject)),
         }
     }
 

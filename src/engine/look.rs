@@ -1,9 +1,11 @@
 //! What the policies may look at beside host, method and path: read where one of them does.
 
 use super::authorize::{Bench, Peer};
+use super::device::known;
 use crate::bundle::{Generation, RegionId};
 use crate::identity::Authenticated;
 use crate::policy::{Candidates, Facts, PolicySet, Requested, Source};
+use crate::reason::Reason;
 use crate::time::WallTime;
 
 /// Where a request is looked at.
@@ -22,6 +24,8 @@ pub(super) struct Sight {
     /// `None`: nothing asked for it.
     pub(super) peer: Option<Peer>,
     service_untold: bool,
+    /// `None`: nothing asked for it.
+    pub(super) device: Option<Result<(), Reason>>,
 }
 
 impl Sight {
@@ -38,6 +42,7 @@ impl Sight {
         let by_certificate = workload.filter(|_| service.is_some());
         Facts {
             subject: who.map(|who| &who.subject),
+            device: known(self.device, who, view.generation),
             source: self.source.unwrap_or_default(),
             workload,
             service,
@@ -86,6 +91,12 @@ impl Bench<'_, '_> {
         candidates: &Candidates,
         view: &View<'_>,
     ) {
+        if let Some(who) = who
+            && sight.device.is_none()
+            && policies.needs_device(candidates)
+        {
+            sight.device = Some(self.device(view.request.headers, who, view.generation));
+        }
         if sight.peer.is_some() {
             return;
         }

@@ -12,6 +12,9 @@ mod away;
 #[cfg(feature = "ring")]
 mod decision_cache;
 #[cfg(feature = "ring")]
+#[expect(clippy::arithmetic_side_effects, reason = "times of tests are small")]
+mod device;
+#[cfg(feature = "ring")]
 mod documents;
 #[cfg(feature = "ring")]
 mod edges;
@@ -26,6 +29,8 @@ mod grants;
 mod host;
 #[cfg(feature = "ring")]
 mod keys;
+#[cfg(feature = "ring")]
+mod matching;
 #[cfg(feature = "ring")]
 mod order;
 mod places;
@@ -53,5 +58,6 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+mod trying;
 #[cfg(feature = "ring")]
 mod workload;

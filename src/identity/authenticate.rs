@@ -1,5 +1,6 @@
 //! From a token's bytes to a verified identity, and the cache of those.
 
+use core::cell::OnceCell;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use super::binding::Binding;
 use super::budget::FailureBudget;
-use super::claims::{self, Standard};
+use super::claims::{self, ClaimMapping, ClaimPath, Standard};
 use super::jws::Jws;
 use super::key_ring::KeyRing;
 use super::key_table::KeyTable;
@@ -21,6 +22,7 @@ use super::workload::SpiffeId;
 use crate::bounded::{Bounded, Found};
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, KeySource, Region};
+use crate::device::{Device, POSTURE_WEIGHT, Posture};
 use crate::reason::Reason;
 use crate::time::Now;
 
@@ -73,6 +75,46 @@ pub struct Authenticated {
     pub identity: Rc<Identity>,
     /// What counts of it here.
     pub subject: Subject,
+    posture: OnceCell<Box<Result<Posture, Reason>>>,
+}
+
+impl Authenticated {
+    /// Who this is, and what counts of them here.
+    #[must_use]
+    pub fn new(identity: Rc<Identity>, subject: Subject) -> Self {
+        Self {
+            identity,
+            subject,
+            posture: OnceCell::new(),
+        }
+    }
+
+    /// The same with another view of what counts.
+    #[must_use]
+    pub fn with(&self, subject: Subject) -> Self {
+        Self {
+            identity: Rc::clone(&self.identity),
+            subject,
+            posture: self.posture.clone(),
+        }
+    }
+
+    /// The posture of the subject's device, as the token holds it where `mapping` says: that of the home region in the generation that this was made for. It is read
+    /// once.
+    ///
+    /// # Errors
+    /// As [`Posture::of_claim`].
+    pub fn device(&self, mapping: &ClaimMapping) -> Device<'_> {
+        let read = || {
+            let path = mapping.device.as_ref().ok_or(Reason::DeviceMissing);
+            let claim = |path: &ClaimPath| Posture::of_claim(self.identity.claims.find(path.as_str()));
+            Box::new(path.and_then(claim))
+        };
+        match &**self.posture.get_or_init(read) {
+            Ok(posture) => Ok(posture),
+            Err(reason) => Err(*reason),
+        }
+    }
 }
 
 /// Verifies tokens for one scope, and remembers the verified ones.
@@ -246,10 +288,7 @@ impl Entry {
         if self.generation != *place.view.generation_digest || self.local != place.view.local {
             let granted = identity.claims.granted(&home.claims)?;
             let subject = Subject::at(place.local, identity.home, granted, accepted);
-            self.authenticated = Rc::new(Authenticated {
-                identity: Rc::clone(identity),
-                subject,
-            });
+            self.authenticated = Rc::new(Authenticated::new(Rc::clone(identity), subject));
             (self.generation, self.local) = (*place.view.generation_digest, place.view.local);
         }
         Ok(Rc::clone(&self.authenticated))
@@ -415,7 +454,8 @@ impl<'t, 'g> Unverified<'t, 'g> {
             thumbprint: *key.thumbprint(),
         };
         let granted = Granted::read(&claims, &region.claims)?;
-        let weight = Claims::weight_of(&claims);
+        let device = region.claims.device.as_ref().and_then(|path| path.find(&claims));
+        let weight = Claims::weight_of(&claims).saturating_add(device.map_or(0, |_| POSTURE_WEIGHT));
         let identity = Identity {
             home,
             home_name: region.name.clone(),
@@ -454,10 +494,7 @@ impl<'t, 'g> Unverified<'t, 'g> {
             return None;
         }
         let subject = Subject::at(place.local, identity.home, granted, accepted);
-        Some(Authenticated {
-            identity: Rc::new(identity),
-            subject,
-        })
+        Some(Authenticated::new(Rc::new(identity), subject))
     }
 }
 

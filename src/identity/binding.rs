@@ -43,7 +43,7 @@ impl Binding {
             Some(_) => return Err(Reason::TokenBound),
         };
         for (name, value) in members.iter() {
-            let read = || thumbprint(value).ok_or(Reason::TokenBound);
+            let read = || value.as_str().and_then(thumbprint_of).ok_or(Reason::TokenBound);
             match name {
                 "x5t#S256" => binding.certificate = Some(read()?),
                 "jkt" => {
@@ -81,8 +81,10 @@ impl Binding {
     }
 }
 
-fn thumbprint(value: &Json<'_>) -> Option<Thumbprint> {
-    base64url::decode(value.as_str()?)?.try_into().ok()
+/// The thumbprint of which `text` is the canonical base64url.
+#[must_use]
+pub fn thumbprint_of(text: &str) -> Option<Thumbprint> {
+    base64url::decode(text)?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct ClaimMapping {
     pub roles: ClaimPath,
     /// Permissions for a time; `None`: tokens have none.
     pub grants: Option<ClaimPath>,
+    /// The posture of the subject's device; `None`: tokens say nothing of it.
+    pub device: Option<ClaimPath>,
     /// What stands for `aud` in a token that has none.
     pub audience: Option<ClaimPath>,
     /// Claims that have to be exactly these strings: what tells an access token from an ID token of the same issuer, or one tenant from another.
@@ -37,6 +39,7 @@ impl Default for ClaimMapping {
             permissions: path("permissions"),
             roles: path("roles"),
             grants: None,
+            device: None,
             audience: None,
             require: Vec::new(),
         }

@@ -12,6 +12,7 @@ use super::variables::Requested;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
+use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
 use crate::time::WallTime;
@@ -25,6 +26,8 @@ pub struct Facts<'f> {
     pub claims: Option<&'f Claims>,
     /// The token's subject has shown a certificate of its own.
     pub certificate: bool,
+    /// The device that it comes from; of an anonymous request nothing is known.
+    pub device: Device<'f>,
     /// Where it comes from.
     pub source: Source,
     /// The workload at the other end of the connection; `None`: it cannot be told.
@@ -160,7 +163,7 @@ impl PolicySet {
     #[must_use]
     pub fn needs_service(&self, candidates: &Candidates) -> bool {
         let looks =
-            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours | Requirement::Certificate);
+            |requirement: &Requirement| matches!(requirement, Requirement::BusinessHours) || requirement.is_of_caller();
         self.has_trust_domains
             && (self.found(candidates).any(|(_, rule)| rule.conditions.look_at_home())
                 || self
@@ -174,6 +177,14 @@ impl PolicySet {
         let demands = |requirement: &Requirement| matches!(requirement, Requirement::Certificate);
         self.governing(candidates)
             .any(|(_, policy)| policy.requirements.iter().any(demands))
+    }
+
+    /// Whether the outcome, or the question for a center, may depend on the device: else its posture need not be read.
+    #[must_use]
+    pub fn needs_device(&self, candidates: &Candidates) -> bool {
+        self.looks_at_device
+            && (self.governing(candidates).any(|(_, policy)| policy.looks_at_device())
+                || self.found(candidates).any(|(_, rule)| rule.looks_at_device()))
     }
 
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.
@@ -194,6 +205,7 @@ impl PolicySet {
             .or_else(|| self.deferral(candidates, facts))
             .or_else(|| self.allowance(candidates, facts))
             .or_else(|| self.default_allowance(candidates, facts))
+            .or_else(|| opened(candidates))
             .unwrap_or_else(|| self.nearest_miss(candidates, facts))
     }
 
@@ -207,7 +219,8 @@ impl PolicySet {
                 return None;
             }
             let by = By::Rule(reference);
-            let reason = match rule.conditions.weigh(facts).all() {
+            let truth = rule.conditions.weigh(facts).all();
+            let reason = match truth.min(candidates.certainty(reference)) {
                 Truth::NoMatch => return None,
                 // Nobody has told who they are, and it may hang on that.
                 Truth::Unknown if facts.subject.is_none() && rule.conditions.look_at_token() => {
@@ -227,7 +240,8 @@ impl PolicySet {
     fn missing_identity(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let could_let_in = || self.found(candidates).filter(|(_, rule)| rule.could_let_in());
         let lets_in = |rule: &Rule| rule.conditions.identity != Demand::Token && rule.takes_effect(facts);
-        if facts.subject.is_some() || could_let_in().any(|(_, rule)| lets_in(rule)) {
+        let is_open = candidates.opening().is_some();
+        if facts.subject.is_some() || is_open || could_let_in().any(|(_, rule)| lets_in(rule)) {
             return None;
         }
         let demanding = |demand| could_let_in().find(move |(_, rule)| rule.conditions.identity == demand);
@@ -255,12 +269,14 @@ impl PolicySet {
         self.governing(candidates).find_map(|(policy, governing)| {
             let (requirement, reason) = governing.requirements.iter().find_map(|requirement| {
                 let reason = requirement.shortfall(facts)?;
-                let lifted = requirement.is_of_identity() && self.is_public(policy, candidates, facts);
+                let of_caller = requirement.is_of_caller();
+                let lifted =
+                    candidates.lifts(policy, of_caller) || of_caller && self.is_public(policy, candidates, facts);
                 (!lifted).then_some((requirement, reason))
             })?;
             let by = By::Policy(policy);
             Some(match requirement {
-                _ if requirement.is_of_identity() && facts.is_anonymous() => Outcome::NeedsIdentity {
+                _ if requirement.is_of_caller() && facts.is_anonymous() => Outcome::NeedsIdentity {
                     by,
                     reason: Reason::IdentityMissing,
                 },
@@ -356,7 +372,9 @@ impl PolicySet {
     /// `default: allow` is for valid tokens. No anonymous request comes as far as this; should the order above ever change, it is still not let in.
     fn default_allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         facts.subject?;
-        let (reference, _) = self.governing(candidates).find(|(_, policy)| policy.default_allow)?;
+        let (reference, _) = self
+            .governing(candidates)
+            .find(|(reference, policy)| policy.default_allow && candidates.takes_default(*reference))?;
         let by = By::Policy(reference);
         let reason = Reason::DefaultAllowed;
         Some(Outcome::Allow { reason, by })
@@ -371,7 +389,12 @@ impl PolicySet {
                 nearest = Some((stage, reason, reference));
             }
         }
-        let nothing = (Reason::NoRule, By::Nothing);
+        let reason = if candidates.is_upgrade() {
+            Reason::UpgradeNotAllowed
+        } else {
+            Reason::NoRule
+        };
+        let nothing = (reason, By::Nothing);
         let (reason, by) = nearest.map_or(nothing, |(_, reason, reference)| (reason, By::Rule(reference)));
         let refusal = None;
         Outcome::Deny { reason, by, refusal }
@@ -453,9 +476,9 @@ impl Rule {
 }
 
 impl Requirement {
-    /// Whether it is about who asks.
-    fn is_of_identity(&self) -> bool {
-        matches!(self, Self::Certificate | Self::MultiFactor(_))
+    /// Whether it is about who asks, and on what device.
+    fn is_of_caller(&self) -> bool {
+        matches!(self, Self::Certificate | Self::MultiFactor(_) | Self::Device(_))
     }
 
     /// Why it is not met. Absence never meets it.
@@ -473,17 +496,42 @@ impl Requirement {
                 let several = facts.claims.is_some_and(|claims| is_multi_factor(claims, wanted));
                 (!several).then_some(Reason::MultiFactorMissing)
             }
+            Self::Device(check) => match facts.device {
+                Ok(device) => check.shortfall(device, facts.at),
+                Err(absent) => Some(absent),
+            },
             Self::Source(restriction) => restriction.shortfall(facts.source),
+            // A host that has no time cannot tell that a window is over.
+            Self::Hours(calendar) => {
+                let is_open = facts.at.is_known() && calendar.is_open(facts.at.unix_seconds());
+                (!is_open).then_some(Reason::OutsideHours)
+            }
+            Self::Dates(span) => {
+                let is_in_it = facts.at.is_known() && span.holds(facts.at);
+                (!is_in_it).then_some(Reason::OutsideDates)
+            }
+            Self::Maintenance(windows) => {
+                let is_on = !facts.at.is_known() || windows.iter().any(|window| window.holds(facts.at));
+                is_on.then_some(Reason::Maintenance)
+            }
             Self::BusinessHours => {
                 let region = facts.regions.get(facts.home().index());
                 match region.and_then(|region| region.calendar.as_ref()) {
                     None => Some(Reason::CalendarMissing),
-                    Some(calendar) if calendar.is_open(facts.at.unix_seconds()) => None,
+                    Some(calendar) if facts.at.is_known() && calendar.is_open(facts.at.unix_seconds()) => None,
                     Some(_) => Some(Reason::OutsideBusinessHours),
                 }
             }
         }
     }
+}
+
+/// What a policy lets in without a token beside its public rules.
+fn opened(candidates: &Candidates) -> Option<Outcome> {
+    let (policy, opening) = candidates.opening()?;
+    let by = By::Policy(policy);
+    let reason = opening.reason();
+    Some(Outcome::Allow { reason, by })
 }
 
 /// Each option as strict as the stricter of the two. Without `cache` nothing is reused, which is the shortest.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{By, Candidates, Facts, Outcome, PolicySet, Reach, Requested, Source, When};
+use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Reach, Requested, Source, When};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
+    Region, Requirement, Rule, SourceRestriction, StepUp, WhenAway, Words,
 };
-use crate::context::{BusinessHours, Calendar, Country, Zone, parse_network};
+use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, Zone, parse_network};
+use crate::device::{Check, Minimum, Posture};
 use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
 use crate::request::{Authority, Headers, HostPattern, PathOptions, PathTemplate, StripSet, canonicalise, encode};
@@ -67,12 +68,15 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… geo=us,eu nogeo=us land=US noland=US hours sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default shadow cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
         name,
         hosts: None,
+        place: Place::default(),
+        openings: Openings::default(),
+        shadow: false,
         default_allow: false,
         forward: None,
         requirements: Vec::new(),
@@ -85,6 +89,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
+            "shadow" => policy.shadow = true,
             "geo" => policy.requirements.push(Requirement::Source(SourceRestriction {
                 allowed_regions: Some(list(value)),
                 ..SourceRestriction::default()
@@ -110,7 +115,20 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
                     .map(str::to_owned)
                     .collect(),
             })),
+            "dev" => policy
+                .requirements
+                .extend(value.split(',').map(check).map(Requirement::Device)),
             "hours" => policy.requirements.push(Requirement::BusinessHours),
+            "within" => policy.requirements.push(Requirement::Hours(daily(value))),
+            "mend" => {
+                let window = MaintenanceWindow::Weekly(daily(value));
+                policy.requirements.push(Requirement::Maintenance(vec![window]));
+            }
+            "dates" => policy.requirements.push(Requirement::Dates(span(value))),
+            "outage" => {
+                let window = MaintenanceWindow::Once(span(value));
+                policy.requirements.push(Requirement::Maintenance(vec![window]));
+            }
             "sel" => policy.hosts = Some(hosts(value)),
             "strip" => forward.strip_token = true,
             header => forward.claims.push((header.to_owned(), value.to_owned())),
@@ -120,7 +138,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass when EXPRESSION`
+/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass when EXPRESSION`
 pub(super) fn rule(text: &str) -> Rule {
     let (text, when) = match text.split_once(" when ") {
         Some((text, when)) => (text, Some(when)),
@@ -129,9 +147,11 @@ pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
         name,
+        shadow: false,
         hosts: None,
         methods: None,
         paths: None,
+        about: About::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words::default(),
@@ -145,6 +165,7 @@ pub(super) fn rule(text: &str) -> Rule {
     for (key, value) in fields {
         match key {
             "allow" => rule.effect = Effect::Allow,
+            "shadow" => rule.shadow = true,
             "deny" => {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,
@@ -204,7 +225,7 @@ pub(super) fn rule(text: &str) -> Rule {
     rule
 }
 
-/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS bound`.
+/// `-` for a request without a token, `!` for one whose token is not valid, or `HOME PERMISSION… role:R… elsewhere:P… refused:P… granted:P… acr:V amr:V age:SECONDS dev:managed,encrypted,VERSION,… bound`.
 pub(super) fn subject(text: &str) -> Option<Subject> {
     let mut words = text.split(' ');
     let home = words.next().filter(|home| !matches!(*home, "-" | "!"))?;
@@ -219,7 +240,7 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     };
     for word in words {
         let (list, word) = match word.split_once(':') {
-            Some(("acr" | "amr" | "age" | "claim", _)) => continue,
+            Some(("acr" | "amr" | "age" | "dev" | "claim", _)) => continue,
             Some(("role", word)) => (&mut subject.roles, word),
             Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
             Some(("refused", word)) => (&mut subject.refused, word),
@@ -236,7 +257,26 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     Some(subject)
 }
 
-/// `acr:VALUE`, `amr:VALUE`, `age:SECONDS` and `claim:NAME=JSON` of those words.
+/// What a policy demands of a device: the name of a flag, or a version.
+fn check(word: &str) -> Check {
+    match word {
+        "managed" => Check::Managed,
+        "encrypted" => Check::Encryption,
+        version => Check::OsVersion(Minimum::Any(version.to_owned())),
+    }
+}
+
+/// The posture in which these flags are set; a word that is neither a flag nor a version makes it malformed.
+fn device(parts: &str) -> serde_json::Value {
+    let part = |word: &str| match word {
+        "managed" | "encrypted" => (word.to_owned(), serde_json::Value::from(true)),
+        version => ("os_version".to_owned(), serde_json::Value::from(version)),
+    };
+    let parts = parts.split(',').filter(|word| !word.is_empty());
+    serde_json::Value::Object(parts.map(part).collect())
+}
+
+/// `acr:VALUE`, `amr:VALUE`, `age:SECONDS`, `dev:…` and `claim:NAME=JSON` of those words.
 fn claims(who: &str) -> Claims {
     let mut claims = serde_json::Map::new();
     for word in who.split(' ') {
@@ -251,6 +291,7 @@ fn claims(who: &str) -> Claims {
                 let (name, value) = value.split_once('=').unwrap();
                 claims.insert(name.to_owned(), serde_json::from_str(value).unwrap())
             }
+            Some(("dev", parts)) => claims.insert("device".to_owned(), device(parts)),
             _ => None,
         };
     }
@@ -277,7 +318,7 @@ pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
     let authority = Authority::parse(host.as_bytes(), None).unwrap();
     let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
     let mut candidates = Candidates::default();
-    set.candidates(&authority, method, &path, &mut candidates);
+    set.candidates(&Asked::new(&authority, method, &path), &mut candidates);
     candidates
 }
 
@@ -313,9 +354,18 @@ pub(super) fn decide(set: &PolicySet, request: &str, who: &str, whence: &str) ->
 
 /// The outcome itself.
 pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -> Outcome {
+    outcome_at(set, request, who, whence, NOON)
+}
+
+/// The outcome at another time.
+pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str, at: WallTime) -> Outcome {
     let regions = regions();
     let subject = subject(who);
     let claims = subject.is_some().then(|| claims(who));
+    let device = match &claims {
+        Some(claims) => Posture::of_claim(claims.get("device")),
+        None => Err(Reason::DeviceMissing),
+    };
     let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
     let local = region("us").unwrap();
     let service = workload.as_ref().and_then(|id| counting_home(id, local, &regions));
@@ -327,6 +377,7 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
     let headers = encode(HEADERS);
     let facts = Facts {
         subject: subject.as_ref(),
+        device: device.as_ref().map_err(|reason| *reason),
         source: source(whence),
         workload: workload.as_ref(),
         service,
@@ -343,7 +394,7 @@ pub(super) fn outcome(set: &PolicySet, request: &str, who: &str, whence: &str) -
             id: Some("id-1"),
         },
         local,
-        at: NOON,
+        at,
         regions: &regions,
     };
     set.decide(&candidates(set, request), &facts)
@@ -365,6 +416,30 @@ fn words(text: &str) -> (String, Vec<(&str, &str)>) {
 
 fn list(value: &str) -> Vec<String> {
     value.split(',').map(str::to_owned).collect()
+}
+
+/// The hours `HH:MM-HH:MM` of every day in UTC.
+fn daily(hours: &str) -> Calendar {
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let (from, to) = hours.split_once('-').unwrap();
+    Calendar::new(
+        Zone::named("UTC").unwrap(),
+        BusinessHours::parse(&days, from, to).unwrap(),
+    )
+}
+
+/// `SECONDS..SECONDS`, from and until so many seconds after [`NOON`]; either may be absent.
+fn span(text: &str) -> Span {
+    let time = |seconds: &str| {
+        let nanoseconds = |seconds: i64| seconds.saturating_mul(1_000_000_000);
+        let seconds: Option<i64> = seconds.parse().ok();
+        seconds.map(|seconds| WallTime(NOON.0.saturating_add_signed(nanoseconds(seconds))))
+    };
+    let (from, until) = text.split_once("..").unwrap();
+    Span {
+        from: time(from),
+        until: time(until),
+    }
 }
 
 fn countries(value: &str) -> Vec<Country> {

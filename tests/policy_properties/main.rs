@@ -15,9 +15,11 @@ mod properties {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::{Config, TestRunner};
     use regionguard::bundle::document::Policy;
+    use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet, Requested};
-    use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise};
+    use regionguard::policy::{self, By, Candidates, Facts, Outcome, PolicySet, Requested, Told};
+    use regionguard::reason::Reason;
+    use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -38,8 +40,14 @@ mod properties {
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
+        // Of an anonymous request nothing is known.
+        let device = match &claims {
+            Some(claims) => Posture::of_claim(claims.get("device")),
+            None => Err(Reason::DeviceMissing),
+        };
         let facts = Facts {
             subject: plan.subject.as_ref(),
+            device: device.as_ref().map_err(|reason| *reason),
             source: plan.source,
             workload: plan.workload.as_ref(),
             service: plan.service(&regions),
@@ -63,12 +71,42 @@ mod properties {
             authority: &authority,
             method: plan.method,
             path: &path,
+            plan,
             facts,
         }))
     }
 
+    impl Told for RequestPlan {
+        fn destination_port(&self) -> Option<u16> {
+            self.port
+        }
+
+        fn has_no_body(&self) -> bool {
+            self.has_no_body
+        }
+    }
+
+    fn find(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) {
+        let plan = asked.plan;
+        let lines = plan
+            .lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let block = encode(&lines.collect::<Vec<_>>());
+        let standing = set.standing(Some(plan.local), &plan.served);
+        let asked = policy::Asked {
+            headers: Headers::parse(&block).unwrap(),
+            content: plan.content,
+            upgrade: plan.upgrade,
+            standing: standing.as_ref(),
+            told: plan,
+            ..policy::Asked::new(asked.authority, asked.method, asked.path)
+        };
+        set.candidates(&asked, candidates);
+    }
+
     fn indexed(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
-        set.candidates(asked.authority, asked.method, asked.path, candidates);
+        find(set, asked, candidates);
         named(set, set.decide(candidates, &asked.facts))
     }
 
@@ -122,11 +160,24 @@ mod properties {
         let expected = [
             "context.business_hours",
             "context.calendar_missing",
+            "context.dates",
+            "context.hours",
+            "context.maintenance",
             "context.source_country",
             "context.source_country_unknown",
             "context.source_region",
             "context.source_unknown",
             "defer",
+            "device.certificate",
+            "device.encryption",
+            "device.jailbroken",
+            "device.latest_unknown",
+            "device.malformed",
+            "device.managed",
+            "device.missing",
+            "device.os_version",
+            "device.patch_age",
+            "device.screen_lock",
             "identity.certificate_required",
             "identity.mfa_missing",
             "identity.missing",
@@ -138,6 +189,9 @@ mod properties {
             "permission.other_region",
             "policy.default_allow",
             "policy.no_rule",
+            "policy.preflight_allowed",
+            "policy.probe_allowed",
+            "request.upgrade",
             "role.missing",
             "rule.allowed",
             "rule.condition_unknown",
@@ -177,6 +231,33 @@ mod properties {
             }
         }
 
+        /// What is in shadow mode is as if it were not there; and beside that, what would be is told as if it were enforced.
+        #[test]
+        fn what_is_in_shadow_changes_nothing(plans in random::policies(), options in random::options(), request in random::request(), which in any::<u64>()) {
+            let all = random::documents(&plans, &options);
+            let mut shaded = random::documents(&plans, &options);
+            random::put_in_shadow(&mut shaded, which);
+            let mut enforced = random::documents(&plans, &options);
+            random::put_in_shadow(&mut enforced, which);
+            enforced.retain(|policy| !policy.shadow);
+            for policy in &mut enforced {
+                policy.rules.retain(|rule| !rule.shadow);
+            }
+            let set = compile(shaded);
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                let found = indexed(&set, asked, &mut candidates);
+                assert_eq!(found, naive::decide(&enforced, asked));
+                let forwarding = set.forwarding(&candidates);
+                assert_eq!(forwarding.strip_token, naive::forwarding(&enforced, asked).0);
+                let would = match candidates.with_shadow() {
+                    Some(whole) => named(&set, set.decide(&whole, &asked.facts)),
+                    None => found,
+                };
+                assert_eq!(would, naive::decide(&all, asked));
+            });
+        }
+
         #[test]
         fn order_never_matters(plans in random::policies(), options in random::options(), request in random::request(), by in 1_usize..20) {
             let set = compile(random::documents(&plans, &options));
@@ -195,7 +276,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 let nobody = Facts { subject: None, ..asked.facts };
                 let refusal = set.refusal_for_everybody(&candidates, &nobody);
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
@@ -210,9 +291,22 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
                     let unknown = Facts { workload: None, service: None, ..asked.facts };
+                    assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
+                }
+            });
+        }
+
+        #[test]
+        fn the_device_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                find(&set, asked, &mut candidates);
+                if !set.needs_device(&candidates) {
+                    let unknown = Facts { device: Err(Reason::DeviceMissing), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }
             });
@@ -223,7 +317,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_source(&candidates) {
                     let unknown = Facts { source: Default::default(), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));

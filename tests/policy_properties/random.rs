@@ -11,13 +11,16 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, Matcher, MultiFactor, Openings, Place, Policy,
+    Probe, Refusal, Region, Requirement, Rule, ServedPattern, SourceRestriction, StepUp, ValueTest, WhenAway, Words,
 };
-use regionguard::context::{BusinessHours, Calendar, Country, Zone, parse_network};
+use regionguard::context::{
+    BusinessHours, Calendar, Country, Holiday, Interval, MaintenanceWindow, Span, Zone, parse_date, parse_network,
+};
+use regionguard::device::{Check, Minimum, Platform};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
-use regionguard::policy::{Reach, Source, When};
-use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
+use regionguard::policy::{Reach, Served, Source, When};
+use regionguard::request::{ContentKind, HostPattern, PathOptions, PathTemplate, Scheme, Upgrade};
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
@@ -76,9 +79,29 @@ const PATHS: &[&str] = &[
     "/%c3%89",
     "/%C3%A9",
     "/x/y?x=/z",
+    "/x?a=1",
+    "/x?a=2&b=1",
+    "/x?a=1&a=2",
+    "/x/y?A=1",
+    "/y?a=1;b=2",
 ];
-const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT"];
-const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "CONNECT"];
+const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get", "OPTIONS", "CONNECT"];
+const VALUES: &[&str] = &["1", "2", "1,2"];
+const NAMES: &[&str] = &["a", "b-c"];
+/// Lines that a request may have; the last two make a preflight of an OPTIONS.
+const LINES: &[(&str, &str)] = &[
+    ("a", "1"),
+    ("a", "2"),
+    ("A", "1, 2"),
+    ("b-c", "1"),
+    ("b_c", "2"),
+    ("origin", "https://a.com"),
+    ("access-control-request-method", "PUT"),
+];
+const SERVED: &[&str] = &["spiffe://a/ns/x/sa/y", "spiffe://b/ns/x/sa/y", "spiffe://a/ns/x/sa/z"];
+const SERVED_PATTERNS: &[&str] = &["spiffe://a/ns/x/*", "spiffe://b/ns/x/sa/y", "ns/x/sa/y", "ns/x/sa/z"];
+const PROBES: &[(&str, u16)] = &[("/x", 80), ("/x/y", 80), ("/y", 81)];
 const WORDS: &[&str] = &["p", "q", "r"];
 const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
@@ -87,6 +110,7 @@ const WORKLOADS: &[&str] = &["spiffe://a/x", "spiffe://a/x/y", "spiffe://b/x", "
 const WORKLOAD_PATTERNS: &[&str] = &["spiffe://a/x", "spiffe://a/*", "spiffe://a/x/*", "spiffe://b/*"];
 const ACR: &[&str] = &["gold", "silver"];
 const AMR: &[&str] = &["hwk", "mfa"];
+const VERSIONS: &[&str] = &["9", "14.9", "14.10", "14.10.0", "15"];
 const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
@@ -106,6 +130,8 @@ pub(crate) const WHENS: &[(&str, bool)] = &[
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyPlan {
     hosts: Option<Vec<&'static str>>,
+    place: Place,
+    openings: Openings,
     default_allow: bool,
     forward: Option<Forward>,
     requirements: Vec<Requirement>,
@@ -117,6 +143,7 @@ struct RulePlan {
     hosts: Option<Vec<&'static str>>,
     methods: Option<Vec<String>>,
     paths: Option<Vec<&'static str>>,
+    about: About,
     from: From,
     identity: IdentityNeed,
     permissions: Words,
@@ -132,6 +159,12 @@ pub(crate) struct RequestPlan {
     pub(crate) scheme: Option<Scheme>,
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
+    pub(crate) lines: Vec<(&'static str, &'static str)>,
+    pub(crate) content: ContentKind,
+    pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) served: Served,
+    pub(crate) port: Option<u16>,
+    pub(crate) has_no_body: bool,
     pub(crate) subject: Option<Subject>,
     pub(crate) source: Source,
     pub(crate) workload: Option<SpiffeId>,
@@ -169,6 +202,7 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         option::of(select(&[Scheme::Http, Scheme::Https][..])),
         select(ASKED_METHODS),
         select(PATHS),
+        seen(),
     );
     // A Tuesday at noon, and a Sunday, UTC.
     let at = select(&[1_763_467_200_u64, 1_763_294_400][..])
@@ -187,6 +221,12 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
                 scheme: asked.1,
                 method: asked.2,
                 path: asked.3,
+                lines: asked.4.lines,
+                content: asked.4.content,
+                upgrade: asked.4.upgrade,
+                served: asked.4.served,
+                port: asked.4.port,
+                has_no_body: asked.4.has_no_body,
                 subject,
                 source,
                 workload,
@@ -213,7 +253,10 @@ pub(crate) fn regions() -> Vec<Region> {
 pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -> Vec<Policy> {
     let of_plan = |(name, plan): &(String, PolicyPlan)| Policy {
         name: name.clone(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
+        place: plan.place.clone(),
+        openings: plan.openings.clone(),
         default_allow: plan.default_allow,
         forward: plan.forward.clone(),
         requirements: plan.requirements.clone(),
@@ -226,6 +269,18 @@ pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -
     plans.iter().map(of_plan).collect()
 }
 
+/// Puts some of them and of their rules into shadow mode, as the bits of `which` say.
+pub(crate) fn put_in_shadow(policies: &mut [Policy], which: u64) {
+    let mut bits = (0..64).map(|place| which >> place & 1 == 1).cycle();
+    for policy in policies {
+        // Fewer policies than rules.
+        policy.shadow = bits.next() == Some(true) && bits.next() == Some(true);
+        for rule in &mut policy.rules {
+            rule.shadow = bits.next() == Some(true);
+        }
+    }
+}
+
 /// The same policies in another order, in which their rules stand in another order too.
 pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String, PolicyPlan)> {
     let mut plans = plans.to_vec();
@@ -235,6 +290,9 @@ pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String
             rule.hosts.iter_mut().for_each(|hosts| turn(hosts, by));
             rule.paths.iter_mut().for_each(|paths| turn(paths, by));
             rule.methods.iter_mut().for_each(|methods| turn(methods, by));
+            turn(&mut rule.about.headers, by);
+            turn(&mut rule.about.query, by);
+            rule.about.upgrades.iter_mut().for_each(|upgrades| turn(upgrades, by));
             if let Effect::Defer(options) = &mut rule.effect {
                 turn(&mut options.claims, by);
             }
@@ -262,7 +320,11 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
     let requirement = prop_oneof![
         2 => restriction().prop_map(Requirement::Source),
         1 => Just(Requirement::BusinessHours),
+        1 => calendar().prop_map(Requirement::Hours),
+        1 => span().prop_map(Requirement::Dates),
+        1 => vec(window(), 1..3).prop_map(Requirement::Maintenance),
         1 => Just(Requirement::Certificate),
+        3 => check().prop_map(Requirement::Device),
         1 => (subsequence(AMR, 0..=2), subsequence(ACR, 0..=2)).prop_map(|(amr, acr)| {
             Requirement::MultiFactor(MultiFactor { amr: owned(amr), acr: owned(acr) })
         }),
@@ -281,14 +343,83 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
         option::of(forward),
         requirements,
         rules,
+        (place(), openings()),
     )
-        .prop_map(|(hosts, default_allow, forward, requirements, rules)| PolicyPlan {
-            hosts,
-            default_allow,
-            forward,
-            requirements,
-            rules,
+        .prop_map(
+            |(hosts, default_allow, forward, requirements, rules, (place, openings))| PolicyPlan {
+                hosts,
+                place,
+                openings,
+                default_allow,
+                forward,
+                requirements,
+                rules,
+            },
+        )
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    let list = || {
+        subsequence(&[Platform::Ios, Platform::MacOs, Platform::Windows][..], 0..=2).prop_flat_map(|platforms| {
+            let versions = vec(words_of(VERSIONS), platforms.len());
+            versions.prop_map(move |versions| platforms.iter().copied().zip(versions).collect())
         })
+    };
+    let minimum = prop_oneof![
+        words_of(VERSIONS).prop_map(Minimum::Any),
+        list().prop_map(Minimum::Each),
+        list().prop_map(Minimum::Latest),
+    ];
+    let flags = [
+        Check::NotJailbroken,
+        Check::Managed,
+        Check::Encryption,
+        Check::ScreenLock,
+        Check::Certificate,
+    ];
+    prop_oneof![
+        5 => select(flags.to_vec()),
+        4 => minimum.prop_map(Check::OsVersion),
+        2 => select(AGES).prop_map(|age| Check::PatchAge(Duration::from_secs(age))),
+    ]
+}
+
+/// What a token says of its subject's device, in the right form and in others.
+fn device() -> impl Strategy<Value = Value> {
+    let flag = || option::of(any::<bool>().prop_map(Value::from));
+    // About the two times at which requests come.
+    let times: [i64; 2] = [1_763_467_200, 1_763_294_400];
+    let patched_at = (select(times.to_vec()), -5_000_i64..100).prop_map(|(at, age)| json!(at.saturating_add(age)));
+    let flags = (flag(), flag(), flag(), flag(), flag());
+    let words = (
+        option::weighted(
+            0.8,
+            select(&["macOS", "ios", "windows", "beos"][..]).prop_map(Value::from),
+        ),
+        option::weighted(
+            0.8,
+            prop_oneof![9 => select(VERSIONS).prop_map(Value::from), 1 => Just(json!(14.1))],
+        ),
+        option::of(patched_at),
+    );
+    (flags, words).prop_map(
+        |((jailbroken, managed, encrypted, lock, certificate), (platform, version, patched_at))| {
+            let members = [
+                ("jailbroken", jailbroken),
+                ("managed", managed),
+                ("encrypted", encrypted),
+                ("screen_lock", lock),
+                ("certificate", certificate),
+                ("platform", platform),
+                ("os_version", version),
+                ("patched_at", patched_at),
+            ];
+            let members = members
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            Value::Object(members.collect())
+        },
+    )
 }
 
 fn rule() -> impl Strategy<Value = RulePlan> {
@@ -310,19 +441,20 @@ fn rule() -> impl Strategy<Value = RulePlan> {
             IdentityNeed::Anybody,
         ][..],
     );
+    let about = prop_oneof![3 => Just(About::default()), 2 => about()];
     let when = option::weighted(0.2, select(WHENS));
     (
         hosts,
         methods,
         paths,
-        from(),
+        (from(), about),
         identity,
         (words(), words()),
         when,
         effect,
     )
         .prop_map(
-            |(hosts, methods, paths, from, identity, (permissions, roles), when, effect)| {
+            |(hosts, methods, paths, (from, about), identity, (permissions, roles), when, effect)| {
                 let is_deny = matches!(effect, Effect::Deny(_));
                 let is_step_up = matches!(effect, Effect::StepUp(_));
                 let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
@@ -342,6 +474,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
                     hosts,
                     methods,
                     paths,
+                    about,
                     from,
                     identity,
                     permissions,
@@ -351,6 +484,99 @@ fn rule() -> impl Strategy<Value = RulePlan> {
                 }
             },
         )
+}
+
+/// What is seen of a request beside its host, method and path.
+#[derive(Debug, Clone)]
+struct Seen {
+    lines: Vec<(&'static str, &'static str)>,
+    content: ContentKind,
+    upgrade: Option<Upgrade>,
+    served: Served,
+    port: Option<u16>,
+    has_no_body: bool,
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let served = (option::of(select(SERVED)), option::of(select(&["y", "z"][..]))).prop_map(|(id, account)| Served {
+        id: id.map(str::to_owned),
+        namespace: account.map(|_| "x".to_owned()),
+        service_account: account.map(str::to_owned),
+    });
+    (
+        prop_oneof![1 => subsequence(LINES, 0..=3), 1 => subsequence(LINES, 5..=7)],
+        select(&[ContentKind::Other, ContentKind::Grpc, ContentKind::GrpcWeb][..]),
+        option::weighted(0.15, select(&[Upgrade::Websocket, Upgrade::Connect, Upgrade::Spdy][..])),
+        served,
+        option::of(select(&[80, 81][..])),
+        any::<bool>(),
+    )
+        .prop_map(|(lines, content, upgrade, served, port, has_no_body)| Seen {
+            lines,
+            content,
+            upgrade,
+            served,
+            port,
+            has_no_body,
+        })
+}
+
+fn about() -> impl Strategy<Value = About> {
+    let test = || {
+        prop_oneof![
+            3 => some_of(VALUES).prop_map(ValueTest::In),
+            1 => words_of(VALUES).prop_map(ValueTest::Prefix),
+            1 => words_of(VALUES).prop_map(ValueTest::Suffix),
+            1 => Just(ValueTest::Present),
+            2 => Just(ValueTest::Absent),
+        ]
+    };
+    let matcher = move || (words_of(NAMES), test()).prop_map(|(name, test)| Matcher { name, test });
+    let upgrades = subsequence(&[Upgrade::Websocket, Upgrade::Connect, Upgrade::Spdy][..], 1..=2);
+    (
+        vec(matcher(), 0..3),
+        vec(matcher(), 0..2),
+        prop::bool::weighted(0.2),
+        option::weighted(0.3, upgrades),
+    )
+        .prop_map(|(headers, query, grpc, upgrades)| About {
+            headers,
+            query,
+            grpc,
+            upgrades,
+        })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let workloads = subsequence(SERVED_PATTERNS, 1..3).prop_map(|texts| {
+        let pattern = |text: &str| ServedPattern {
+            any_domain: text.starts_with("ns/"),
+            pattern: match text.strip_prefix("ns/") {
+                Some(path) => SpiffePattern::parse(&format!("spiffe://any/ns/{path}")).unwrap(),
+                None => SpiffePattern::parse(text).unwrap(),
+            },
+        };
+        texts.into_iter().map(pattern).collect()
+    });
+    (
+        option::weighted(0.15, some_of(&REGIONS)),
+        option::weighted(0.15, workloads),
+    )
+        .prop_map(|(regions, workloads)| Place { regions, workloads })
+}
+
+fn openings() -> impl Strategy<Value = Openings> {
+    let probes = prop_oneof![4 => Just(Vec::new()), 1 => subsequence(PROBES, 1..3)];
+    (prop::bool::weighted(0.3), probes).prop_map(|(preflight, probes)| Openings {
+        preflight,
+        probes: probes
+            .into_iter()
+            .map(|(path, port)| Probe {
+                path: PathTemplate::parse(path).unwrap(),
+                port,
+            })
+            .collect(),
+    })
 }
 
 fn step_up() -> impl Strategy<Value = StepUp> {
@@ -373,8 +599,8 @@ fn claims() -> impl Strategy<Value = String> {
     let times: [i64; 2] = [1_763_467_200, 1_763_294_400];
     let auth_time = (select(times.to_vec()), -5_000_i64..100).prop_map(|(at, age)| json!(at.saturating_add(age)));
     let auth_time = option::of(prop_oneof![6 => auth_time, 1 => Just(json!("1763467200"))]);
-    (acr, amr, auth_time).prop_map(|(acr, amr, auth_time)| {
-        let members = [("acr", acr), ("amr", amr), ("auth_time", auth_time)];
+    (acr, amr, auth_time, option::weighted(0.8, device())).prop_map(|(acr, amr, auth_time, device)| {
+        let members = [("acr", acr), ("amr", amr), ("auth_time", auth_time), ("device", device)];
         let members = members
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -429,6 +655,46 @@ fn from() -> impl Strategy<Value = From> {
                 workloads,
             },
         )
+}
+
+/// Calendars that differ at the times at which requests come.
+fn calendar() -> impl Strategy<Value = Calendar> {
+    let hours = |days: &[&str], from, to| BusinessHours::parse(days, from, to).unwrap();
+    let weekly = vec![
+        hours(&["tue"], "11:00", "12:00"),
+        hours(&["tue"], "12:00", "13:00"),
+        hours(&["mon", "sat"], "22:00", "14:00"),
+        hours(&["sun"], "13:00", "14:00"),
+    ];
+    let holidays = ["2025-11-18", "11-16", "12-25"].map(|text| Holiday::parse(text).unwrap());
+    let date = parse_date("2025-11-18").unwrap();
+    let exception = (date, vec![Interval::parse("11:30", "12:30").unwrap()]);
+    (
+        select(&["UTC", "Europe/Berlin"][..]),
+        subsequence(weekly, 1..4),
+        subsequence(holidays.to_vec(), 0..3),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(move |(zone, weekly, holidays, excepted)| {
+            let exceptions = excepted.then(|| exception.clone()).into_iter().collect();
+            Calendar::with(Zone::named(zone).unwrap(), weekly, holidays, exceptions)
+        })
+}
+
+/// Spans that end before, between or after the times at which requests come, or at one of them.
+fn span() -> impl Strategy<Value = Span> {
+    let time = || {
+        let seconds = select(&[0_u64, 1_763_294_400, 1_763_380_000, 1_763_467_200, 1_800_000_000][..]);
+        option::of(seconds.prop_map(|seconds| WallTime::default().after(Duration::from_secs(seconds))))
+    };
+    (time(), time()).prop_map(|(from, until)| Span { from, until })
+}
+
+fn window() -> impl Strategy<Value = MaintenanceWindow> {
+    prop_oneof![
+        calendar().prop_map(MaintenanceWindow::Weekly),
+        span().prop_map(MaintenanceWindow::Once),
+    ]
 }
 
 fn restriction() -> impl Strategy<Value = SourceRestriction> {
@@ -513,9 +779,11 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
     let template = |text: &&str| PathTemplate::parse_with(text, options).unwrap();
     Rule {
         name: name.to_owned(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
         methods: plan.methods.clone(),
         paths: plan.paths.as_ref().map(|texts| texts.iter().map(template).collect()),
+        about: plan.about.clone(),
         from: plan.from.clone(),
         identity: plan.identity,
         permissions: plan.permissions.clone(),

@@ -22,7 +22,9 @@ pub(super) struct Draft {
 impl Draft {
     /// The bundles of what was found: each head that holds documents of its own is one, or else all that was found is one.
     pub(super) fn all(found: form::Found, complete: bool, sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Self> {
-        let form::Found { mut heads, documents } = found;
+        let form::Found {
+            mut heads, documents, ..
+        } = found;
         let whole = |head: &Node| head.member("documents").is_some();
         if documents.is_empty() && heads.len() > 1 && heads.iter().all(whole) {
             return heads
@@ -204,7 +206,7 @@ fn files(tree: &Node, sources: &Sources) -> Vec<PathBuf> {
 }
 
 /// What the kernel says, at its place.
-fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -> Problem {
+pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -> Problem {
     let found = tree.find(&diagnostic.path);
     let is_name = match diagnostic.code {
         Code::UnknownField => true,

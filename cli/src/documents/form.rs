@@ -12,6 +12,8 @@ pub(super) struct Found {
     pub(super) heads: Vec<Node>,
     /// Objects with `kind` that stand by themselves.
     pub(super) documents: Vec<Node>,
+    /// Those of them that test others, and are in no bundle.
+    pub(super) tests: Vec<Node>,
 }
 
 /// The kinds that are documents of a bundle, in this version or a later one.
@@ -194,7 +196,11 @@ impl Reading<'_> {
                 }
             }
         }
-        self.found.documents.push(root);
+        // In a manifest it would be applied with the bundle, which refuses it.
+        match kind == "PolicyTest" && around == Around::File {
+            true => self.found.tests.push(root),
+            false => self.found.documents.push(root),
+        }
     }
 
     /// Takes what only objects of Kubernetes have out of `members`, and says so.

@@ -2,6 +2,7 @@
 
 use super::bundle::{Bundle, Center};
 use super::node::Node;
+use super::options::tls_name;
 use super::settings::Settings;
 use super::template::{Template, Values};
 use super::{Failure, File, login};
@@ -117,10 +118,13 @@ fn server(settings: &Settings, server: &Center) -> Result<Node, Failure> {
 }
 
 fn entry(cluster: &str, host: &str, port: u16) -> Node {
+    let (san_type, named) = tls_name(host);
     Node::Map(vec![
         ("cluster".to_owned(), cluster.into()),
         ("host".to_owned(), host.into()),
         ("port".to_owned(), Node::Number(port.into())),
+        ("san_type".to_owned(), san_type.into()),
+        ("named".to_owned(), Node::Bool(named)),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use super::bundle::{Bundle, Center};
 use super::node::Node;
-use super::options::{CenterAddress, ImageUrl, ListenerPort, Name, Namespace, Sha256};
+use super::options::{CenterAddress, ImageUrl, ListenerPort, Name, Namespace, Sha256, tls_name};
 use super::template::{Template, Values};
 use super::{Failure, File};
 
@@ -149,10 +149,13 @@ fn cluster(center: &Center, addresses: &[CenterAddress], kind: &Kind) -> Result<
             )));
         }
     };
+    let (san_type, named) = tls_name(&host);
     Ok(map([
         ("cluster", Node::Text(center.cluster.clone())),
         ("host", Node::Text(host)),
         ("port", Node::Number(port.into())),
+        ("san_type", san_type.into()),
+        ("named", Node::Bool(named)),
     ]))
 }
 

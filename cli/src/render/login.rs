@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::node::Node;
-use super::options::{FilePath, is_subdomain};
+use super::options::{FilePath, is_subdomain, tls_name};
 use super::template::{Template, Values};
 use super::{Bundle, Failure, File};
 
@@ -93,6 +93,7 @@ impl LoginOptions {
             "the provider's token endpoint",
         )?;
         let logout = self.login_logout.as_ref();
+        let (san_type, named) = tls_name(&token.host);
         values
             .set("filters", "five")
             .set("if login", true)
@@ -101,6 +102,8 @@ impl LoginOptions {
             .set("authorization_url", authorization.text.as_str())
             .set("token_url", token.text.as_str())
             .set("token_host", token.host.as_str())
+            .set("if token named", named)
+            .set("token_san_type", san_type)
             .set("token_port", Node::Number(token.port.into()))
             .set("client", client.0.as_str())
             .set("scopes", words(&self.login_scope))

@@ -278,6 +278,14 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
+/// What a host's certificate shows, and whether a client names it in its first message: an address is no name (RFC 6066 §3, RFC 5280 §4.2.1.6).
+pub(crate) fn tls_name(host: &str) -> (&'static str, bool) {
+    match host.parse::<std::net::IpAddr>() {
+        Ok(_) => ("IP_ADDRESS", false),
+        Err(_) => ("DNS", true),
+    }
+}
+
 fn is_label(text: &str) -> bool {
     let is_edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = text.as_bytes();

@@ -211,6 +211,9 @@ impl Values {
         let mut inner = self.clone();
         if let Node::Map(fields) = item {
             for (key, value) in fields {
+                if let Node::Bool(flag) = value {
+                    inner.set(condition(&format!("item.{key}")), *flag);
+                }
                 inner.set(format!("item.{key}"), value.clone());
             }
         }

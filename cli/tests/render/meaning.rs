@@ -424,6 +424,8 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_that_is_fetched_from() {
         folder.as_str(),
         "--server",
         "keys-us=jwks.internal:9443",
+        "--server",
+        "id-eu=192.0.2.7:8443",
         "--out",
         place,
     ];
@@ -436,7 +438,7 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_that_is_fetched_from() {
         for (name, host, port) in [
             ("id-us", "id.us.example.com", 443),
             ("keys-us", "jwks.internal", 9443),
-            ("id-eu", "id.eu.example.com", 8443),
+            ("id-eu", "192.0.2.7", 8443),
             ("lists-eu", "lists.eu.example.com", 443),
             ("state-eu", "state.eu.example.com", 443),
         ] {
@@ -447,9 +449,16 @@ fn a_bootstrap_has_a_cluster_with_tls_for_each_server_that_is_fetched_from() {
                 Some(&json!({"address": host, "port_value": port}))
             );
             let tls = &cluster["transport_socket"]["typed_config"];
-            assert_eq!(tls["sni"], host);
+            // An address is no name: it is not sent as one, and stands in another kind of subject alternative name.
+            let (sni, kind) = match name {
+                "id-eu" => (json!(null), "IP_ADDRESS"),
+                _ => (json!(host), "DNS"),
+            };
+            assert_eq!(tls["sni"], sni);
             let validation = &tls["common_tls_context"]["validation_context"];
-            assert_eq!(validation["match_typed_subject_alt_names"][0]["matcher"]["exact"], host);
+            let shown = &validation["match_typed_subject_alt_names"][0];
+            assert_eq!(shown["matcher"]["exact"], host);
+            assert_eq!(shown["san_type"], kind);
             assert!(validation["trusted_ca"]["filename"].is_string());
         }
     }

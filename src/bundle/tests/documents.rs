@@ -11,9 +11,10 @@ use crate::bundle::document::{
     Defer, Effect, Forward, From, IdentityNeed, KeySource, Refusal, Requirement, SourceRestriction, WhenAway, Wildcard,
     Words,
 };
-use crate::context::Country;
+use crate::context::{BusinessHours, Calendar, Country, Holiday, MaintenanceWindow, Span, Zone};
 use crate::identity::SpiffePattern;
 use crate::request::{HostPattern, PathTemplate};
+use crate::time::WallTime;
 
 #[test]
 fn the_full_form_loads_as_it_stands() {
@@ -280,11 +281,18 @@ fn a_region_that_has_its_issuer_for_itself_may_be_told_by_it() {
 }
 
 #[test]
-fn the_short_form_with_context_alone_loads_and_says_what_to_add() {
-    let spec = json!({"context": {
-        "geo_restrictions": [{"allowed_regions": ["us-east-1", "eu-west-1", "ap-southeast-1"]}],
-        "time_restrictions": [{"business_hours": true}]
-    }});
+fn the_short_form_loads_whole_and_says_what_to_add() {
+    let spec = json!({
+        "identity": {
+            "authentication": [{"method": "multi-factor"}, {"method": "certificate"}],
+            "authorization": [{"rbac": true}, {"abac": true}]
+        },
+        "device": {"compliance": [{"encryption": "required"}, {"os_version": "latest"}]},
+        "context": {
+            "geo_restrictions": [{"allowed_regions": ["us-east-1", "eu-west-1", "ap-southeast-1"]}],
+            "time_restrictions": [{"business_hours": true}]
+        }
+    });
     let bundle = bundle_of(vec![
         region("us-east-1", 1),
         region("eu-west-1", 2),
@@ -293,6 +301,10 @@ fn the_short_form_with_context_alone_loads_and_says_what_to_add() {
     let warnings = lines(&compiled(&bundle).warnings);
     assert!(
         warnings.contains("documents[2].spec.context.geo_restrictions[0].allowed_regions[2]: the bundle has no Region"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("documents[2].spec.device: `os_version: latest` is never met: no `osVersions`"),
         "{warnings}"
     );
     assert!(
@@ -449,6 +461,43 @@ fn a_thousand_rules_compile_in_a_moment() {
     assert!(compile(text.as_bytes(), Encoding::Json).is_ok());
     let taken = begun.elapsed();
     assert!(taken < Duration::from_secs(2), "{taken:?}");
+}
+
+#[test]
+fn times_are_what_their_entries_say() {
+    let mut bundle = sample();
+    let restrictions = json!([
+        {"business_hours": true, "not_before": "2026-11-23T18:10:00Z", "notAfter": "2026-11-24T00:00:00.5+01:00"},
+        {"hours": {"timezone": "UTC", "days": ["mon"], "from": "09:00", "to": "10:00", "holidays": ["12-25"]}},
+        {"maintenance": [
+            {"timezone": "UTC", "days": ["sun"], "from": "22:00", "to": "02:00"},
+            {"not_before": "1970-01-01T00:00:00Z", "not_after": "1970-01-01T00:00:01Z"},
+        ]},
+    ]);
+    set(
+        &mut bundle,
+        "documents[2].spec",
+        json!({"default": "allow", "context": {"time_restrictions": restrictions}}),
+    );
+    let calendar = |day: &str, from: &str, to: &str, holidays: &[&str]| {
+        let hours = BusinessHours::parse(&[day], from, to).expect("hours");
+        let holidays = holidays.iter().map(|text| Holiday::parse(text).expect(text)).collect();
+        Calendar::with(Zone::named("UTC").expect("a zone"), vec![hours], holidays, Vec::new())
+    };
+    let span = |from: u64, until: u64| Span {
+        from: Some(WallTime(from)),
+        until: Some(WallTime(until)),
+    };
+    let expected = [
+        Requirement::BusinessHours,
+        Requirement::Dates(span(1_795_457_400_000_000_000, 1_795_474_800_500_000_000)),
+        Requirement::Hours(calendar("mon", "09:00", "10:00", &["12-25"])),
+        Requirement::Maintenance(vec![
+            MaintenanceWindow::Weekly(calendar("sun", "22:00", "02:00", &[])),
+            MaintenanceWindow::Once(span(0, 1_000_000_000)),
+        ]),
+    ];
+    assert_eq!(parsed(&bundle).policies[0].requirements, expected);
 }
 
 /// What tells places takes the warning away that nothing does.

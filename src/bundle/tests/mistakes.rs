@@ -4,8 +4,12 @@ use serde_json::json;
 
 use super::*;
 
+mod about;
+mod candidate;
+mod devices;
 mod edges;
 mod grants;
+mod hours;
 mod policies;
 mod regions;
 mod revocations;
@@ -89,7 +93,7 @@ fn of_the_bundle() {
         "region",
         json!("us-east1"),
         "",
-        "no such Region in the bundle: `us-east-1` or `eu-west-1`; found `us-east1`; did you mean `us-east-1`?",
+        "`us-east1` is no Region of the bundle, which has `us-east-1` and `eu-west-1`; did you mean `us-east-1`?",
     );
     refuses("region", json!(true), "", "must be a string: quote it; found `true`");
     refuses(
@@ -100,7 +104,7 @@ fn of_the_bundle() {
     );
     refuses("documents", json!({"a": 1}), "", "must be a list; found an object of 1");
     refuses("document", json!([]), "", "did you mean `documents`?");
-    for later in ["layers", "candidate", "override"] {
+    for later in ["layers", "override"] {
         refuses(later, json!([1]), "", &format!("`{later}` is not supported yet"));
     }
 }
@@ -259,14 +263,18 @@ fn of_every_document() {
         "",
         "did you mean `ZeroTrustPolicy`?",
     );
-    for kind in ["DeviceIssuer", "PolicyTest"] {
-        refuses(
-            "documents[2].kind",
-            json!(kind),
-            "",
-            &format!("`{kind}` is not supported yet"),
-        );
-    }
+    refuses(
+        "documents[2].kind",
+        json!("DeviceIssuer"),
+        "",
+        "`DeviceIssuer` is not supported yet",
+    );
+    refuses(
+        "documents[2].kind",
+        json!("PolicyTest"),
+        "",
+        "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out",
+    );
     refuses("documents[2].metadata.name", json!("a b"), "", "not a name");
     refuses(
         "documents[2].metadata.namespace",
@@ -355,7 +363,7 @@ fn fifty_mistakes_are_fifty_errors_at_once() {
     set(&mut bundle, "documents[1].spec.timezone", json!("Mars"));
     set(&mut bundle, "documents[1].spec.identity", json!({}));
     set(&mut bundle, "documents[2].spec.device", json!({}));
-    set(&mut bundle, "documents[2].spec.mode", json!("shadow"));
+    set(&mut bundle, "documents[2].spec.mode", json!("shade"));
     set(&mut bundle, "documents[2].spec.selector.hosts", json!([]));
     let errors = refused(&bundle);
     assert_eq!(errors.len(), 50, "{}", lines(&errors));

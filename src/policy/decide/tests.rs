@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use crate::bundle::document::{Defer, Refusal, WhenAway};
-use crate::policy::testing::{candidates, decide, outcome, policy, regions};
+use crate::policy::testing::{candidates, decide, outcome, outcome_at, policy, regions};
 use crate::policy::{Forwarding, Outcome, PolicySet};
 use crate::reason::Reason;
+use crate::time::WallTime;
 
 mod anonymous;
 mod authentication;
+mod device;
 mod when;
 mod workloads;
 
@@ -148,6 +150,55 @@ fn regions_and_countries_are_allowed_or_denied() {
             format!("deny {reason} p/-")
         });
         assert_eq!(outcome, expected, "{requirements} {whence}");
+    }
+}
+
+#[test]
+fn hours_dates_and_maintenance() {
+    for (requirements, expected) in [
+        ("within=11:00-12:01", None),
+        ("within=12:00-13:00", None),
+        ("within=11:00-12:00", Some("context.hours")),
+        ("mend=11:00-12:01", Some("context.maintenance")),
+        ("mend=12:00-13:00", Some("context.maintenance")),
+        ("mend=11:00-12:00", None),
+        ("dates=0..1", None),
+        ("dates=..1", None),
+        ("dates=0..", None),
+        ("dates=1..", Some("context.dates")),
+        ("dates=..0", Some("context.dates")),
+        ("outage=0..1", Some("context.maintenance")),
+        ("outage=1..2", None),
+        ("outage=-2..0", None),
+        ("outage=-2..-1 outage=-1..1", Some("context.maintenance")),
+        ("within=11:00-13:00 dates=..0", Some("context.dates")),
+        ("within=11:00-13:00 mend=11:00-12:00 dates=-1..1", None),
+    ] {
+        let policy = format!("p {requirements}");
+        let policies: &[(&str, &[&str])] = &[(&policy, &["r allow public"])];
+        let outcome = decide(&compile(policies), "GET a.com /x", "-", "?");
+        let expected = expected.map_or("allow rule.public p/r".to_owned(), |reason| {
+            format!("deny {reason} p/-")
+        });
+        assert_eq!(outcome, expected, "{requirements}");
+    }
+}
+
+/// A host that has no time cannot tell that it is time.
+#[test]
+fn no_time_meets_no_requirement_on_it() {
+    let end = WallTime(u64::MAX);
+    for requirements in [
+        "hours",
+        "within=00:00-24:00",
+        "mend=12:00-12:01",
+        "dates=0..",
+        "outage=0..1",
+    ] {
+        let policy = format!("p {requirements}");
+        let policies: &[(&str, &[&str])] = &[(&policy, &["r allow public"])];
+        let outcome = outcome_at(&compile(policies), "GET a.com /x", "-", "?", end);
+        assert!(matches!(outcome, Outcome::Deny { .. }), "{requirements}: {outcome:?}");
     }
 }
 

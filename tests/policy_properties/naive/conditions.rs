@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 
 use regionguard::bundle::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule, StepUp, Words};
-use regionguard::context::Country;
+use regionguard::context::{Country, MaintenanceWindow};
 use regionguard::identity::Subject;
 use regionguard::reason::Reason;
 use serde_json::Value;
 
-use super::Asked;
+use super::{Asked, device};
 use crate::random::WHENS;
 
 pub(super) fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
+    if super::about::stands(policy, asked) == Some(false) {
+        return false;
+    }
     match &policy.hosts {
         None => true,
         Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
@@ -75,7 +78,7 @@ fn is_about_who_asks(rule: &Rule, asked: &Asked<'_>) -> bool {
     }
 }
 
-fn all(values: &[Option<bool>]) -> Option<bool> {
+pub(super) fn all(values: &[Option<bool>]) -> Option<bool> {
     if values.contains(&Some(false)) {
         Some(false)
     } else if values.contains(&None) {
@@ -241,6 +244,10 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             let by_amr = amr.is_some_and(|amr| amr.iter().any(|value| wanted.amr.contains(&(*value).to_owned())));
             (!by_acr && !by_amr).then_some(Reason::MultiFactorMissing)
         }
+        Requirement::Device(check) => match asked.facts.device {
+            Err(reason) => Some(reason),
+            Ok(device) => device::unmet(check, device, asked.facts.at),
+        },
         Requirement::Source(restriction) => {
             let region = asked.facts.source.region;
             let region = region.map(|region| name_of(asked, region.index()).to_owned());
@@ -265,6 +272,26 @@ pub(super) fn unmet(requirement: &Requirement, asked: &Asked<'_>) -> Option<Reas
             (lists_it(&restriction.allowed_countries) == Some(false)
                 || lists_it(&restriction.denied_countries) == Some(true))
             .then_some(Reason::SourceCountryNotAllowed)
+        }
+        Requirement::Hours(calendar) => {
+            let open = calendar.is_open(asked.facts.at.unix_seconds());
+            (!open).then_some(Reason::OutsideHours)
+        }
+        Requirement::Dates(span) => {
+            let at = asked.facts.at;
+            let early = span.from.is_some_and(|from| at < from);
+            let late = span.until.is_some_and(|until| at >= until);
+            (early || late).then_some(Reason::OutsideDates)
+        }
+        Requirement::Maintenance(windows) => {
+            let at = asked.facts.at;
+            let on = |window: &MaintenanceWindow| match window {
+                MaintenanceWindow::Weekly(calendar) => calendar.is_open(at.unix_seconds()),
+                MaintenanceWindow::Once(span) => {
+                    span.from.is_none_or(|from| at >= from) && span.until.is_none_or(|until| at < until)
+                }
+            };
+            windows.iter().any(on).then_some(Reason::Maintenance)
         }
         Requirement::BusinessHours => {
             let regions: &[Region] = asked.facts.regions;

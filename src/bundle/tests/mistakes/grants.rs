@@ -58,7 +58,12 @@ fn of_grants() {
         "",
         "one by one, without `*`",
     );
-    refuses("grants[0].subject.home", json!("us-west-1"), "", "no such Region");
+    refuses(
+        "grants[0].subject.home",
+        json!("us-west-1"),
+        "",
+        "`us-west-1` is no Region of the bundle",
+    );
     refuses(
         "grants[0].subject.issuer",
         json!("identity.other.com"),
@@ -71,7 +76,7 @@ fn of_grants() {
         "grants[0].expires",
         json!("2026-11-23T18:00:00Z"),
         "grants[0]",
-        "ends before it begins",
+        "is never open: `expires` has to be later than `notBefore`",
     );
     refuses(
         "grants[0].expires",

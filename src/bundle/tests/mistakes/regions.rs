@@ -42,7 +42,7 @@ fn of_a_region() {
         "documents[0].spec.claims.scope",
         json!("x"),
         "",
-        "no such field: `region`, `permissions`, `roles`, `grants`, `audience` or `require`",
+        "no such field: `region`, `permissions`, `roles`, `grants`, `device`, `audience` or `require`",
     );
     refuses(
         "documents[0].spec.claims.roles",
@@ -97,7 +97,18 @@ fn of_a_region() {
         "",
         "not a duration",
     );
-    refuses("documents[0].spec.maxTokenLifetime", json!(30), "", "quote it");
+    refuses(
+        "documents[0].spec.maxTokenLifetime",
+        json!(30),
+        "",
+        "has no unit: write `30s`, `30m` or `30h`; found `30`",
+    );
+    refuses(
+        "documents[0].spec.maxTokenLifetime",
+        json!("30"),
+        "",
+        "has no unit: write `30s`, `30m` or `30h`",
+    );
     for later in ["identity", "endpoint"] {
         refuses(
             &format!("{spec}.{later}"),

@@ -92,7 +92,7 @@ fn of_revocations() {
         "subjects[0].home",
         json!("us-east-2"),
         "",
-        "no such Region in the bundle: `us-east-1` or `eu-west-1`; found `us-east-2`",
+        "`us-east-2` is no Region of the bundle, which has `us-east-1` and `eu-west-1`",
     );
     refuses(
         "subjects[0].issuer",
@@ -109,7 +109,7 @@ fn of_revocations() {
             &format!("`{field}` is missing"),
         );
     }
-    refuses("keys[0].region", json!("mars"), "", "no such Region in the bundle");
+    refuses("keys[0].region", json!("mars"), "", "`mars` is no Region of the bundle");
     refuses("keys[0]", json!({"region": "us-east-1"}), "", "`kid` is missing");
     refuses("keys[0]", json!({"kid": "one"}), "", "`region` is missing");
     refuses(

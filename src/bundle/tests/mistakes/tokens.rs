@@ -40,9 +40,15 @@ fn of_proofs() {
     }
     refuses(
         "tokens",
+        json!({"refreshBefore": 2}),
+        "tokens.refreshBefore",
+        "has no unit: write `2s`, `2m` or `2h`; found `2`",
+    );
+    refuses(
+        "tokens",
         json!({"dpop": {"maxAge": 60}}),
         "tokens.dpop.maxAge",
-        "quote it",
+        "has no unit: write `60s`; found `60`",
     );
     refuses(
         "tokens",

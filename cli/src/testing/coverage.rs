@@ -1,0 +1,80 @@
+//! Which rules decided something.
+
+use regionguard::reason::Reason;
+use serde_json::Value;
+
+use crate::documents::deciders;
+use crate::trial::{Found, Verdict};
+
+/// How often each rule decided.
+pub(super) struct Coverage {
+    /// `policy/rule`, in the order of the documents.
+    pub(super) rules: Vec<(String, usize)>,
+}
+
+impl Coverage {
+    /// What `found` says of the rules of `bundle`.
+    pub(super) fn new<'f>(bundle: &Value, found: impl Iterator<Item = &'f Found>) -> Self {
+        let mut rules: Vec<(String, usize)> = deciders(bundle).0.into_iter().map(|rule| (rule, 0)).collect();
+        for found in found.filter(|found| decided(found)) {
+            if let Some((_, count)) = rules.iter_mut().find(|(rule, _)| *rule == found.by) {
+                *count += 1;
+            }
+        }
+        Self { rules }
+    }
+
+    /// The rules that decided nothing.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &str> {
+        let never = self.rules.iter().filter(|(_, count)| *count == 0);
+        never.map(|(rule, _)| rule.as_str())
+    }
+
+    /// How many rules decided.
+    pub(super) fn reached(&self) -> usize {
+        self.rules.len() - self.missing().count()
+    }
+
+    /// In percent, rounded down; all of none.
+    pub(super) fn percent(&self) -> usize {
+        (self.reached() * 100).checked_div(self.rules.len()).unwrap_or(100)
+    }
+
+    /// Whether at least this percentage of the rules decided.
+    pub(super) fn reaches(&self, wanted: u8) -> bool {
+        self.reached() * 100 >= usize::from(wanted) * self.rules.len()
+    }
+}
+
+/// Whether the rule that is named did it: a refusal by nothing but the lack of a rule names the one that came nearest.
+fn decided(found: &Found) -> bool {
+    match found.verdict {
+        Verdict::Allow | Verdict::StepUp | Verdict::Defer => true,
+        Verdict::Deny => matches!(
+            found.reason,
+            Some(
+                Reason::RuleDenied
+                    | Reason::ConditionUnknown
+                    | Reason::CenterDenied
+                    | Reason::CenterUnavailable
+                    | Reason::CenterError
+            )
+        ),
+    }
+}
+
+/// The path of a rule (`policy/rule`) in the bundle.
+pub(super) fn path_of(bundle: &Value, decider: &str) -> Option<String> {
+    let (policy, rule) = decider.split_once('/')?;
+    let documents = bundle.get("documents")?.as_array()?;
+    let is_it = |document: &Value| {
+        let kind = document.get("kind").and_then(Value::as_str);
+        let name = document.pointer("/metadata/name").and_then(Value::as_str);
+        kind == Some("ZeroTrustPolicy") && name == Some(policy)
+    };
+    let document = documents.iter().position(is_it)?;
+    let rules = documents.get(document)?.pointer("/spec/rules")?.as_array()?;
+    let named = |found: &Value| found.get("name").and_then(Value::as_str) == Some(rule);
+    let rule = rules.iter().position(named)?;
+    Some(format!("documents[{document}].spec.rules[{rule}].name"))
+}

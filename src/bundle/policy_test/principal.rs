@@ -1,0 +1,113 @@
+//! `principals`: who asks.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::{ANONYMOUS, Known, Principal, Token, address, fixture, region};
+use crate::bundle::diagnostic::{Problem, Read, Sink};
+use crate::bundle::limits;
+use crate::bundle::reader::{At, Shape};
+use crate::bundle::value::Value;
+use crate::identity::SpiffeId;
+
+const PRINCIPAL: Shape = Shape {
+    fields: &[
+        "home", "claims", "without", "key", "bound", "revoked", "address", "workload",
+    ],
+    later: &[],
+};
+
+/// All of them, in their order.
+pub(super) fn all(at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<Vec<Principal>> {
+    let mut wrong = None;
+    let mut all = Vec::new();
+    for member in at.members(sink)? {
+        let read = fixture(member, at, sink).and_then(|(name, at)| one(name, &at, known, sink));
+        match read {
+            Ok(principal) => all.push(principal),
+            Err(reported) => wrong = Some(reported),
+        }
+    }
+    wrong.map_or(Ok(all), Err)
+}
+
+fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<Principal> {
+    if name == ANONYMOUS {
+        let message = "`anonymous` has nothing to show, and is always there: take another name";
+        return Err(sink.error(&at.path, message));
+    }
+    let fields = at.fields(&PRINCIPAL, sink)?;
+    let home = fields.optional("home", sink, |at, sink| region(at, known, sink));
+    let claims = fields.optional("claims", sink, claims);
+    let without = fields.optional("without", sink, |at, sink| {
+        at.list(limits::WORDS, sink, |at, sink| at.text(sink).map(str::to_owned))
+    });
+    let key = fields.optional("key", sink, |at, sink| at.text(sink).map(str::to_owned));
+    let bound = fields.optional("bound", sink, |at, sink| at.word(&[("certificate", true)], sink));
+    let revoked = fields.optional("revoked", sink, At::only_true);
+    let address = fields.optional("address", sink, address);
+    let workload = fields.optional("workload", sink, |at, sink| {
+        let text = at.text(sink)?;
+        if SpiffeId::parse(text.as_bytes()).is_some() {
+            return Ok(text.to_owned());
+        }
+        let message = "not the SPIFFE id of a workload: write one like `spiffe://prod/ns/web/sa/api`";
+        Err(sink.error(&at.path, Problem::new(message).found(at.value)))
+    });
+    let has_token = ["home", "claims", "without", "key", "bound", "revoked"]
+        .iter()
+        .any(|field| fields.field(field).is_some());
+    let without = without?.unwrap_or_default();
+    let mut claims = claims?.unwrap_or_default();
+    if has_token && !claims.contains_key("sub") && !without.iter().any(|name| name == "sub") {
+        claims.insert("sub".to_owned(), Json::String(name.to_owned()));
+    }
+    let token = Token {
+        home: home?,
+        claims,
+        without,
+        key: key?,
+        bound: bound?.unwrap_or_default(),
+        revoked: revoked?.is_some(),
+    };
+    Ok(Principal {
+        name: name.to_owned(),
+        token: has_token.then_some(token),
+        address: address?,
+        workload: workload?,
+    })
+}
+
+/// Any claims: what the issuer may write, a token may say.
+fn claims(at: &At<'_>, sink: &mut Sink) -> Read<Map<String, Json>> {
+    let members = at.members(sink)?;
+    Ok(members
+        .iter()
+        .map(|(name, value)| (name.clone(), json(value)))
+        .collect())
+}
+
+fn json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => self::number(*number),
+        Value::String(text) => Json::String(text.clone()),
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), json(value)))
+            .collect::<Map<String, Json>>()
+            .into(),
+    }
+}
+
+/// A whole number stays one.
+fn number(number: f64) -> Json {
+    let whole = Value::Number(number.abs()).integer();
+    let whole = whole.and_then(|whole| i64::try_from(whole).ok());
+    match whole {
+        Some(whole) if number < 0.0 => Json::from(whole.saturating_neg()),
+        Some(whole) => Json::from(whole),
+        None => Number::from_f64(number).map_or(Json::Null, Json::Number),
+    }
+}
