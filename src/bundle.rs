@@ -20,6 +20,7 @@ mod hours;
 mod instant;
 mod keys;
 pub mod limits;
+mod overriding;
 mod path;
 mod place;
 mod policy;

@@ -3,6 +3,7 @@
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
 mod effect;
+mod exception;
 mod login;
 
 use core::time::Duration;
@@ -17,6 +18,7 @@ use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePatte
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use effect::{Defer, Effect, Refusal, WhenAway};
+pub use exception::{Override, OverrideMode, Standing as OverrideStanding};
 pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -46,6 +48,8 @@ pub struct Bundle {
     pub grants: Vec<Grants>,
     /// The policies that would stand in place of `policies`.
     pub candidate: Option<Candidate>,
+    /// `override`: what holds for a time, whatever the policies say.
+    pub over: Option<Override>,
 }
 
 /// `candidate`: what is compared with what is in force.

@@ -31,6 +31,8 @@ mod host;
 mod keys;
 #[cfg(feature = "ring")]
 mod order;
+#[cfg(feature = "ring")]
+mod overriding;
 mod places;
 #[cfg(feature = "ring")]
 mod proofs;
@@ -56,6 +58,7 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+#[cfg(feature = "ring")]
 mod trying;
 #[cfg(feature = "ring")]
 mod workload;
