@@ -30,6 +30,8 @@ mod host;
 #[cfg(feature = "ring")]
 mod keys;
 #[cfg(feature = "ring")]
+mod matching;
+#[cfg(feature = "ring")]
 mod order;
 #[cfg(feature = "ring")]
 mod overriding;

@@ -26,6 +26,7 @@ fn overridden(mode: &str, until: &str) -> Json {
         {"name": "ask", "paths": ["/ask"], "effect": "defer"},
         {"name": "last", "paths": ["/last"], "effect": "defer", "defer": {"onUnavailable": "lastDecision"}},
         {"name": "closed", "paths": ["/closed"], "effect": "deny", "response": {"hide": true}},
+        {"name": "chat", "paths": ["/chat"], "upgrades": ["websocket"], "effect": "allow"},
         {"name": "login", "paths": ["/login"], "effect": "stepUp", "stepUp": {"maxAge": "1s"}},
     ]);
     let wide = json!({"selector": {"hosts": ["wide.us-east-1.com"]}, "forward": {"token": "strip", "claims": {"x-long": "long"}}});
@@ -101,6 +102,13 @@ fn what_is_no_matter_of_policy_stays_refused() {
         (
             get("/some").header("authorization", "Basic YTpi"),
             Reason::IdentityScheme,
+        ),
+        (
+            get("/fine")
+                .bearer(&token("us-east-1"))
+                .header("upgrade", "websocket")
+                .header("connection", "upgrade"),
+            Reason::UpgradeNotAllowed,
         ),
         (
             get("/some").host("wide.us-east-1.com").bearer(&long),
