@@ -22,6 +22,7 @@ mod instant;
 mod keys;
 pub mod limits;
 mod openings;
+mod overriding;
 mod path;
 mod place;
 mod policy;

@@ -582,6 +582,29 @@ fn unavailable(table: &mut Table) {
     );
 }
 
+fn overridden(table: &mut Table) {
+    let world = |mode: &str| {
+        let mut bundle = everything();
+        bundle["override"] =
+            json!({"mode": mode, "until": "2027-01-15T10:00:00Z", "who": "the owner", "why": "an incident"});
+        World::new(&bundle)
+    };
+    table.row_in(
+        world("observe"),
+        Reason::OverrideObserved,
+        "shop/blocked;override:rule.denied",
+        NOWHERE,
+        get("/blocked/a"),
+    );
+    table.row_in(
+        world("denyAll"),
+        Reason::OverrideDenied,
+        "-/-;override",
+        NOWHERE,
+        get("/public/a"),
+    );
+}
+
 fn misconfigured(table: &mut Table) {
     let mut twice = table.world();
     twice.has_line = true;
@@ -620,6 +643,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         requirements,
         device::unfit,
         unavailable,
+        overridden,
         misconfigured,
     ] {
         part(&mut table);
