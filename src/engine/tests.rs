@@ -33,6 +33,8 @@ mod keys;
 mod order;
 mod places;
 #[cfg(feature = "ring")]
+mod posture;
+#[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]
 mod providers;
