@@ -6,13 +6,22 @@
 #[expect(dead_code, reason = "tests take more of it")]
 #[path = "../../tests/driven/mod.rs"]
 mod driven;
+
+mod bundle;
+mod edge;
 mod jwks;
 mod oracle;
+mod path;
+mod proof;
 mod revocations;
 mod status_list;
 mod token;
 
+pub use bundle::bundle;
+pub use edge::edge;
 pub use jwks::jwks;
+pub use path::path;
+pub use proof::proof;
 pub use revocations::revocations;
 pub use status_list::status_list;
 pub use token::token;

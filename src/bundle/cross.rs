@@ -8,10 +8,10 @@ use super::diagnostic::{Read, Reported, Sink};
 use super::document::{
     Effect, IdentityNeed, KeySource, Keys, Policy, Region, Requirement, Rule, SourceRestriction, Trust,
 };
-use super::forward;
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
+use super::{about, forward, openings};
 use crate::context::Networks;
 use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
@@ -28,6 +28,8 @@ pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sin
     check_centers(documents, sink);
     check_forwarded(&documents.policies, tokens, sink);
     check_forwarded(documents.candidates(), tokens, sink);
+    about::check(&documents.policies, tokens, sink);
+    about::check(documents.candidates(), tokens, sink);
     networks(&documents.regions, sink)
 }
 
@@ -43,7 +45,7 @@ fn region_error(region: &Placed<Region>, rest: &str, message: String, sink: &mut
     error(region, format!("Region {}", region.document.name), rest, message, sink)
 }
 
-fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
+pub(super) fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
     error(
         policy,
         format!("ZeroTrustPolicy {}", policy.document.name),
@@ -284,7 +286,7 @@ fn check_workloads(documents: &Documents, sink: &mut Sink) {
         }
         _ => return,
     };
-    for policy in documents.all_policies() {
+    for policy in standing(documents) {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if rule.identity == IdentityNeed::Workload {
                 policy_error(policy, &format!(".spec.rules[{index}].identity"), message.clone(), sink);
@@ -303,7 +305,7 @@ fn check_centers(documents: &Documents, sink: &mut Sink) {
     let Some(local) = local.filter(|local| local.center.is_none()) else {
         return;
     };
-    for policy in documents.all_policies() {
+    for policy in standing(documents) {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if matches!(rule.effect, Effect::Defer(_)) {
                 let message = format!(
@@ -314,6 +316,14 @@ fn check_centers(documents: &Documents, sink: &mut Sink) {
             }
         }
     }
+}
+
+/// The policies that may stand where the bundle does: of a bundle that is served in several Regions, each has those of all.
+fn standing(documents: &Documents) -> impl Iterator<Item = &Placed<Policy>> {
+    let local = documents.region.as_deref();
+    documents
+        .all_policies()
+        .filter(move |policy| local.is_none_or(|local| openings::stands(&policy.document, local)))
 }
 
 fn is_local(region: &Region, documents: &Documents) -> bool {
@@ -374,6 +384,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         sink.warn(&list, message);
     }
     warn_of_services_that_log_in(policies, sink);
+    openings::warn(policies, trust, sink);
     let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
     let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
     for region in regions {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
+mod about;
 mod effect;
 mod login;
 
@@ -16,6 +17,7 @@ use crate::device::{Check, DeviceIssuer};
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
+pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
 pub use effect::{Defer, Effect, Refusal, WhenAway};
 pub use login::{MultiFactor, StepUp};
 
@@ -313,6 +315,10 @@ pub struct Policy {
     pub name: String,
     /// `selector.hosts`: what it governs; `None`: everything.
     pub hosts: Option<Vec<HostPattern>>,
+    /// The rest of `selector`: where it stands.
+    pub place: Place,
+    /// What it lets in without a token beside its public rules.
+    pub openings: Openings,
     /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
     pub shadow: bool,
     /// `default: allow`.
@@ -323,6 +329,17 @@ pub struct Policy {
     pub requirements: Vec<Requirement>,
     /// In the document's order, which never matters.
     pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Whether it says anything beside its rules.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        !self.requirements.is_empty()
+            || self.default_allow
+            || self.forward.is_some()
+            || self.openings != Openings::default()
+    }
 }
 
 /// `forward`.
@@ -381,6 +398,8 @@ pub struct Rule {
     pub methods: Option<Vec<String>>,
     /// `None`: every path.
     pub paths: Option<Vec<PathTemplate>>,
+    /// What it looks at in the request beside host, method and path.
+    pub about: About,
     /// Where the request comes from.
     pub from: From,
     /// `identity`.

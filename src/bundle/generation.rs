@@ -121,6 +121,13 @@ impl Generation {
         }
     }
 
+    /// Whether any policy says for which workloads it is: else nobody has to ask the node.
+    #[must_use]
+    pub fn looks_at_served(&self) -> bool {
+        let candidate = self.candidate.as_ref();
+        self.policies.looks_at_served() || candidate.is_some_and(|candidate| candidate.policies.looks_at_served())
+    }
+
     /// Whether anything is judged beside what is in force: in shadow mode, or as a candidate.
     #[must_use]
     pub fn tries(&self) -> bool {

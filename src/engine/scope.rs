@@ -13,7 +13,7 @@ use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
 use crate::device::PostureTokens;
 use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
-use crate::policy::Candidates;
+use crate::policy::{Candidates, Presence, Served};
 use crate::time::Monotonic;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
@@ -41,6 +41,10 @@ pub(super) struct Scope {
     holders: usize,
     pub(super) generation: Rc<Generation>,
     pub(super) local: Option<RegionId>,
+    /// Which of its policies stand here; `None`: all do.
+    pub(super) standing: Option<Presence>,
+    /// Likewise of its candidate.
+    pub(super) standing_of_candidate: Option<Presence>,
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) postures: PostureTokens,
@@ -65,6 +69,8 @@ pub(super) struct Scopes {
     list: Vec<Scope>,
     last: u64,
     seed: u64,
+    /// Of the node, and so of all scopes.
+    pub(super) served: Served,
 }
 
 impl Scopes {
@@ -73,6 +79,7 @@ impl Scopes {
             list: Vec::new(),
             last: 0,
             seed,
+            served: Served::default(),
         }
     }
 
@@ -87,13 +94,19 @@ impl Scopes {
         locality: Option<&str>,
     ) -> (ScopeId, Activation) {
         let local = generation.local.or_else(|| generation.region_named(locality?));
+        let standing = generation.policies.standing(local, &self.served);
+        let candidate = generation.candidate.as_ref();
+        let standing_of_candidate = candidate.and_then(|candidate| candidate.policies.standing(local, &self.served));
         if let Some(scope) = self
             .list
             .iter_mut()
             .find(|scope| scope.root == root && scope.generation.name == generation.name)
         {
             scope.holders = scope.holders.saturating_add(1);
-            return (scope.id, scope.replace(generation, local));
+            return (
+                scope.id,
+                scope.replace(generation, local, [standing, standing_of_candidate]),
+            );
         }
         self.last = self.last.saturating_add(1);
         let id = ScopeId(self.last);
@@ -105,6 +118,8 @@ impl Scopes {
             holders: 1,
             generation,
             local,
+            standing,
+            standing_of_candidate,
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             postures: PostureTokens::new(self.seed),
@@ -172,7 +187,12 @@ impl Scope {
         (self.keys, self.shared) = (keys, shared);
     }
 
-    fn replace(&mut self, generation: Rc<Generation>, local: Option<RegionId>) -> Activation {
+    fn replace(
+        &mut self,
+        generation: Rc<Generation>,
+        local: Option<RegionId>,
+        standing: [Option<Presence>; 2],
+    ) -> Activation {
         if generation.version < self.generation.version {
             return Activation::Older;
         }
@@ -183,6 +203,7 @@ impl Scope {
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
+        [self.standing, self.standing_of_candidate] = standing;
         Activation::Applied
     }
 }

@@ -30,6 +30,8 @@ mod host;
 #[cfg(feature = "ring")]
 mod keys;
 #[cfg(feature = "ring")]
+mod matching;
+#[cfg(feature = "ring")]
 mod order;
 mod places;
 #[cfg(feature = "ring")]

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::authorize::{Bench, Understood};
+use super::authorize::{Bench, Stream, Understood};
 use super::case::Case;
 use super::effects::{Effect, Effects, Level};
 use super::fetch::Dice;
@@ -163,7 +163,9 @@ impl Bench<'_, '_> {
         self.tally.count(Counter::CandidateJudged);
         let policies = &candidate.policies;
         let mut found = Candidates::default();
-        policies.candidates(&request.authority, request.head.method, &request.path, &mut found);
+        let told = Stream(self.attrs);
+        let asked = request.asked(self.scope.standing_of_candidate.as_ref(), &told);
+        policies.candidates(&asked, &mut found);
         let now = |refused| Said::new(judged.ruling, refused, &view.generation.policies);
         let (now, then) = match judged.asker {
             Some(asker) => {

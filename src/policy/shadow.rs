@@ -1,5 +1,6 @@
 //! What is in shadow mode: found with all else, and set aside before anything is decided.
 
+use super::about::Notes;
 use super::compile::PolicySet;
 use super::index::Candidates;
 
@@ -8,6 +9,7 @@ use super::index::Candidates;
 pub(super) struct Whole {
     rules: Vec<super::RuleRef>,
     policies: Vec<super::PolicyRef>,
+    notes: Notes,
 }
 
 impl PolicySet {
@@ -26,12 +28,14 @@ impl PolicySet {
         candidates.whole = in_shadow(candidates).then(|| Whole {
             rules: candidates.rules.clone(),
             policies: candidates.policies.clone(),
+            notes: candidates.notes.clone(),
         });
         if candidates.whole.is_some() {
             let enforced = |rule: &super::RuleRef| self.rule(*rule).is_some_and(|rule| !rule.shadow);
             candidates.rules.retain(enforced);
             let enforced = |policy: &super::PolicyRef| self.policy(*policy).is_some_and(|policy| !policy.shadow);
             candidates.policies.retain(enforced);
+            candidates.notes.retain(enforced);
         }
     }
 }
@@ -44,6 +48,7 @@ impl Candidates {
         Some(Self {
             rules: whole.rules.clone(),
             policies: whole.policies.clone(),
+            notes: whole.notes.clone(),
             ..Self::default()
         })
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
+use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
+    Region, Requirement, Rule, SourceRestriction, StepUp, WhenAway, Words,
 };
 use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, Zone, parse_network};
 use crate::device::{Check, Minimum, Posture};
@@ -63,6 +63,8 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let mut policy = Policy {
         name,
         hosts: None,
+        place: Place::default(),
+        openings: Openings::default(),
         shadow: false,
         default_allow: false,
         forward: None,
@@ -134,6 +136,7 @@ pub(super) fn rule(text: &str) -> Rule {
         hosts: None,
         methods: None,
         paths: None,
+        about: About::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words::default(),
@@ -286,7 +289,7 @@ pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
     let authority = Authority::parse(host.as_bytes(), None).unwrap();
     let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
     let mut candidates = Candidates::default();
-    set.candidates(&authority, method, &path, &mut candidates);
+    set.candidates(&Asked::new(&authority, method, &path), &mut candidates);
     candidates
 }
 

@@ -17,9 +17,9 @@ mod properties {
     use regionguard::bundle::document::Policy;
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{By, Candidates, Facts, Outcome, PolicySet};
+    use regionguard::policy::{self, By, Candidates, Facts, Outcome, PolicySet, Told};
     use regionguard::reason::Reason;
-    use regionguard::request::{Authority, PathOptions, canonicalise};
+    use regionguard::request::{Authority, Headers, PathOptions, canonicalise, encode};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -62,12 +62,42 @@ mod properties {
             authority: &authority,
             method: plan.method,
             path: &path,
+            plan,
             facts,
         }))
     }
 
+    impl Told for RequestPlan {
+        fn destination_port(&self) -> Option<u16> {
+            self.port
+        }
+
+        fn has_no_body(&self) -> bool {
+            self.has_no_body
+        }
+    }
+
+    fn find(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) {
+        let plan = asked.plan;
+        let lines = plan
+            .lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let block = encode(&lines.collect::<Vec<_>>());
+        let standing = set.standing(Some(plan.local), &plan.served);
+        let asked = policy::Asked {
+            headers: Headers::parse(&block).unwrap(),
+            content: plan.content,
+            upgrade: plan.upgrade,
+            standing: standing.as_ref(),
+            told: plan,
+            ..policy::Asked::new(asked.authority, asked.method, asked.path)
+        };
+        set.candidates(&asked, candidates);
+    }
+
     fn indexed(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
-        set.candidates(asked.authority, asked.method, asked.path, candidates);
+        find(set, asked, candidates);
         named(set, set.decide(candidates, &asked.facts))
     }
 
@@ -150,6 +180,9 @@ mod properties {
             "permission.other_region",
             "policy.default_allow",
             "policy.no_rule",
+            "policy.preflight_allowed",
+            "policy.probe_allowed",
+            "request.upgrade",
             "role.missing",
             "rule.allowed",
             "rule.condition_unknown",
@@ -233,7 +266,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 let nobody = Facts { subject: None, ..asked.facts };
                 let refusal = set.refusal_for_everybody(&candidates, &nobody);
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
@@ -248,7 +281,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
                     let unknown = Facts { workload: None, service: None, ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
@@ -261,7 +294,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_device(&candidates) {
                     let unknown = Facts { device: Err(Reason::DeviceMissing), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
@@ -274,7 +307,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_source(&candidates) {
                     let unknown = Facts { source: Default::default(), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 
+mod about;
 mod candidate;
 mod devices;
 mod edges;

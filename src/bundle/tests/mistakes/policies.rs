@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn of_a_policy() {
     let spec = "documents[2].spec";
-    for later in ["preflight", "probes", "streams"] {
+    for later in ["streams"] {
         refuses(
             &format!("{spec}.{later}"),
             json!({}),
@@ -37,14 +37,6 @@ fn of_a_policy() {
         "",
         "not null: only absence means not restricted",
     );
-    for later in ["localRegions", "workloads", "local_regions"] {
-        refuses(
-            &format!("{spec}.selector.{later}"),
-            json!(["x"]),
-            "",
-            &format!("`{later}` is not supported yet"),
-        );
-    }
     refuses("documents[2].spec.selector", json!({}), "", "an empty object");
     refuses("documents[2].spec.selector.hosts", json!([]), "", "an empty list");
 }
