@@ -244,7 +244,7 @@ fn of_a_device_issuer() {
     wrong(
         json!({"binding": {"regions": ["mars"]}}),
         ".binding.regions[0]",
-        "no such Region",
+        "is no Region of the bundle",
     );
     wrong(
         json!({"binding": {"region": "x"}}),
