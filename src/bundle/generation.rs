@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::RegionId;
 use super::diagnostic::Diagnostic;
-use super::document::{Bundle, Edge, Policy, Region, Trust};
+use super::document::{Bundle, Edge, Override, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
 use crate::device::DeviceIssuers;
@@ -46,6 +46,8 @@ pub struct Generation {
     pub policies: PolicySet,
     /// The policies that would stand in place of these.
     pub candidate: Option<Trial>,
+    /// What holds for a time, whatever the policies say.
+    pub over: Option<Override>,
     /// What is revoked.
     pub revocations: Pushed,
     /// Who may what for a time.
@@ -88,6 +90,7 @@ impl Generation {
             grants,
             device_issuers,
             candidate,
+            over,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let devices = DeviceIssuers::new(device_issuers);
@@ -112,6 +115,7 @@ impl Generation {
                 policies: PolicySet::compile(candidate.policies, &regions),
                 sample: candidate.sample,
             }),
+            over,
             regions,
             revocations: Pushed::new(revocations),
             grants,
