@@ -40,6 +40,7 @@ mod tokens;
 mod trust;
 mod url;
 pub mod value;
+mod when;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;

@@ -16,6 +16,7 @@ use crate::bundle::Url;
 use crate::context::{Calendar, Country, MaintenanceWindow, Span};
 use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
+use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
@@ -410,6 +411,8 @@ pub struct Rule {
     pub permissions: Words,
     /// `roles`.
     pub roles: Words,
+    /// `when`; `None`: not restricted.
+    pub when: Option<When>,
     /// What it does.
     pub effect: Effect,
 }

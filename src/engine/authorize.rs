@@ -25,7 +25,7 @@ use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Told};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Requested, Told};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
@@ -228,7 +228,14 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         let view = View {
-            headers: request.headers,
+            request: Requested {
+                method: request.method(),
+                host: request.authority.host(),
+                path: &request.path,
+                headers: request.headers,
+                strip: &generation.strip,
+                id: request.head.request_id,
+            },
             generation: &generation,
             local,
             at: self.now.wall,

@@ -15,6 +15,7 @@ mod regions;
 mod revocations;
 mod rules;
 mod tokens;
+mod when;
 
 /// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
 #[test]

@@ -30,6 +30,7 @@ pub(super) fn everything() -> Json {
         {"name": "admin", "paths": ["/v1/admin"], "roles": {"anyOf": ["admin"]}, "effect": "allow"},
         {"name": "europeans", "paths": ["/v1/europe"], "from": {"homeRegions": ["eu-west-1"]}, "effect": "allow"},
         {"name": "near", "paths": ["/v1/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"},
+        {"name": "own", "paths": ["/v1/own/{id}"], "when": "path.id == token.sub", "effect": "allow"},
         {"name": "web", "paths": ["/v1/web"], "from": {"workloads": ["spiffe://prod/ns/web/*"]}, "effect": "allow"},
         {"name": "services", "paths": ["/v1/services"], "identity": "workload", "effect": "allow"},
         {"name": "public", "paths": ["/public/**"], "identity": "none", "effect": "allow"},
@@ -420,6 +421,12 @@ fn forbidden(table: &mut Table) {
         "shop/admin;inline",
         AT_HOME,
         get("/v1/admin").bearer(&ours),
+    );
+    table.row(
+        Reason::ConditionNotMet,
+        "shop/own;inline",
+        AT_HOME,
+        get("/v1/own/mallory").bearer(&ours),
     );
     table.row(
         Reason::HomeNotMatched,
