@@ -15,6 +15,7 @@ use regionguard::bundle::document::Region;
 pub(crate) use regionguard::bundle::policy_test::{Center, Verdict};
 use regionguard::bundle::{self, Encoding, Generation, RegionId};
 use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
+use regionguard::policy::Served;
 use regionguard::reason::Reason;
 use regionguard::time::WallTime;
 use serde_json::Value;
@@ -49,6 +50,10 @@ pub(crate) struct Trial {
     pub(crate) workload: Option<String>,
     /// The region in which the node stands, for a bundle without `region`.
     pub(crate) locality: Option<String>,
+    /// Whom the proxy serves, as the node tells it.
+    pub(crate) serves: Served,
+    /// The port that the connection is made to; `None`: it cannot be told.
+    pub(crate) port: Option<u16>,
     /// The wall-clock time at which all of it happens.
     pub(crate) at: WallTime,
     /// What the center answers; `None`: a request that is to be decided there ends as [`Verdict::Defer`].

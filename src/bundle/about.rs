@@ -70,9 +70,7 @@ pub(super) fn read(
     };
     let headers = fields.optional("headers", sink, |at, sink| matchers(at, sink, header));
     let query = fields.optional("query", sink, |at, sink| matchers(at, sink, parameter));
-    let upgrades = fields.optional("upgrades", sink, |at, sink| {
-        at.list(limits::MATCHERS, sink, |at, sink| upgrade(at, sink))
-    });
+    let upgrades = fields.optional("upgrades", sink, |at, sink| at.list(limits::MATCHERS, sink, upgrade));
     let grpc = grpc(fields, known, sink);
     let (headers, query, upgrades, paths) = (headers?, query?, upgrades?, grpc?);
     let about = About {

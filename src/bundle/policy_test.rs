@@ -17,6 +17,8 @@ use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::root::{DOCUMENT, METADATA};
 use super::value::{self, Encoding, Value};
+use crate::identity::SpiffeId;
+use crate::policy::Served;
 use crate::reason::Reason;
 use crate::time::WallTime;
 
@@ -27,6 +29,8 @@ pub struct PolicyTest {
     pub name: String,
     /// `locality`: the region in which the node stands, for a bundle without `region`.
     pub locality: Option<String>,
+    /// `serves`: whom the proxy serves, as the node tells it.
+    pub serves: Served,
     /// Who asks, in the order of the document, and behind them the one who is always there: `anonymous`.
     pub principals: Vec<Principal>,
     /// What is asked, in the order of the document.
@@ -82,6 +86,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The address of the direct peer, instead of the principal's.
     pub address: Option<IpAddr>,
+    /// The port that the connection is made to.
+    pub port: Option<u16>,
 }
 
 /// One of `tests`: each of its principals sends each of its requests.
@@ -176,7 +182,7 @@ pub struct Known<'k> {
 pub const ANONYMOUS: &str = "anonymous";
 
 const SPEC: Shape = Shape {
-    fields: &["at", "locality", "host", "principals", "requests", "tests"],
+    fields: &["at", "locality", "serves", "host", "principals", "requests", "tests"],
     later: &[],
 };
 
@@ -232,6 +238,7 @@ fn spec(at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<PolicyT
     let fields = at.fields(&SPEC, sink)?;
     let time = fields.required("at", sink, time);
     let locality = fields.optional("locality", sink, |at, sink| region(at, known, sink));
+    let serves = fields.optional("serves", sink, serves);
     let host = fields.optional("host", sink, |at, sink| at.text(sink).map(str::to_owned));
     let principals = fields.optional("principals", sink, |at, sink| principal::all(at, known, sink));
     let default_host = host.as_ref().ok().and_then(Option::as_deref);
@@ -267,11 +274,39 @@ fn spec(at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<PolicyT
     Ok(PolicyTest {
         name: String::new(),
         locality: locality?,
+        serves: serves?.unwrap_or_default(),
         principals,
         requests,
         // INVARIANT: where the fixtures could be read, so could this.
         tests: tests.unwrap_or_default(),
     })
+}
+
+/// A whole SPIFFE id, or namespace and service account as a node in Istio tells them.
+fn serves(at: &At<'_>, sink: &mut Sink) -> Read<Served> {
+    let text = at.text(sink)?;
+    let mut served = Served::default();
+    let parts: Vec<&str> = text.split('/').collect();
+    let pod = match parts[..] {
+        ["ns", namespace, "sa", account] => Some((namespace, account)),
+        _ => None,
+    };
+    let whole = match pod {
+        Some(_) => format!("spiffe://any/{text}"),
+        None => text.to_owned(),
+    };
+    if SpiffeId::parse(whole.as_bytes()).is_none() {
+        let message = "not a workload: write its SPIFFE id, or `ns/NAMESPACE/sa/SERVICE-ACCOUNT`";
+        return Err(sink.error(&at.path, Problem::new(message).found(at.value)));
+    }
+    match pod {
+        Some((namespace, account)) => {
+            served.namespace = Some(namespace.to_owned());
+            served.service_account = Some(account.to_owned());
+        }
+        None => served.id = Some(whole),
+    }
+    Ok(served)
 }
 
 fn test(at: &At<'_>, time_of_all: Option<WallTime>, fixtures: &Fixtures<'_>, sink: &mut Sink) -> Read<Test> {

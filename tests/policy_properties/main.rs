@@ -1,6 +1,7 @@
 //! The indexed policy says what the documents say: on random policies and requests it equals an oracle that reads them one by one.
 //!
-//! `REGIONGUARD_POLICY_CASES` sets the number of cases (4,000 by default).
+//! `REGIONGUARD_POLICY_CASES` sets the number of cases (4,000 by default). With `REGIONGUARD_POLICY_PAIRS`, that many pairs of policies and a request are compared
+//! by one test, best in a release build: `REGIONGUARD_POLICY_PAIRS=1000000 cargo test --release --test policy_properties so_many_pairs`.
 
 #[cfg(test)]
 mod naive;
@@ -203,6 +204,42 @@ mod properties {
             "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    /// Policies, and requests to compare them by.
+    const REQUESTS: usize = 25;
+
+    /// Panics where what is compiled and the documents say different things of any of these requests. How many pairs were compared.
+    fn compare(plans: &[(String, random::PolicyPlan)], options: &PathOptions, requests: &[RequestPlan]) -> usize {
+        let documents = random::documents(plans, options);
+        let set = compile(random::documents(plans, options));
+        let mut candidates = Candidates::default();
+        let compared = requests.iter().filter_map(|request| {
+            with_request(request, options, |asked| {
+                let found = indexed(&set, asked, &mut candidates);
+                assert_eq!(found, naive::decide(&documents, asked), "{request:?}\n{plans:?}");
+            })
+        });
+        compared.count()
+    }
+
+    /// As many pairs as `REGIONGUARD_POLICY_PAIRS` says, each time others. A few by default.
+    #[test]
+    fn so_many_pairs() {
+        let wanted = std::env::var("REGIONGUARD_POLICY_PAIRS").ok();
+        let wanted: usize = wanted.map_or(500, |pairs| pairs.parse().expect("a number of pairs"));
+        let mut runner = TestRunner::new(config());
+        let drawing = (
+            random::policies(),
+            random::options(),
+            proptest::collection::vec(random::request(), REQUESTS),
+        );
+        let mut pairs = 0_usize;
+        while pairs < wanted {
+            let (plans, options, requests) = drawing.new_tree(&mut runner).unwrap().current();
+            pairs = pairs.saturating_add(compare(&plans, &options, &requests));
+        }
+        println!("{pairs} pairs of policies and a request");
     }
 
     proptest! {

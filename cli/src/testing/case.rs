@@ -154,6 +154,8 @@ fn trial(suite: &Suite, test: &Test, principal: &Principal, request: &Request) -
         address: request.address.or(principal.address),
         workload: principal.workload.clone(),
         locality: suite.test.locality.clone(),
+        serves: suite.test.serves.clone(),
+        port: request.port,
         at: test.at,
         center: test.center,
         lists_away: test.lists_away,

@@ -78,12 +78,19 @@ impl Host<'_> {
         let began = self.trial.at.0.saturating_sub(nanoseconds(BEGAN_BEFORE));
         run.engine.began(WallTime(began));
         let (generation, locality) = (Rc::clone(&self.stage.generation), self.trial.locality.as_deref());
+        run.engine.serves(self.trial.serves.clone());
         let scope = run.with(|engine, _, _, fx| engine.activate("trial", generation, locality, fx).0);
         run.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
         self.answer(&mut run)?;
         let stream = Stream {
             address: self.trial.address.map(|address| address.to_string()),
             certificate: self.certificate,
+            port: self.trial.port,
+            has_no_body: !lines.iter().any(|(name, value)| match name.as_str() {
+                "content-length" => value != "0",
+                "transfer-encoding" => true,
+                _ => false,
+            }),
         };
         // The effects of before are not the request's.
         run.removed.clear();
@@ -267,6 +274,9 @@ fn nanoseconds(time: Duration) -> u64 {
 struct Stream<'t> {
     address: Option<String>,
     certificate: Option<&'t Certificate>,
+    port: Option<u16>,
+    /// As far as its headers tell.
+    has_no_body: bool,
 }
 
 impl Attrs for Stream<'_> {
@@ -280,6 +290,14 @@ impl Attrs for Stream<'_> {
 
     fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
         self.certificate.map(|certificate| certificate.digest().into_bytes())
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.has_no_body
     }
 
     fn is_outbound(&self) -> bool {

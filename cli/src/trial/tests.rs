@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::{Center, Found, Request, Stage, Token, Trial, Verdict};
+use regionguard::policy::Served;
 use regionguard::time::WallTime;
 
 /// A Wednesday, 15:00 in UTC.
@@ -238,6 +239,46 @@ fn connections_have_an_address_and_a_workload() {
     assert_eq!(reason(&service("spiffe://prod/batch")), "rule.workload");
     let bound = Token { bound: true, ..alice() };
     assert_eq!(reason(&with(bound, get("/a"))), "rule.allowed");
+}
+
+#[test]
+fn a_trial_tells_whom_the_proxy_serves_and_what_its_port_is() {
+    let mut bundle = bundle();
+    let own = json!({"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "own"}, "spec": {
+        "selector": {"workloads": ["ns/shop/*"]}, "preflight": "allow", "probes": [{"path": "/healthz", "port": 8080}],
+    }});
+    bundle["documents"].as_array_mut().expect("a list").push(own);
+    let stage = Stage::of(&bundle, "label").expect("a stage");
+    let reason = |trial: &Trial| stage.run(trial).expect("runs").reason.expect("decided").code();
+    let served = |account: &str| Served {
+        id: Some(format!("spiffe://prod/ns/{account}")),
+        ..Served::default()
+    };
+    let at = |port, account| Trial {
+        port,
+        serves: served(account),
+        ..get("/healthz")
+    };
+    assert_eq!(reason(&at(Some(8080), "shop/sa/api")), "policy.probe_allowed");
+    assert_eq!(reason(&at(Some(9090), "shop/sa/api")), "identity.missing");
+    assert_eq!(reason(&at(None, "shop/sa/api")), "identity.missing");
+    assert_eq!(reason(&at(Some(8080), "web/sa/api")), "identity.missing");
+    let mut preflight = at(None, "shop/sa/api");
+    preflight.request.method = "OPTIONS".to_owned();
+    let headers = [
+        ("origin", "https://shop.example"),
+        ("access-control-request-method", "PUT"),
+    ];
+    preflight
+        .request
+        .headers
+        .extend(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(reason(&preflight), "policy.preflight_allowed");
+    preflight
+        .request
+        .headers
+        .push(("content-length".to_owned(), "7".to_owned()));
+    assert_eq!(reason(&preflight), "identity.missing");
 }
 
 #[test]

@@ -14,14 +14,14 @@ fn full() -> Json {
     json!({
         "apiVersion": "security.io/v1", "kind": "PolicyTest", "metadata": {"name": "shop"},
         "spec": {
-            "at": "2026-11-25T15:00:00Z", "locality": "us-east-1", "host": "api.us-east-1.com",
+            "at": "2026-11-25T15:00:00Z", "locality": "us-east-1", "serves": "spiffe://prod/ns/shop/sa/api", "host": "api.us-east-1.com",
             "principals": {
                 "alice": {"home": "eu-west-1", "claims": {"level": 5, "score": 0.5, "debt": -2, "roles": ["a"]}, "without": ["exp"], "key": "1", "bound": "certificate", "revoked": true, "address": "10.1.2.3"},
                 "web": {"workload": "spiffe://prod/web"},
                 "zed jones": {"claims": {"sub": "bob"}},
             },
             "requests": {
-                "read": {"path": "/a?b=c", "headers": {"x-a": ["1", "2"], "x-b": "3"}, "address": "2001:db8::1"},
+                "read": {"path": "/a?b=c", "headers": {"x-a": ["1", "2"], "x-b": "3"}, "address": "2001:db8::1", "port": 8080},
                 "write": {"method": "PUT", "scheme": "http", "host": "other", "path": "/a"},
             },
             "tests": [
@@ -54,6 +54,22 @@ fn all_fields_are_read() {
     assert_eq!(
         (test.name.as_str(), test.locality.as_deref()),
         ("shop", Some("us-east-1"))
+    );
+    assert_eq!(test.serves.id.as_deref(), Some("spiffe://prod/ns/shop/sa/api"));
+    assert_eq!(
+        test.requests.iter().map(|request| request.port).collect::<Vec<_>>(),
+        [Some(8080), None]
+    );
+    let mut pod = full();
+    pod["spec"]["serves"] = json!("ns/shop/sa/api");
+    let served = taken(&pod).serves;
+    assert_eq!(
+        (
+            served.id,
+            served.namespace.as_deref(),
+            served.service_account.as_deref()
+        ),
+        (None, Some("shop"), Some("api"))
     );
     let names: Vec<&str> = test
         .principals
@@ -149,11 +165,19 @@ fn mistakes_are_told_with_their_place() {
         (with("/spec/at", json!("yesterday")), "spec.at: not a time"),
         (
             with("/spec/att", json!("x")),
-            "spec.att: no such field: `at`, `locality`, `host`, `principals`, `requests` or `tests`; did you mean `at`?",
+            "spec.att: no such field: `at`, `locality`, `serves`, `host`, `principals`, `requests` or `tests`; did you mean `at`?",
         ),
         (
             with("/spec/locality", json!("us-east-2")),
             "spec.locality: the bundle has no such Region; found `us-east-2`; did you mean `us-east-1`?",
+        ),
+        (
+            with("/spec/serves", json!("shop/api")),
+            "spec.serves: not a workload: write its SPIFFE id, or `ns/NAMESPACE/sa/SERVICE-ACCOUNT`; found `shop/api`",
+        ),
+        (
+            with("/spec/requests/read/port", json!(0)),
+            "spec.requests.read.port: must be a whole number from 1 to 65535",
         ),
         (with("/spec/tests", json!([])), "spec.tests: an empty list"),
         (with("/spec/tests", Json::Null), "spec: `tests` is missing"),
