@@ -170,7 +170,8 @@ impl Scope {
         });
         let (keys, shared) = KeyTable::new(rings);
         if shared != self.shared {
-            let pairs: BTreeSet<(RegionId, RegionId)> = shared.iter().map(|key| (key.first, key.second)).collect();
+            let mut pairs: BTreeSet<(RegionId, RegionId)> = BTreeSet::new();
+            pairs.extend(shared.iter().map(|key| (key.first, key.second)));
             shared.iter().for_each(|_| tally.count(Counter::KeysShared));
             for (first, second) in pairs.iter().take(SHARED_TOLD_MAX) {
                 let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());

@@ -12,6 +12,7 @@ use crate::cel::{Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, V
 use crate::context::Country;
 use crate::identity::Claims;
 use crate::request::{CanonicalPath, Headers, PathTemplate, StripSet};
+use crate::sort::Arrange as _;
 
 /// What conditions may read of the request itself.
 #[derive(Clone, Copy, Debug)]
@@ -339,7 +340,7 @@ impl Entries for HeaderMap<'_> {
             lines.push((name.to_ascii_lowercase(), value));
         }
         // Lines of the same name keep their order.
-        lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+        lines.arrange_by(|(a, _), (b, _)| a.cmp(b));
         let mut pairs = Vec::with_capacity(lines.len());
         for group in lines.chunk_by(|(a, _), (b, _)| a == b) {
             if let Some(((name, first), more)) = group.split_first() {
