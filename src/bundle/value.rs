@@ -9,7 +9,7 @@ use super::limits;
 use super::path::Path;
 use crate::sort::Arrange as _;
 
-pub(super) use canonical::digest;
+pub(crate) use canonical::digest;
 
 /// A value of JSON, or of a `google.protobuf.Struct`.
 #[derive(Clone, Debug, PartialEq)]
