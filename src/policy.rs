@@ -9,6 +9,7 @@ mod authentication;
 mod compile;
 mod conditions;
 mod decide;
+mod explain;
 mod forward;
 mod hosts;
 mod index;
@@ -20,6 +21,7 @@ mod testing;
 
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};
+pub use explain::{Explanation, Holds, PolicySaid, RequirementSaid, RuleSaid, Seen, SubjectSeen};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;

@@ -2,10 +2,12 @@
 
 mod check;
 mod documents;
+mod explain;
 mod image;
 mod lint;
 mod output;
 mod problem;
+mod recorded;
 mod render;
 mod report;
 mod size;
@@ -32,6 +34,8 @@ enum Command {
     Check(check::Args),
     /// Test policies: who sends what, when, and what is expected to become of it
     Test(testing::Args),
+    /// Explain one decision: what each requirement and rule makes of a request, or what a decision line says
+    Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
     /// Build the OCI image of the module
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Image(args) => image::run(&args),
     }

@@ -1,0 +1,84 @@
+//! What one request meets, step by step, for people. The steps are those of a judgement; nothing is decided, sent or counted.
+
+use std::rc::Rc;
+
+use super::authorize::Bench;
+use super::case::Case;
+use super::look::{Sight, View};
+use super::{Attrs, Engine, Input, Kit, ScopeId, waiting::Patience};
+use crate::identity::Presented;
+use crate::policy::{Candidates, Explanation};
+use crate::reason::Reason;
+use crate::request::{HeadError, RequestHead};
+use crate::time::Now;
+
+/// What a request meets.
+#[derive(Debug)]
+pub enum Explained {
+    /// It is refused before any policy is looked at.
+    Before(Reason),
+    /// What the policies make of it, and why its token is not valid here, if there is one that is not.
+    Weighed(Box<Explanation>, Option<Reason>),
+}
+
+impl Engine {
+    /// What a request meets in this scope; `None` where nothing serves. A proof of its sender counts as used thereafter.
+    pub fn explain(
+        &mut self,
+        scope: ScopeId,
+        input: Input<'_>,
+        attrs: &dyn Attrs,
+        kit: &dyn Kit,
+        now: &Now<'_>,
+    ) -> Option<Explained> {
+        let scope = self.memory.scopes.get_mut(scope)?;
+        let mut bench = Bench {
+            scope,
+            budget: &mut self.memory.budget,
+            proofs: &mut self.memory.proofs,
+            tally: &mut self.memory.tally,
+            attrs,
+            kit,
+            now,
+            patience: Patience::First,
+        };
+        Some(bench.explain(input).unwrap_or_else(Explained::Before))
+    }
+}
+
+impl Bench<'_, '_> {
+    fn explain(&mut self, input: Input<'_>) -> Result<Explained, Reason> {
+        let generation = Rc::clone(&self.scope.generation);
+        let mut removals = Vec::new();
+        let mut presented = Presented::new(&generation.tokens);
+        let head = RequestHead::read_with(&input.headers, &generation.strip, &mut removals, presented.collector());
+        let head = head.map_err(HeadError::reason)?;
+        let without_token = presented.take_query(head.path);
+        let head = RequestHead {
+            path: without_token.as_deref().unwrap_or(head.path),
+            ..head
+        };
+        let local = self.scope.local.ok_or(Reason::RegionUnknown)?;
+        let request = self.understand(head, input.headers, presented, &generation)?;
+        let policies = &generation.policies;
+        let mut candidates = Candidates::default();
+        policies.candidates(&request.authority, request.head.method, &request.path, &mut candidates);
+        let view = View {
+            headers: request.headers,
+            generation: &generation,
+            local,
+            at: self.now.wall,
+        };
+        let mut sight = Sight::default();
+        self.look(&mut sight, policies, &candidates, &view);
+        let mut case = Case::new(Rc::clone(&generation), Some(local));
+        let (who, refused) = match self.identify(&request, &mut case, local) {
+            Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
+            Err(refused) => (None, Some(refused.reason)),
+        };
+        self.look_again(&mut sight, who.as_deref(), policies, &candidates, &view);
+        let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
+        let explanation = policies.explain(&candidates, &facts);
+        Ok(Explained::Weighed(Box::new(explanation), refused))
+    }
+}
