@@ -3,8 +3,10 @@
 //! [`compile`] is a pure function of the bytes, and bounded in time and memory by the table in [`limits`]: the host judges each push on one VM and runs it on others, and
 //! whichever of these judged otherwise would be left without a filter.
 
+mod about;
 mod authentication;
 mod body;
+mod candidate;
 mod claims;
 mod cross;
 mod device;
@@ -19,6 +21,7 @@ mod hours;
 mod instant;
 mod keys;
 pub mod limits;
+mod openings;
 mod path;
 mod place;
 mod policy;

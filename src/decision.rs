@@ -4,6 +4,7 @@ mod body;
 
 use core::fmt::Write as _;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -22,6 +23,17 @@ pub struct Decision {
     pub line: String,
     /// What the host does.
     pub action: Action,
+    /// What would have become of the request by what is tried; `None` where that is the same, or nothing is.
+    pub tried: Option<Rc<Tried>>,
+}
+
+/// Decision lines that a request would have had.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// With all that is in shadow mode: filter state `wasm.regionguard_shadow`.
+    pub shadow: Option<String>,
+    /// By the candidate: filter state `wasm.regionguard_candidate`.
+    pub candidate: Option<String>,
 }
 
 /// What the host does with a decided request.

@@ -22,6 +22,7 @@ mod scope;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod waiting;
 
 use std::rc::Rc;
@@ -31,6 +32,7 @@ use crate::audit::{Counter, Tally};
 use crate::bundle::Generation;
 use crate::decision::{Action, Answer, Asked, Decision};
 use crate::identity::{FailureBudget, Proofs};
+use crate::policy::Served;
 use crate::reason::Reason;
 use crate::request::Headers;
 use crate::time::{Now, WallTime};
@@ -103,6 +105,12 @@ impl Engine {
     /// Says since when this engine sees all requests of its worker. Until it is said, no proof of a sender counts by its own time: an earlier engine may have seen it.
     pub fn began(&mut self, time: WallTime) {
         self.memory.proofs.begin(time);
+    }
+
+    /// Says what the node tells of the workload that this proxy serves, for what is activated from now on. Only a generation whose policies
+    /// [ask for it](Generation::looks_at_served) needs it.
+    pub fn serves(&mut self, served: Served) {
+        self.memory.scopes.served = served;
     }
 
     /// Puts a generation in force for the plugin `root`, unless a newer version of the same name serves already. `locality` is the region in which the node says
@@ -309,5 +317,6 @@ fn nobody_decides() -> Decision {
         reason,
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
         action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
+        tried: None,
     }
 }

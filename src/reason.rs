@@ -63,6 +63,8 @@ reasons! {
     GrantAllowed = "rule.allowed_by_grant", Allow, 0, "", "a rule allows it, and the permission that it demands is granted to the subject for a time: by a Grants document of the bundle, or by the token";
     RulePublic = "rule.public", Allow, 0, "", "a public rule (`identity: none`) allows it, whoever asks";
     DefaultAllowed = "policy.default_allow", Allow, 0, "", "a policy that governs it has `default: allow`, the token is valid, every requirement is met and nothing else decides";
+    PreflightAllowed = "policy.preflight_allowed", Allow, 0, "", "a policy that governs it says `preflight: allow`, and it is what a browser asks before a request of another origin";
+    ProbeAllowed = "policy.probe_allowed", Allow, 0, "", "a policy that governs it lists it in `probes`: a GET of that path at that port";
     CenterAllowed = "center.allowed", Allow, 0, "", "the regional center allows it";
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
@@ -136,7 +138,7 @@ reasons! {
 
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
-    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source or the workload)";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
     PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
@@ -155,7 +157,7 @@ reasons! {
     OutsideHours = "context.hours", Deny, 403, "forbidden", "a requirement restricts the time, and it is outside of the `hours` of the policy";
     OutsideDates = "context.dates", Deny, 403, "forbidden", "a requirement restricts the time, and it is before `notBefore`, or not before `notAfter`";
     Maintenance = "context.maintenance", Deny, 403, "forbidden", "a requirement lets nobody in during maintenance, and one of its windows is now";
-    UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "CONNECT and `Upgrade` are refused";
+    UpgradeNotAllowed = "request.upgrade", Deny, 403, "forbidden", "no rule for this host, method and path names the protocol that is asked for (`upgrades`), or it is one that none can name";
 
     // Who else is asked.
     CenterDenied = "center.denied", Deny, 403, "forbidden", "the regional center denies it: its own reason is in the log";

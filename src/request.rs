@@ -13,8 +13,10 @@ mod head;
 mod headers;
 mod host_pattern;
 mod path;
+mod query;
 mod segment;
 mod template;
+mod upgrade;
 
 pub use authority::{Authority, Scheme, has_trailing_dot};
 pub use error::{AuthorityError, HeadError, HeadersError, PathError};
@@ -23,5 +25,7 @@ pub use head::{Collect, ContentKind, RequestHead, StripSet};
 pub use headers::{Headers, HeadersIter, encode};
 pub use host_pattern::{HostMatch, HostPattern, HostPatternError};
 pub use path::{CanonicalPath, PathOptions, Segments, canonicalise};
+pub use query::{Parameter, parameters};
 pub use segment::fold_case;
 pub use template::{Captures, PathTemplate, Segment, TemplateError};
+pub use upgrade::Upgrade;

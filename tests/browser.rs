@@ -3,7 +3,7 @@
 
 use regionguard::bundle::{self, Encoding};
 use regionguard::context::{BusinessHours, Calendar, Zone};
-use regionguard::policy::{Candidates, Facts, Outcome, Source};
+use regionguard::policy::{Asked, Candidates, Facts, Outcome, Source};
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, PathOptions, Scheme, canonicalise};
 use regionguard::time::WallTime;
@@ -33,7 +33,7 @@ fn decide(path: &str) -> Outcome {
     let mut candidates = Candidates::default();
     generation
         .policies
-        .candidates(&authority, "GET", &path, &mut candidates);
+        .candidates(&Asked::new(&authority, "GET", &path), &mut candidates);
     let facts = Facts {
         subject: None,
         source: Source::default(),

@@ -112,9 +112,12 @@ fn every_field_of_the_documents_is_described() {
         "authentication",
         "rule",
         "effect",
+        "candidate",
         "forward",
         "revocation",
         "revocations",
+        "about",
+        "openings",
     ] {
         let source = read(&PathBuf::from(format!("src/bundle/{file}.rs")));
         for name in listed(&source, "fields: &[") {

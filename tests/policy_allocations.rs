@@ -6,7 +6,7 @@ use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{Effect, From, IdentityNeed, Policy, Rule, Words};
 use regionguard::identity::Subject;
-use regionguard::policy::{Candidates, Facts, Outcome, PolicySet, Source};
+use regionguard::policy::{Asked, Candidates, Facts, Outcome, PolicySet, Source};
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
 use regionguard::time::WallTime;
@@ -22,11 +22,13 @@ fn allocations(work: impl FnOnce()) -> u64 {
 fn a_decided_request_allocates_nothing() {
     let rule = |number: usize| Rule {
         name: format!("read-{number}"),
+        shadow: false,
         hosts: Some(vec![HostPattern::parse("*.us-east-1.com").unwrap()]),
         methods: Some(vec!["GET".to_owned()]),
         paths: Some(vec![
             PathTemplate::parse(&format!("/v1/things-{number}/{{id}}")).unwrap(),
         ]),
+        about: Default::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words {
@@ -37,7 +39,10 @@ fn a_decided_request_allocates_nothing() {
         effect: Effect::Allow,
     };
     let policy = Policy {
+        place: Default::default(),
+        openings: Default::default(),
         name: "shop".to_owned(),
+        shadow: false,
         hosts: None,
         default_allow: false,
         forward: None,
@@ -72,7 +77,7 @@ fn a_decided_request_allocates_nothing() {
     let mut judge = || {
         let authority = Authority::parse(b"api.us-east-1.com", None).unwrap();
         let path = canonicalise(b"/v1/things-5/42?a=b", &PathOptions::default()).unwrap();
-        set.candidates(&authority, "GET", &path, &mut candidates);
+        set.candidates(&Asked::new(&authority, "GET", &path), &mut candidates);
         let outcome = set.decide(&candidates, &facts);
         assert!(matches!(
             outcome,

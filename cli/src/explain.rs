@@ -219,6 +219,10 @@ fn as_json(told: &Told<'_>) -> Value {
         "seen": weighed.map(|explanation| seen(explanation)),
         "policies": weighed.map(|explanation| policies(explanation)),
         "rules": weighed.map(|explanation| rules(told, explanation)),
+        "opened": weighed.and_then(|explanation| explanation.opened.as_ref()).map(|(policy, reason)| {
+            json!({"policy": policy, "reason": reason.code()})
+        }),
+        "notAbout": weighed.map(|explanation| &explanation.beside),
     })
 }
 
@@ -253,6 +257,7 @@ fn policies(explanation: &Explanation) -> Value {
         });
         json!({
             "policy": policy.name,
+            "shadow": policy.shadow,
             "default": if policy.default_allow { "allow" } else { "deny" },
             "requirements": requirements.collect::<Vec<_>>(),
         })
@@ -279,6 +284,7 @@ fn rules(told: &Told<'_>, explanation: &Explanation) -> Value {
         json!({
             "rule": name,
             "effect": rule.effect,
+            "shadow": rule.shadow,
             "place": place(told.bundle, &name),
             "holds": rule.all.as_str(),
             "takesEffect": rule.takes_effect,

@@ -265,7 +265,9 @@ fn found(
         path,
         question,
     } = decided;
-    let Decision { reason, line, action } = decision;
+    let Decision {
+        reason, line, action, ..
+    } = decision;
     let line = told(&line);
     let field = |index: usize| line.split(';').nth(index).unwrap_or_default().to_owned();
     let (by, decided_by) = (field(2), field(3));

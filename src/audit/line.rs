@@ -4,8 +4,6 @@
 
 use core::fmt::Write as _;
 
-use crate::reason::Reason;
-
 /// Where a request was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecidedBy<'a> {
@@ -22,8 +20,10 @@ pub enum DecidedBy<'a> {
 /// The parts of a decision line. Every text is percent-encoded already (see [`encode`]), so that the separators mean themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
-    /// The verdict and its code.
-    pub reason: Reason,
+    /// `allow` or `deny`; `ask` where a center would be asked, of what is only tried.
+    pub verdict: &'a str,
+    /// The code of the reason, or `-`.
+    pub reason: &'a str,
     /// `policy/rule`, `policy/-` or `-/-`.
     pub by: &'a str,
     /// Where it was decided.
@@ -43,10 +43,12 @@ impl Line<'_> {
     #[must_use]
     pub fn render(&self) -> String {
         let mut line = String::with_capacity(160);
-        line.push_str(self.reason.verdict().as_str());
-        for part in [";", self.reason.code(), ";", self.by, ";"] {
+        line.push_str(self.verdict);
+        for part in [self.reason, self.by] {
+            line.push(';');
             line.push_str(part);
         }
+        line.push(';');
         match self.decided_by {
             DecidedBy::Inline => line.push_str("inline"),
             DecidedBy::Cache => line.push_str("cache"),
@@ -56,7 +58,13 @@ impl Line<'_> {
                 line.push_str(name);
             }
         }
-        for part in [";", self.bundle, ";", self.home, ">", self.source, ">", self.local] {
+        for (separator, part) in [
+            (';', self.bundle),
+            (';', self.home),
+            ('>', self.source),
+            ('>', self.local),
+        ] {
+            line.push(separator);
             line.push_str(part);
         }
         line
@@ -86,7 +94,8 @@ mod tests {
     #[test]
     fn a_line_has_six_fields() {
         let line = Line {
-            reason: Reason::RuleAllowed,
+            verdict: "allow",
+            reason: Reason::RuleAllowed.code(),
             by: "shop/read",
             decided_by: DecidedBy::Center("us-east-1"),
             bundle: "shop@41+abcdef012345",

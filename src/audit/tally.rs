@@ -43,6 +43,16 @@ counters! {
     FetchEarly = "fetch.early", "fetches before their time, because a token named a key that was not there";
     FetchExpired = "fetch.expired", "fetched documents that became older than `staleFor`, and are not used any more";
     KeysShared = "keys.shared", "keys that two Regions were found to have in common, and that verify for neither";
+    ShadowJudged = "shadow.judged", "requests that something in shadow mode is about (`mode: shadow`)";
+    ShadowWouldAllow = "shadow.would_allow", "of these, those that would be let in if it were enforced, and are not";
+    ShadowWouldDeny = "shadow.would_deny", "those that would be refused, and are not";
+    ShadowWouldAsk = "shadow.would_ask", "those for which the center would be asked, and is not";
+    CandidateJudged = "candidate.judged", "requests of the sample that was judged by the bundle's `candidate` as well";
+    CandidateWouldAllow = "candidate.would_allow", "of these, those that the candidate would let in, and what is in force does not";
+    CandidateWouldDeny = "candidate.would_deny", "those that the candidate would refuse, and what is in force does not";
+    CandidateWouldAsk = "candidate.would_ask", "those for which the candidate would ask the center, and what is in force does not";
+    CandidateOtherReason = "candidate.other_reason", "those that would have the same verdict with another reason";
+    CandidateUntold = "candidate.untold", "those of which it cannot be told: they are refused to everybody, and by the candidate only to some, and whether their token is its sender's was not looked at";
     BundleApplied = "bundle.applied", "bundles put in force";
     BundleOlder = "bundle.older", "bundles that were older than the one in force, which goes on serving";
     BundleRefused = "bundle.refused", "bundles that do not compile; the last good one goes on serving";

@@ -6,10 +6,10 @@ use std::collections::btree_map::Entry;
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
 use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, SourceRestriction, Trust};
-use super::forward;
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
+use super::{about, forward, openings};
 use crate::context::Networks;
 use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
@@ -17,7 +17,7 @@ use crate::request::Authority;
 
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
-    check_size(&documents.policies, sink);
+    check_size(documents, sink);
     check_keys(&documents.regions, sink);
     check_addresses(&documents.regions, sink);
     check_issuers(&documents.regions, sink);
@@ -25,13 +25,16 @@ pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sin
     check_workloads(documents, sink);
     check_centers(documents, sink);
     check_forwarded(&documents.policies, tokens, sink);
+    check_forwarded(documents.candidates(), tokens, sink);
+    about::check(&documents.policies, tokens, sink);
+    about::check(documents.candidates(), tokens, sink);
     networks(&documents.regions, sink)
 }
 
 /// Reports at `documents[index]`, `rest` behind it.
 fn error<T>(placed: &Placed<T>, label: String, rest: &str, message: String, sink: &mut Sink) -> Reported {
     sink.enter(Some(label));
-    let reported = sink.error_at(&format!("documents[{}]{rest}", placed.index), message);
+    let reported = sink.error_at(&format!("{}[{}]{rest}", placed.list, placed.index), message);
     sink.enter(None);
     reported
 }
@@ -40,7 +43,7 @@ fn region_error(region: &Placed<Region>, rest: &str, message: String, sink: &mut
     error(region, format!("Region {}", region.document.name), rest, message, sink)
 }
 
-fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
+pub(super) fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut Sink) -> Reported {
     error(
         policy,
         format!("ZeroTrustPolicy {}", policy.document.name),
@@ -50,13 +53,14 @@ fn policy_error(policy: &Placed<Policy>, rest: &str, message: String, sink: &mut
     )
 }
 
-fn rules(policies: &[Placed<Policy>]) -> impl Iterator<Item = &Rule> {
-    policies.iter().flat_map(|policy| &policy.document.rules)
+fn rules<'d>(policies: impl IntoIterator<Item = &'d Placed<Policy>>) -> impl Iterator<Item = &'d Rule> {
+    policies.into_iter().flat_map(|policy| &policy.document.rules)
 }
 
-fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
+/// The candidate's rules count as those that are in force do: both are compiled.
+fn check_size(all: &Documents, sink: &mut Sink) {
     let documents = Path::Member(&Path::Root, "documents");
-    let count = rules(policies).count();
+    let count = rules(all.all_policies()).count();
     if count > limits::RULES {
         sink.error(
             &documents,
@@ -64,7 +68,7 @@ fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
         );
     }
     let length = |list: Option<usize>| list.unwrap_or(1);
-    let expansions = rules(policies)
+    let expansions = rules(all.all_policies())
         .map(|rule| length(rule.hosts.as_ref().map(Vec::len)).saturating_mul(length(rule.paths.as_ref().map(Vec::len))))
         .fold(0, usize::saturating_add);
     if expansions > limits::EXPANSIONS {
@@ -74,8 +78,8 @@ fn check_size(policies: &[Placed<Policy>], sink: &mut Sink) {
         );
         sink.error(&documents, message);
     }
-    let places = policies
-        .iter()
+    let places = all
+        .all_policies()
         .flat_map(|policy| {
             policy
                 .document
@@ -228,7 +232,7 @@ fn check_workloads(documents: &Documents, sink: &mut Sink) {
         }
         _ => return,
     };
-    for policy in &documents.policies {
+    for policy in standing(documents) {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if rule.identity == IdentityNeed::Workload {
                 policy_error(policy, &format!(".spec.rules[{index}].identity"), message.clone(), sink);
@@ -247,7 +251,7 @@ fn check_centers(documents: &Documents, sink: &mut Sink) {
     let Some(local) = local.filter(|local| local.center.is_none()) else {
         return;
     };
-    for policy in &documents.policies {
+    for policy in standing(documents) {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             if matches!(rule.effect, Effect::Defer(_)) {
                 let message = format!(
@@ -258,6 +262,14 @@ fn check_centers(documents: &Documents, sink: &mut Sink) {
             }
         }
     }
+}
+
+/// The policies that may stand where the bundle does: of a bundle that is served in several Regions, each has those of all.
+fn standing(documents: &Documents) -> impl Iterator<Item = &Placed<Policy>> {
+    let local = documents.region.as_deref();
+    documents
+        .all_policies()
+        .filter(move |policy| local.is_none_or(|local| openings::stands(&policy.document, local)))
 }
 
 fn is_local(region: &Region, documents: &Documents) -> bool {
@@ -294,6 +306,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         policies,
         revocations: _,
         grants: _,
+        candidate,
     } = documents;
     let list = Path::Member(&Path::Root, "documents");
     if regions.is_empty() {
@@ -302,9 +315,13 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
             "there is no Region: no token can be verified, and every request is denied",
         );
     }
-    if !policies.iter().any(|policy| policy.document.default_allow) && !rules(policies).any(can_allow) {
+    if !can_let_in(policies) {
         let message = "nothing in this bundle can allow a request: add a rule with `effect: allow` or `effect: defer` to a policy, or `default: allow` to one that has requirements";
         sink.warn(&list, message);
+    }
+    if candidate.as_ref().is_some_and(|(policies, _)| !can_let_in(policies)) {
+        let message = "nothing in the candidate can allow a request: it has all policies that would stand in place of those in force";
+        sink.warn(&Path::Member(&Path::Root, "candidate"), message);
     }
     warn_of_the_placeless(documents, trust, sink);
     if !trust.peer_verification && requires(policies, |one| *one == Requirement::Certificate) {
@@ -312,6 +329,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         sink.warn(&list, message);
     }
     warn_of_services_that_log_in(policies, sink);
+    openings::warn(policies, trust, sink);
     let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
     let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
     for region in regions {
@@ -354,6 +372,15 @@ fn warn_of_the_placeless(documents: &Documents, trust: &Trust, sink: &mut Sink) 
         let message = "no Region with `networks` has a `country`, and none of `trust.edges` a `countryHeader`, so the source country is never known and `geo_restrictions` of countries are never met";
         sink.warn(&list, message);
     }
+}
+
+/// Whether anything in force can let a request in.
+fn can_let_in(policies: &[Placed<Policy>]) -> bool {
+    let mut enforced = policies
+        .iter()
+        .map(|policy| &policy.document)
+        .filter(|policy| !policy.shadow);
+    enforced.any(|policy| policy.default_allow || policy.rules.iter().any(|rule| !rule.shadow && can_allow(rule)))
 }
 
 /// A service has no login and no device, so a policy that demands one keeps out what its own rules are for.

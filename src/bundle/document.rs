@@ -2,6 +2,7 @@
 //!
 //! Nothing here refers to anything else by index: names are still names. [`Generation`](super::Generation) is what a worker serves from.
 
+mod about;
 mod effect;
 mod login;
 
@@ -16,6 +17,7 @@ use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
+pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
 pub use effect::{Defer, Effect, Refusal, WhenAway};
 pub use login::{MultiFactor, StepUp};
 
@@ -44,6 +46,22 @@ pub struct Bundle {
     pub revocations: Vec<Revocations>,
     /// The Grants documents, sorted by name.
     pub grants: Vec<Grants>,
+    /// The policies that would stand in place of `policies`.
+    pub candidate: Option<Candidate>,
+}
+
+/// `candidate`: what is compared with what is in force.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Sorted by name.
+    pub policies: Vec<Policy>,
+    /// Of how many requests in [`Candidate::ALL`].
+    pub sample: u32,
+}
+
+impl Candidate {
+    /// The `sample` by which every request is compared.
+    pub const ALL: u32 = 10_000;
 }
 
 /// `trust`: the operator's part of a bundle.
@@ -295,6 +313,12 @@ pub struct Policy {
     pub name: String,
     /// `selector.hosts`: what it governs; `None`: everything.
     pub hosts: Option<Vec<HostPattern>>,
+    /// The rest of `selector`: where it stands.
+    pub place: Place,
+    /// What it lets in without a token beside its public rules.
+    pub openings: Openings,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `default: allow`.
     pub default_allow: bool,
     /// What the upstream gets of those whom this policy governs.
@@ -303,6 +327,17 @@ pub struct Policy {
     pub requirements: Vec<Requirement>,
     /// In the document's order, which never matters.
     pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Whether it says anything beside its rules.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        !self.requirements.is_empty()
+            || self.default_allow
+            || self.forward.is_some()
+            || self.openings != Openings::default()
+    }
 }
 
 /// `forward`.
@@ -353,12 +388,16 @@ pub struct SourceRestriction {
 pub struct Rule {
     /// Unique in its policy.
     pub name: String,
+    /// `mode: shadow`: it is judged beside what is enforced, and changes nothing.
+    pub shadow: bool,
     /// `None`: every host that the policy governs.
     pub hosts: Option<Vec<HostPattern>>,
     /// Upper case; `None`: all. `GET` includes `HEAD`.
     pub methods: Option<Vec<String>>,
     /// `None`: every path.
     pub paths: Option<Vec<PathTemplate>>,
+    /// What it looks at in the request beside host, method and path.
+    pub about: About,
     /// Where the request comes from.
     pub from: From,
     /// `identity`.

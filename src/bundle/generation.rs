@@ -43,6 +43,8 @@ pub struct Generation {
     pub networks: Networks<RegionId>,
     /// The policies as an index.
     pub policies: PolicySet,
+    /// The policies that would stand in place of these.
+    pub candidate: Option<Trial>,
     /// What is revoked.
     pub revocations: Pushed,
     /// Who may what for a time.
@@ -51,6 +53,15 @@ pub struct Generation {
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Policies that are compared with those in force.
+#[derive(Debug)]
+pub struct Trial {
+    /// As an index of their own.
+    pub policies: PolicySet,
+    /// Of how many requests in [`Candidate::ALL`](super::document::Candidate::ALL).
+    pub sample: u32,
 }
 
 impl Generation {
@@ -72,6 +83,7 @@ impl Generation {
             policies,
             revocations,
             grants,
+            candidate,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies, &trust);
@@ -91,12 +103,29 @@ impl Generation {
             trust_digest: trust_digest(&regions),
             networks,
             policies: PolicySet::compile(policies, &regions),
+            candidate: candidate.map(|candidate| Trial {
+                policies: PolicySet::compile(candidate.policies, &regions),
+                sample: candidate.sample,
+            }),
             regions,
             revocations: Pushed::new(revocations),
             grants,
             strip,
             warnings,
         }
+    }
+
+    /// Whether any policy says for which workloads it is: else nobody has to ask the node.
+    #[must_use]
+    pub fn looks_at_served(&self) -> bool {
+        let candidate = self.candidate.as_ref();
+        self.policies.looks_at_served() || candidate.is_some_and(|candidate| candidate.policies.looks_at_served())
+    }
+
+    /// Whether anything is judged beside what is in force: in shadow mode, or as a candidate.
+    #[must_use]
+    pub fn tries(&self) -> bool {
+        self.candidate.is_some() || self.policies.has_shadow()
     }
 
     /// The Region of this name.

@@ -37,10 +37,14 @@ pub const RULES: usize = 20_000;
 pub const EXPANSIONS: usize = 200_000;
 /// Places in the index, summed over all rules: for each path its segments and methods, in the trie of each host that gets one. One takes up to 50 bytes, and twice that while a table grows.
 pub const INDEX: usize = 4_000_000;
-/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `workloads` of one entry of `accepts`, `selector.hosts` of one policy, `trust.hosts`, `peers` of one edge.
+/// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `in` of one entry of `headers` or `query`, `grpc.services` or `grpc.methods` of one rule and their pairs, `workloads` of one entry of `accepts`, `selector.hosts` or `selector.workloads` of one policy, `trust.hosts`, `peers` of one edge.
 pub const RULE_ITEMS: usize = 256;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
+/// `headers`, `query` or `upgrades` of one rule.
+pub const MATCHERS: usize = 16;
+/// `probes` of one policy.
+pub const PROBES: usize = 16;
 /// `trust.edges`.
 pub const EDGES: usize = 16;
 /// `hops` of one edge.

@@ -5,8 +5,7 @@ use super::document::{Policy, Requirement, Rule, Words};
 use super::limits;
 use super::reader::{At, Shape, all_of};
 use super::root::Known;
-use super::{authentication, device, forward, hours, place, rule, trust};
-use crate::request::HostPattern;
+use super::{authentication, device, forward, hours, openings, place, rule};
 
 const SPEC: Shape = Shape {
     fields: &[
@@ -17,10 +16,12 @@ const SPEC: Shape = Shape {
         "selector",
         "mode",
         "default",
+        "preflight",
+        "probes",
         "forward",
         "rules",
     ],
-    later: &["preflight", "probes", "streams", "tokens", "tokenSources"],
+    later: &["streams", "tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {
@@ -28,25 +29,18 @@ const CONTEXT: Shape = Shape {
     later: &[],
 };
 
-const SELECTOR: Shape = Shape {
-    fields: &["hosts"],
-    later: &["localRegions", "workloads"],
-};
-
 /// `name` and `spec` of a document of this kind.
 pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Policy> {
     let fields = spec.fields(&SPEC, sink)?;
-    let hosts = fields.optional("selector", sink, |at, sink| selector(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| {
-        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
-    });
+    let selector = fields.optional("selector", sink, |at, sink| openings::selector(at, known, sink));
+    let openings = openings::read(&fields, known, sink);
+    let mode = fields.optional("mode", sink, is_shadow);
     let default = fields.optional("default", sink, |at, sink| at.word(&[("allow", true)], sink));
     let forward = fields.optional("forward", sink, |at, sink| forward::read(at, sink));
     let identity = fields.optional("identity", sink, |at, sink| authentication::identity(at, sink));
     let checks = device::read(&fields, sink);
     let requirements = fields.optional("context", sink, |at, sink| context(at, known, sink));
     let rules = fields.optional("rules", sink, |at, sink| rules(at, known, sink));
-    mode?;
     let identity = identity?.unwrap_or_default();
     let rules = rules?.unwrap_or_default();
     if identity.forbids_words {
@@ -55,14 +49,23 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let mut all = identity.requirements;
     all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
+    let (hosts, place) = selector?.unwrap_or_default();
     Ok(Policy {
         name: name.to_owned(),
-        hosts: hosts?,
+        hosts,
+        place,
+        openings: openings?,
+        shadow: mode?.unwrap_or_default(),
         default_allow: default?.unwrap_or_default(),
         forward: forward?,
         requirements: all,
         rules,
     })
+}
+
+/// `mode` of a policy or of a rule.
+pub(super) fn is_shadow(at: &At<'_>, sink: &mut Sink) -> Read<bool> {
+    at.word(&[("enforce", false), ("shadow", true)], sink)
 }
 
 /// `rbac: false`: no rule of the policy looks at roles or permissions.
@@ -78,11 +81,6 @@ fn forbid_words(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
         }
     }
     wrong.map_or(Ok(()), Err)
-}
-
-fn selector(at: &At<'_>, sink: &mut Sink) -> Read<Vec<HostPattern>> {
-    let fields = at.fields(&SELECTOR, sink)?;
-    fields.required("hosts", sink, |at, sink| trust::hosts(at, sink))
 }
 
 fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirement>> {

@@ -3,19 +3,19 @@
 use super::RegionId;
 use super::cross;
 use super::diagnostic::{Problem, Read, Sink, short};
-use super::document::{Bundle, Grants, Policy, Region, Revocations};
+use super::document::{Bundle, Candidate, Grants, Policy, Region, Revocations};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{edges, grants, policy, region, revocations, tokens, trust};
+use super::{candidate, edges, grants, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
 use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
-    fields: &["region", "metadata", "trust", "tokens", "documents"],
-    later: &["layers", "candidate", "override"],
+    fields: &["region", "metadata", "trust", "tokens", "documents", "candidate"],
+    later: &["layers", "override"],
 };
 
 const BUNDLE_METADATA: Shape = Shape {
@@ -41,6 +41,9 @@ const POLICY_TEST: &str = "PolicyTest";
 /// Where tokens hold the posture of their subject's device, unless their Region says otherwise.
 const DEVICE_CLAIM: &str = "device";
 
+/// Where the documents stand that are in force.
+const DOCUMENTS: &str = "documents";
+
 /// What the documents of a bundle refer to.
 pub(super) struct Known<'k> {
     /// The names of all Regions.
@@ -53,7 +56,7 @@ pub(super) struct Known<'k> {
 
 /// The kind of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Region,
     Policy,
     Revocations,
@@ -61,7 +64,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Region => "Region",
             Self::Policy => "ZeroTrustPolicy",
@@ -72,11 +75,11 @@ impl Kind {
 }
 
 /// What every document begins with.
-struct Header {
-    kind: Kind,
-    name: String,
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) name: String,
     /// Whether the `apiVersion` is ours. Where it is not, the rest is judged all the same: all errors at once.
-    version: Read<()>,
+    pub(super) version: Read<()>,
 }
 
 /// The documents that could be read, each sorted by name, and where they stood.
@@ -87,10 +90,26 @@ pub(super) struct Documents {
     pub(super) policies: Vec<Placed<Policy>>,
     pub(super) revocations: Vec<Placed<Revocations>>,
     pub(super) grants: Vec<Placed<Grants>>,
+    /// The policies that would stand in place of `policies`, and how many requests are compared.
+    pub(super) candidate: Option<(Vec<Placed<Policy>>, u32)>,
 }
 
-/// A document and its place among `documents`.
+impl Documents {
+    /// The policies of the candidate.
+    pub(super) fn candidates(&self) -> &[Placed<Policy>] {
+        self.candidate.as_ref().map_or(&[], |(policies, _)| policies)
+    }
+
+    /// All policies, those of the candidate among them.
+    pub(super) fn all_policies(&self) -> impl Iterator<Item = &Placed<Policy>> {
+        self.policies.iter().chain(self.candidates())
+    }
+}
+
+/// A document and its place.
 pub(super) struct Placed<T> {
+    /// The list that it stands in, like `documents`.
+    pub(super) list: &'static str,
     pub(super) index: usize,
     pub(super) document: T,
 }
@@ -148,6 +167,10 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
             .map(|placed| placed.document)
             .collect(),
         grants: documents.grants.into_iter().map(|placed| placed.document).collect(),
+        candidate: documents.candidate.map(|(policies, sample)| Candidate {
+            policies: policies.into_iter().map(|placed| placed.document).collect(),
+            sample,
+        }),
     };
     Ok((bundle, networks?))
 }
@@ -180,6 +203,7 @@ fn documents(
         peer_verification,
     };
     let region = bundle.optional("region", sink, |at, sink| policy::region_name(at, &known, sink));
+    let candidate = bundle.optional("candidate", sink, |at, sink| candidate::read(at, &known, sink));
     let mut complete = Ok(());
     let (mut regions, mut policies) = (Vec::new(), Vec::new());
     let (mut revoked, mut granted) = (Vec::new(), Vec::new());
@@ -196,17 +220,36 @@ fn documents(
         let document = Path::Item(&list.path, index);
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
-        let outcome =
-            match header.kind {
-                Kind::Region => region::read(&header.name, &spec, &known, sink)
-                    .map(|document| regions.push(Placed { index, document })),
-                Kind::Policy => policy::read(&header.name, &spec, &known, sink)
-                    .map(|document| policies.push(Placed { index, document })),
-                Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
-                    .map(|document| revoked.push(Placed { index, document })),
-                Kind::Grants => grants::read(&header.name, &spec, &known, sink)
-                    .map(|document| granted.push(Placed { index, document })),
-            };
+        let outcome = match header.kind {
+            Kind::Region => region::read(&header.name, &spec, &known, sink).map(|document| {
+                regions.push(Placed {
+                    list: DOCUMENTS,
+                    index,
+                    document,
+                })
+            }),
+            Kind::Policy => policy::read(&header.name, &spec, &known, sink).map(|document| {
+                policies.push(Placed {
+                    list: DOCUMENTS,
+                    index,
+                    document,
+                })
+            }),
+            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink).map(|document| {
+                revoked.push(Placed {
+                    list: DOCUMENTS,
+                    index,
+                    document,
+                })
+            }),
+            Kind::Grants => grants::read(&header.name, &spec, &known, sink).map(|document| {
+                granted.push(Placed {
+                    list: DOCUMENTS,
+                    index,
+                    document,
+                })
+            }),
+        };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
@@ -219,6 +262,10 @@ fn documents(
         Ok(region) => (region, Ok(())),
         Err(reported) => (None, Err(reported)),
     };
+    let (known_candidate, candidate) = match candidate {
+        Ok(candidate) => (candidate, Ok(())),
+        Err(reported) => (None, Err(reported)),
+    };
     Ok((
         Documents {
             region,
@@ -226,8 +273,9 @@ fn documents(
             policies,
             revocations: revoked,
             grants: granted,
+            candidate: known_candidate,
         },
-        complete.and(known_region),
+        complete.and(known_region).and(candidate),
     ))
 }
 
@@ -239,7 +287,7 @@ fn items(list: &Value) -> &[Value] {
 }
 
 /// The header of each document, or the witness that it has none.
-fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
+pub(super) fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
     let headers = list.list(limits::DOCUMENTS, sink, |at, sink| {
         sink.enter(label(at.value));
         let header = header(at, sink);
@@ -257,7 +305,11 @@ fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>> {
             let document = Path::Item(&list.path, index);
             let metadata = Path::Member(&document, "metadata");
             sink.enter(Some(format!("{} {}", later.kind.name(), later.name)));
-            let message = format!("documents[{earlier}] is a {} of this name already", later.kind.name());
+            let message = format!(
+                "{}[{earlier}] is a {} of this name already",
+                list.path,
+                later.kind.name()
+            );
             sink.error(&Path::Member(&metadata, "name"), message);
             sink.enter(None);
         }

@@ -6,10 +6,10 @@ use super::diagnostic::{Problem, Read, Sink};
 use super::document::{Effect, From, IdentityNeed, Rule, Words};
 use super::forward::is_token;
 use super::limits;
-use super::policy::region_name;
+use super::policy::{self, region_name};
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
-use super::{effect, place, trust};
+use super::{about, effect, place, trust};
 use crate::context::parse_network;
 use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
@@ -20,6 +20,10 @@ const RULE: Shape = Shape {
         "hosts",
         "methods",
         "paths",
+        "headers",
+        "query",
+        "grpc",
+        "upgrades",
         "from",
         "identity",
         "permissions",
@@ -30,7 +34,7 @@ const RULE: Shape = Shape {
         "response",
         "mode",
     ],
-    later: &["when", "upgrades", "streams", "body"],
+    later: &["when", "streams", "body"],
 };
 
 const FROM: Shape = Shape {
@@ -59,20 +63,21 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
             at.parsed(|text| PathTemplate::parse_with(text, known.paths), sink)
         })
     });
+    let about = about::read(&fields, known, sink);
     let from = fields.optional("from", sink, |at, sink| from(at, known, sink));
     let permissions = fields.optional("permissions", sink, |at, sink| words(at, sink));
     let roles = fields.optional("roles", sink, |at, sink| words(at, sink));
-    let mode = fields.optional("mode", sink, |at, sink| {
-        at.word_or_later(&[("enforce", ())], &["shadow"], sink)
-    });
+    let mode = fields.optional("mode", sink, policy::is_shadow);
     let effect = effect::read(&fields, sink);
     let identity = identity(&fields, effect.as_ref().ok(), known, sink);
-    mode?;
+    let (about, calls) = about?;
     Ok(Rule {
         name: name?.to_owned(),
+        shadow: mode?.unwrap_or_default(),
         hosts: hosts?,
         methods: methods?,
-        paths: paths?,
+        paths: calls.or(paths?),
+        about,
         from: from?.unwrap_or_default(),
         identity: identity?,
         permissions: permissions?.unwrap_or_default(),
@@ -96,9 +101,6 @@ fn method(at: &At<'_>, sink: &mut Sink) -> Read<String> {
             .found(at.value)
             .suggest(Some(upper));
         return Err(sink.error(&at.path, problem));
-    }
-    if text == "CONNECT" {
-        return Err(sink.error(&at.path, "`CONNECT` is not supported yet: such requests are refused"));
     }
     Ok(upper)
 }

@@ -39,7 +39,7 @@ pub struct SubjectPart {
 pub struct ActionPart {
     /// The method.
     pub name: String,
-    /// For gRPC: `service` and `method`; else empty.
+    /// For gRPC: `service` and `method`; for another protocol than HTTP: `upgrade`; else empty.
     pub properties: Map<String, Value>,
 }
 

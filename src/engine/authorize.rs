@@ -15,18 +15,20 @@ use super::look::{Sight, View};
 use super::revocation::{self, Standing};
 use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
+use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, DecidedBy, Tally};
+use crate::audit::{Counter, Tally};
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Candidates, Outcome as Ruling};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Told};
 use crate::reason::Reason;
 use crate::request::{
-    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, canonicalise,
+    Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
+    canonicalise,
 };
 use crate::time::Now;
 
@@ -80,11 +82,49 @@ pub(super) struct Understood<'a> {
     pub(super) headers: Headers<'a>,
     pub(super) credential: Credential<'a>,
     /// What is remembered of the token.
-    recalled: Option<Recalled>,
+    pub(super) recalled: Option<Recalled>,
     pub(super) presented: Presented<'a>,
+    /// The protocol that it asks for beside HTTP, which some rule names.
+    pub(super) upgrade: Option<Upgrade>,
+}
+
+/// What the host tells the policies of a stream.
+pub(super) struct Stream<'a>(pub(super) &'a dyn Attrs);
+
+impl Told for Stream<'_> {
+    fn destination_port(&self) -> Option<u16> {
+        self.0.destination_port()
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.0.has_no_body()
+    }
 }
 
 impl Understood<'_> {
+    /// What policies look at in it.
+    pub(super) fn asked<'s>(&'s self, standing: Option<&'s Presence>, told: &'s Stream<'s>) -> Asked<'s> {
+        Asked {
+            authority: &self.authority,
+            method: self.method(),
+            path: &self.path,
+            headers: self.headers,
+            content: self.head.content,
+            upgrade: self.upgrade,
+            standing,
+            told,
+        }
+    }
+
+    /// The method that rules look at. Over HTTP/2, a WebSocket begins with CONNECT in place of GET (RFC 8441 §5): one rule is for both.
+    pub(super) fn method(&self) -> &str {
+        if self.head.is_connect() && self.upgrade == Some(Upgrade::Websocket) {
+            "GET"
+        } else {
+            self.head.method
+        }
+    }
+
     pub(super) fn uses_dpop(&self) -> bool {
         matches!(self.credential, Credential::Token(token) if token.scheme == Scheme::Dpop)
     }
@@ -135,6 +175,7 @@ impl Bench<'_, '_> {
                 .patience
                 .is_late(&generation)
                 .then(|| removals.iter().map(|name| name.to_vec()).collect()),
+            tried: None,
         };
         if self.attrs.has_line() {
             return Judged::Decided(case.refuse(Reason::DuplicateFilter));
@@ -153,9 +194,9 @@ impl Bench<'_, '_> {
             Err(reason) => return Judged::Decided(case.refuse(reason)),
         };
         let mut candidates = core::mem::take(&mut self.scope.candidates);
-        generation
-            .policies
-            .candidates(&request.authority, request.head.method, &request.path, &mut candidates);
+        let told = Stream(self.attrs);
+        let asked = request.asked(self.scope.standing.as_ref(), &told);
+        generation.policies.candidates(&asked, &mut candidates);
         let judged = self.rule(id, local, &request, &candidates, &mut case, fx);
         self.scope.candidates = candidates;
         judged
@@ -183,8 +224,27 @@ impl Bench<'_, '_> {
         self.look(&mut sight, policies, candidates, &view);
         case.source = sight.source;
         let anonymous = sight.facts(None, false, &view);
-        if let Some(Ruling::Deny { reason, by, refusal }) = policies.refusal_for_everybody(candidates, &anonymous) {
-            return Judged::Decided(case.deny(reason, policies.label(by), DecidedBy::Inline, refusal, None));
+        if let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous) {
+            if generation.tries() {
+                let judged = Subject {
+                    request,
+                    candidates,
+                    view: &view,
+                    ruling: &ruling,
+                    asker: None,
+                };
+                self.try_others(&mut sight, &judged, case, fx);
+            }
+            let refused = Ruled {
+                request,
+                candidates,
+                case,
+                who: None,
+                device: None,
+                peer: sight.peer,
+                at: self.now.wall,
+            };
+            return self.enact(id, ruling, None, refused);
         }
         let (who, refused) = match self.identify(request, case, local) {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
@@ -212,6 +272,22 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
+        // A question tells of the device only where what is in force looked at it.
+        let device = known(sight.device, who.as_deref(), &generation).ok();
+        if generation.tries() {
+            let asker = Asker {
+                who: who.as_deref(),
+                refused: refused.map(|refused| refused.reason),
+            };
+            let judged = Subject {
+                request,
+                candidates,
+                view: &view,
+                ruling: &ruling,
+                asker: Some(asker),
+            };
+            self.try_others(&mut sight, &judged, case, fx);
+        }
         self.enact(
             id,
             ruling,
@@ -221,7 +297,7 @@ impl Bench<'_, '_> {
                 candidates,
                 case,
                 who: who.as_deref(),
-                device: known(sight.device, who.as_deref(), &generation).ok(),
+                device,
                 peer: sight.peer,
                 at: self.now.wall,
             },
@@ -391,15 +467,21 @@ impl Bench<'_, '_> {
             recalled = self.scope.authenticator.recall(text, &generation.trust_digest);
             recalled.is_some()
         })?;
-        let tunnel = head.is_connect() || head.upgrade;
-        let path = if head.is_connect() { &b"/"[..] } else { head.path };
+        let upgrade = Upgrade::asked(&head, &headers);
+        let is_tunnel = upgrade == Some(Some(Upgrade::Connect));
+        let path = if is_tunnel || head.path.is_empty() && head.is_connect() {
+            &b"/"[..]
+        } else {
+            head.path
+        };
         let path = canonicalise(path, &generation.trust.paths).map_err(PathError::reason)?;
         if let Some(hosts) = &generation.trust.hosts
             && !hosts.iter().any(|host| host.matches(&authority))
         {
             return Err(Reason::AuthorityNotServed);
         }
-        if tunnel {
+        // What no rule of the bundle names needs no policy. What one names is for the policies, so that nobody learns for which paths that is.
+        if upgrade.is_some_and(|asked| !asked.is_some_and(|upgrade| generation.policies.names_upgrade(upgrade))) {
             return Err(Reason::UpgradeNotAllowed);
         }
         Ok(Understood {
@@ -410,6 +492,7 @@ impl Bench<'_, '_> {
             credential,
             recalled,
             presented,
+            upgrade: upgrade.flatten(),
         })
     }
 }

@@ -7,7 +7,7 @@ use super::fetch::ResourceId;
 use crate::audit::{DecidedBy, Line};
 use crate::bundle::document::{Refusal, StepUp};
 use crate::bundle::{Generation, RegionId};
-use crate::decision::{Action, Answer, Asked, Decision, Forwarded};
+use crate::decision::{Action, Answer, Asked, Decision, Forwarded, Tried};
 use crate::policy::Source;
 use crate::reason::Reason;
 
@@ -32,6 +32,8 @@ pub(super) struct Case<'r> {
     pub(super) request_id: Option<Cow<'r, str>>,
     /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
     pub(super) late: Option<Rc<[Vec<u8>]>>,
+    /// What would have become of it by what is tried.
+    pub(super) tried: Option<Rc<Tried>>,
 }
 
 impl Case<'_> {
@@ -50,6 +52,7 @@ impl Case<'_> {
             nonce: None,
             request_id: None,
             late: None,
+            tried: None,
         }
     }
 
@@ -60,6 +63,7 @@ impl Case<'_> {
             request_id: self.request_id.as_ref().map(|id| Cow::Owned(id.clone().into_owned())),
             nonce: self.nonce.clone(),
             late: self.late.clone(),
+            tried: self.tried.clone(),
             ..*self
         }
     }
@@ -77,12 +81,22 @@ impl Case<'_> {
         self.region(self.local, "?")
     }
 
-    fn line(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>) -> String {
+    pub(super) fn line(&self, reason: Reason, by: &str, decided_by: DecidedBy<'_>) -> String {
+        self.render(reason.verdict().as_str(), reason.code(), by, decided_by)
+    }
+
+    /// The line of a request for which a center would be asked, who has not said anything.
+    pub(super) fn question_line(&self, by: &str) -> String {
+        self.render("ask", "-", by, DecidedBy::Center(self.local_name()))
+    }
+
+    fn render(&self, verdict: &str, reason: &str, by: &str, decided_by: DecidedBy<'_>) -> String {
         let source = match self.source {
             None => "-",
             Some(source) => self.region(source.region, "?"),
         };
         let line = Line {
+            verdict,
             reason,
             by,
             decided_by,
@@ -105,6 +119,7 @@ impl Case<'_> {
             reason,
             line: self.line(reason, by, decided_by),
             action: Action::Continue(forwarded),
+            tried: self.tried.clone(),
         }
     }
 
@@ -155,6 +170,7 @@ impl Case<'_> {
             reason,
             line: self.line(reason, by, decided_by),
             action: Action::Answer(Box::new(answer(asked))),
+            tried: self.tried.clone(),
         }
     }
 }

@@ -396,6 +396,9 @@ fn action(request: &Understood<'_>, grpc: bool) -> ActionPart {
         properties.insert("service".to_owned(), service.into());
         properties.insert("method".to_owned(), method.into());
     }
+    if let Some(upgrade) = request.upgrade {
+        properties.insert("upgrade".to_owned(), upgrade.name().into());
+    }
     ActionPart {
         name: request.head.method.to_owned(),
         properties,

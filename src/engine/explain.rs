@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::authorize::Bench;
+use super::authorize::{Bench, Stream};
 use super::case::Case;
 use super::look::{Sight, View};
 use super::{Attrs, Engine, Input, Kit, ScopeId, waiting::Patience};
@@ -62,7 +62,10 @@ impl Bench<'_, '_> {
         let request = self.understand(head, input.headers, presented, &generation)?;
         let policies = &generation.policies;
         let mut candidates = Candidates::default();
-        policies.candidates(&request.authority, request.head.method, &request.path, &mut candidates);
+        let told = Stream(self.attrs);
+        let asked = request.asked(self.scope.standing.as_ref(), &told);
+        policies.candidates(&asked, &mut candidates);
+        let whole = candidates.with_shadow();
         let view = View {
             headers: request.headers,
             generation: &generation,
@@ -70,15 +73,17 @@ impl Bench<'_, '_> {
             at: self.now.wall,
         };
         let mut sight = Sight::default();
-        self.look(&mut sight, policies, &candidates, &view);
+        let looked = whole.as_ref().unwrap_or(&candidates);
+        self.look(&mut sight, policies, looked, &view);
         let mut case = Case::new(Rc::clone(&generation), Some(local));
         let (who, refused) = match self.identify(&request, &mut case, local) {
             Ok(who) => (who.map(|who| self.granted(who, &generation)), None),
             Err(refused) => (None, Some(refused.reason)),
         };
-        self.look_again(&mut sight, who.as_deref(), policies, &candidates, &view);
+        self.look_again(&mut sight, who.as_deref(), policies, looked, &view);
         let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
-        let explanation = policies.explain(&candidates, &facts);
+        let asked = request.asked(self.scope.standing.as_ref(), &told);
+        let explanation = policies.explain(&asked, &candidates, &facts);
         Ok(Explained::Weighed(Box::new(explanation), refused))
     }
 }

@@ -26,7 +26,7 @@ use crate::time::Monotonic;
 
 use ask::{Ask, Context, Read, Tags};
 pub(super) use keys::RegionKeys;
-pub(super) use pace::{Dice, Pace};
+pub(in crate::engine) use pace::{Dice, Pace};
 pub(super) use revocations::{RegionList, RegionStatusList};
 pub(super) use run::{demand, wake};
 

@@ -19,6 +19,16 @@ pub trait Attrs {
     /// Whether the stream came in where a sidecar takes what its own workload sends to others.
     fn is_outbound(&self) -> bool;
 
+    /// The port that the connection was made to; `None` where the host does not tell it.
+    fn destination_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// Whether the request ends with its headers; `false` where the host does not tell it.
+    fn has_no_body(&self) -> bool {
+        false
+    }
+
     /// Whether a decision line is set on this stream already.
     fn has_line(&self) -> bool;
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::effects::{Effect, Effects, Level};
 use super::fetch::{Fetcher, What};
+use super::trial::Trials;
 use crate::audit::{Counter, Tally};
 use crate::bundle::document::KeySource;
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
 use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
-use crate::policy::Candidates;
+use crate::policy::{Candidates, Presence, Served};
 use crate::time::Monotonic;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
@@ -39,6 +40,10 @@ pub(super) struct Scope {
     holders: usize,
     pub(super) generation: Rc<Generation>,
     pub(super) local: Option<RegionId>,
+    /// Which of its policies stand here; `None`: all do.
+    pub(super) standing: Option<Presence>,
+    /// Likewise of its candidate.
+    pub(super) standing_of_candidate: Option<Presence>,
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
     pub(super) decisions: DecisionCache,
@@ -51,6 +56,8 @@ pub(super) struct Scope {
     pub(super) keys: KeyTable,
     /// Those of them that two Regions hold.
     shared: Vec<SharedKey>,
+    /// What is remembered of what is tried.
+    pub(super) trials: Trials,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -60,6 +67,8 @@ pub(super) struct Scopes {
     list: Vec<Scope>,
     last: u64,
     seed: u64,
+    /// Of the node, and so of all scopes.
+    pub(super) served: Served,
 }
 
 impl Scopes {
@@ -68,6 +77,7 @@ impl Scopes {
             list: Vec::new(),
             last: 0,
             seed,
+            served: Served::default(),
         }
     }
 
@@ -82,13 +92,19 @@ impl Scopes {
         locality: Option<&str>,
     ) -> (ScopeId, Activation) {
         let local = generation.local.or_else(|| generation.region_named(locality?));
+        let standing = generation.policies.standing(local, &self.served);
+        let candidate = generation.candidate.as_ref();
+        let standing_of_candidate = candidate.and_then(|candidate| candidate.policies.standing(local, &self.served));
         if let Some(scope) = self
             .list
             .iter_mut()
             .find(|scope| scope.root == root && scope.generation.name == generation.name)
         {
             scope.holders = scope.holders.saturating_add(1);
-            return (scope.id, scope.replace(generation, local));
+            return (
+                scope.id,
+                scope.replace(generation, local, [standing, standing_of_candidate]),
+            );
         }
         self.last = self.last.saturating_add(1);
         let id = ScopeId(self.last);
@@ -100,6 +116,8 @@ impl Scopes {
             holders: 1,
             generation,
             local,
+            standing,
+            standing_of_candidate,
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
             decisions: DecisionCache::new(self.seed),
@@ -108,6 +126,7 @@ impl Scopes {
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
+            trials: Trials::new(self.seed),
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)
@@ -163,7 +182,12 @@ impl Scope {
         (self.keys, self.shared) = (keys, shared);
     }
 
-    fn replace(&mut self, generation: Rc<Generation>, local: Option<RegionId>) -> Activation {
+    fn replace(
+        &mut self,
+        generation: Rc<Generation>,
+        local: Option<RegionId>,
+        standing: [Option<Presence>; 2],
+    ) -> Activation {
         if generation.version < self.generation.version {
             return Activation::Older;
         }
@@ -174,6 +198,7 @@ impl Scope {
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
+        [self.standing, self.standing_of_candidate] = standing;
         Activation::Applied
     }
 }

@@ -30,6 +30,8 @@ mod host;
 #[cfg(feature = "ring")]
 mod keys;
 #[cfg(feature = "ring")]
+mod matching;
+#[cfg(feature = "ring")]
 mod order;
 mod places;
 #[cfg(feature = "ring")]
@@ -56,5 +58,6 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+mod trying;
 #[cfg(feature = "ring")]
 mod workload;

@@ -89,6 +89,9 @@ struct Copied {
     direct_peer: Option<Vec<u8>>,
     peer_certificate: Option<Vec<u8>>,
     peer_certificate_digest: Option<Vec<u8>>,
+    /// `None`: nothing that serves now asks for it.
+    destination_port: Option<u16>,
+    has_no_body: bool,
 }
 
 /// A request that waits.
@@ -153,12 +156,16 @@ impl Waiting {
             direct_peer: attrs.direct_peer(),
             peer_certificate: attrs.peer_certificate(),
             peer_certificate_digest: attrs.peer_certificate_digest(),
+            destination_port: attrs.destination_port(),
+            has_no_body: attrs.has_no_body(),
         };
         let Copied {
             block,
             direct_peer,
             peer_certificate,
             peer_certificate_digest,
+            destination_port: _,
+            has_no_body: _,
         } = &copied;
         let attributes = [direct_peer, peer_certificate, peer_certificate_digest];
         let bytes = attributes
@@ -245,6 +252,14 @@ impl Attrs for Copied {
 
     fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
         self.peer_certificate_digest.clone()
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        self.destination_port
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.has_no_body
     }
 
     /// A request that may wait is none of these.

@@ -75,6 +75,11 @@ impl TokenSources {
         self.headers.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The parameters of the query.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(String::as_str)
+    }
+
     /// Whether anything but the Authorization header and the query has to be looked at.
     fn need_headers(&self) -> bool {
         !self.headers.is_empty() || !self.cookies.is_empty()

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::about::Asked;
 use super::conditions::{Conditions, Demand};
 use super::decide::By;
 use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
 use super::place::SourceRestriction;
-use crate::bundle::document::{Effect, IdentityNeed};
+use crate::bundle::document::{About, Effect, IdentityNeed, Openings, ServedPattern};
 use crate::bundle::{RegionId, document};
 use crate::context::{Calendar, MaintenanceWindow, Span};
 use crate::device::Check;
-use crate::request::{Authority, CanonicalPath, PathTemplate};
+use crate::request::{Authority, CanonicalPath, PathTemplate, Upgrade};
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,12 @@ pub struct RuleRef(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyRef(usize);
 
+impl PolicyRef {
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// All policies of a bundle.
 #[derive(Debug)]
 pub struct PolicySet {
@@ -29,8 +36,16 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     rules: Vec<Rule>,
     index: Index,
+    /// Whether anything in here is in shadow mode.
+    pub(super) has_shadow: bool,
     /// Whether any Region has trust domains, so that a workload may have a home.
     pub(super) has_trust_domains: bool,
+    /// Whether anything but host, method and path says what a rule is about, where a policy stands, or what it lets in without a token.
+    pub(super) narrows: bool,
+    /// Whether any policy lets in something without a token beside its rules.
+    pub(super) opens: bool,
+    /// The bits of the upgrades that any rule may let in.
+    upgrades: u8,
     /// Whether anything here looks at the device, so that its posture may have to be read.
     pub(super) looks_at_device: bool,
 }
@@ -42,6 +57,13 @@ pub(super) struct Policy {
     label: Box<str>,
     /// What it governs; `None`: everything.
     selector: Option<HostMap<()>>,
+    /// Whether it says where it stands.
+    pub(super) has_place: bool,
+    pub(super) local_regions: Option<Vec<RegionId>>,
+    pub(super) served: Option<Vec<ServedPattern>>,
+    pub(super) openings: Openings,
+    /// It changes nothing.
+    pub(super) shadow: bool,
     pub(super) default_allow: bool,
     pub(super) forward: Option<document::Forward>,
     pub(super) requirements: Vec<Requirement>,
@@ -76,8 +98,14 @@ pub struct Rule {
     label: Box<str>,
     /// Whether it has hosts of its own, and so may be found where its policy does not govern.
     has_hosts: bool,
+    /// It, or its policy, changes nothing.
+    pub(super) shadow: bool,
     /// Sorted by text, so that the document's order does not matter.
     paths: Option<Vec<PathTemplate>>,
+    /// What it says of the request beside host, method and path; `None`: nothing.
+    pub(super) about: Option<Box<About>>,
+    /// Its methods name `CONNECT`.
+    pub(super) names_connect: bool,
     /// `identity: none` of an allow or a defer.
     pub(super) is_public: bool,
     pub(super) conditions: Conditions,
@@ -117,48 +145,83 @@ impl PolicySet {
         let mut index = IndexBuilder::new();
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
+        let mut has_shadow = false;
         documents.sort_by(|a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
             let selector = document.hosts.as_deref();
-            if !document.requirements.is_empty() || document.default_allow || document.forward.is_some() {
+            if document.speaks() {
                 index.add_policy(policy, selector);
             }
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
             of_policy.sort_by(|a, b| a.name.cmp(&b.name));
-            for rule in of_policy {
+            has_shadow |= document.shadow;
+            for mut rule in of_policy {
+                rule.shadow |= document.shadow;
+                has_shadow |= rule.shadow;
                 index.add_rule(RuleRef(rules.len()), &rule, &selected);
                 rules.push(Rule::compile(rule, policy, &document.name, &names));
             }
             policies.push(Policy::compile(document, &names));
         }
+        let opens = policies
+            .iter()
+            .any(|policy: &Policy| policy.openings != Openings::default());
+        let has_places = policies.iter().any(|policy| policy.has_place);
         let looks_at_device = policies.iter().any(Policy::looks_at_device) || rules.iter().any(Rule::looks_at_device);
         Self {
+            narrows: opens || has_places || rules.iter().any(|rule: &Rule| rule.about.is_some()),
+            opens,
+            upgrades: rules.iter().fold(0, |bits, rule| bits | rule.upgrades()),
             policies,
             rules,
             index: index.build(),
+            has_shadow,
             looks_at_device,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }
 
-    /// Finds the rules that are about this host, method (as received) and path, and the policies that govern it. What `candidates` held before is gone.
-    pub fn candidates(
-        &self,
-        authority: &Authority<'_>,
-        method: &str,
-        path: &CanonicalPath<'_>,
-        candidates: &mut Candidates,
-    ) {
-        let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, authority));
-        self.index.find(authority, method, path, governs, candidates);
+    /// Finds the rules that are about this request and the policies that govern it. What `candidates` held before is gone.
+    pub fn candidates(&self, asked: &Asked<'_>, candidates: &mut Candidates) {
+        let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, asked.authority));
+        self.index
+            .find(asked.authority, asked.method, asked.path, governs, candidates);
+        self.narrow(asked, candidates);
+        if self.has_shadow {
+            self.set_aside(candidates);
+        }
+    }
+
+    /// The rules about this host, method and path, whatever else they say of the request.
+    pub(super) fn on_route(&self, asked: &Asked<'_>) -> Vec<RuleRef> {
+        let mut candidates = Candidates::default();
+        let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, asked.authority));
+        self.index
+            .find(asked.authority, asked.method, asked.path, governs, &mut candidates);
+        candidates.rules
+    }
+
+    /// Whether any rule may let in a request for this protocol.
+    #[must_use]
+    pub fn names_upgrade(&self, upgrade: Upgrade) -> bool {
+        self.upgrades & upgrade.bit() != 0
     }
 
     /// A rule; `None` for a reference of another set.
     #[must_use]
     pub fn rule(&self, rule: RuleRef) -> Option<&Rule> {
         self.rules.get(rule.0)
+    }
+
+    /// A policy, without its rules.
+    pub(super) fn policy(&self, policy: PolicyRef) -> Option<&Policy> {
+        self.policies.get(policy.0)
+    }
+
+    pub(super) fn all_policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.iter()
     }
 
     /// A policy's name; `None` for a reference of another set.
@@ -238,6 +301,11 @@ impl Policy {
             label: label(&document.name, None),
             name: document.name,
             selector,
+            has_place: document.place != document::Place::default(),
+            local_regions: document.place.regions.map(|names| regions.find(&names)),
+            served: document.place.workloads,
+            openings: document.openings,
+            shadow: document.shadow,
             default_allow: document.default_allow,
             forward: document.forward,
             requirements: requirements.collect(),
@@ -275,7 +343,10 @@ impl Rule {
             name: document.name,
             policy,
             has_hosts: document.hosts.is_some(),
+            shadow: document.shadow,
             paths,
+            names_connect: document.methods.iter().flatten().any(|method| method == "CONNECT"),
+            about: (document.about != About::default()).then(|| Box::new(document.about)),
             is_public,
             conditions: Conditions {
                 identity,

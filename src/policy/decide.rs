@@ -202,6 +202,7 @@ impl PolicySet {
             .or_else(|| self.deferral(candidates, facts))
             .or_else(|| self.allowance(candidates, facts))
             .or_else(|| self.default_allowance(candidates, facts))
+            .or_else(|| opened(candidates))
             .unwrap_or_else(|| self.nearest_miss(candidates, facts))
     }
 
@@ -214,7 +215,8 @@ impl PolicySet {
             if !concerns(rule) {
                 return None;
             }
-            let reason = match rule.conditions.weigh(facts).all() {
+            let truth = rule.conditions.weigh(facts).all();
+            let reason = match truth.min(candidates.certainty(reference)) {
                 Truth::NoMatch => return None,
                 Truth::Unknown => Reason::ConditionUnknown,
                 Truth::Match => Reason::RuleDenied,
@@ -230,7 +232,8 @@ impl PolicySet {
     fn missing_identity(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let could_let_in = || self.found(candidates).filter(|(_, rule)| rule.could_let_in());
         let lets_in = |rule: &Rule| rule.conditions.identity != Demand::Token && rule.takes_effect(facts);
-        if facts.subject.is_some() || could_let_in().any(|(_, rule)| lets_in(rule)) {
+        let is_open = candidates.opening().is_some();
+        if facts.subject.is_some() || is_open || could_let_in().any(|(_, rule)| lets_in(rule)) {
             return None;
         }
         let demanding = |demand| could_let_in().find(move |(_, rule)| rule.conditions.identity == demand);
@@ -258,7 +261,9 @@ impl PolicySet {
         self.governing(candidates).find_map(|(policy, governing)| {
             let (requirement, reason) = governing.requirements.iter().find_map(|requirement| {
                 let reason = requirement.shortfall(facts)?;
-                let lifted = requirement.is_of_caller() && self.is_public(policy, candidates, facts);
+                let of_caller = requirement.is_of_caller();
+                let lifted =
+                    candidates.lifts(policy, of_caller) || of_caller && self.is_public(policy, candidates, facts);
                 (!lifted).then_some((requirement, reason))
             })?;
             let by = By::Policy(policy);
@@ -359,7 +364,9 @@ impl PolicySet {
     /// `default: allow` is for valid tokens. No anonymous request comes as far as this; should the order above ever change, it is still not let in.
     fn default_allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         facts.subject?;
-        let (reference, _) = self.governing(candidates).find(|(_, policy)| policy.default_allow)?;
+        let (reference, _) = self
+            .governing(candidates)
+            .find(|(reference, policy)| policy.default_allow && candidates.takes_default(*reference))?;
         let by = By::Policy(reference);
         let reason = Reason::DefaultAllowed;
         Some(Outcome::Allow { reason, by })
@@ -374,7 +381,12 @@ impl PolicySet {
                 nearest = Some((stage, reason, reference));
             }
         }
-        let nothing = (Reason::NoRule, By::Nothing);
+        let reason = if candidates.is_upgrade() {
+            Reason::UpgradeNotAllowed
+        } else {
+            Reason::NoRule
+        };
+        let nothing = (reason, By::Nothing);
         let (reason, by) = nearest.map_or(nothing, |(_, reason, reference)| (reason, By::Rule(reference)));
         let refusal = None;
         Outcome::Deny { reason, by, refusal }
@@ -501,6 +513,14 @@ impl Requirement {
             }
         }
     }
+}
+
+/// What a policy lets in without a token beside its public rules.
+fn opened(candidates: &Candidates) -> Option<Outcome> {
+    let (policy, opening) = candidates.opening()?;
+    let by = By::Policy(policy);
+    let reason = opening.reason();
+    Some(Outcome::Allow { reason, by })
 }
 
 /// Each option as strict as the stricter of the two. Without `cache` nothing is reused, which is the shortest.

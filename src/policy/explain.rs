@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::about::Asked;
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule};
 use super::conditions::{Findings, Truth};
 use super::decide::Facts;
@@ -17,8 +18,12 @@ pub struct Explanation {
     pub seen: Seen,
     /// The policies that govern it and say something beside their rules, by name.
     pub policies: Vec<PolicySaid>,
-    /// The rules that are about its host, method and path, by policy and name.
+    /// The rules that are about it, by policy and name.
     pub rules: Vec<RuleSaid>,
+    /// The policy that lets a preflight or a probe in, and the reason that it has for that.
+    pub opened: Option<(String, Reason)>,
+    /// Rules about its host, method and path that its headers, query, gRPC call or upgrade are not: `policy/rule`.
+    pub beside: Vec<String>,
 }
 
 /// What was known of a request beside its host, method and path.
@@ -66,6 +71,8 @@ pub struct SubjectSeen {
 pub struct PolicySaid {
     /// Its name.
     pub name: String,
+    /// `mode: shadow`: it demands nothing.
+    pub shadow: bool,
     /// `default: allow`.
     pub default_allow: bool,
     /// Each requirement.
@@ -79,7 +86,7 @@ pub struct RequirementSaid {
     pub field: &'static str,
     /// Why it is not met; `None`: it is.
     pub shortfall: Option<Reason>,
-    /// A public rule of the policy lifts it.
+    /// A public rule of the policy lifts it, or what else the policy lets in without a token.
     pub lifted: bool,
 }
 
@@ -92,11 +99,13 @@ pub struct RuleSaid {
     pub name: String,
     /// `allow`, `deny`, `stepUp` or `defer`.
     pub effect: &'static str,
+    /// `mode: shadow`, its own or its policy's: it decides nothing.
+    pub shadow: bool,
     /// All conditions together.
     pub all: Holds,
     /// Whether it has a say: unknown is no match for an allow, and a match for what refuses or asks.
     pub takes_effect: bool,
-    /// The conditions by the fields of the rule, those that restrict nothing included.
+    /// The conditions by the fields of the rule, those that restrict nothing included; `about`: whether it can be told that the rule is about this request.
     pub conditions: Vec<(&'static str, Holds)>,
 }
 
@@ -134,11 +143,14 @@ impl core::convert::From<Truth> for Holds {
 }
 
 impl PolicySet {
-    /// What each of them makes of a request of which these are the candidates and the facts.
+    /// What each of them makes of `asked`, of which these are the candidates and the facts; what is in shadow mode included.
     #[must_use]
-    pub fn explain(&self, candidates: &Candidates, facts: &Facts<'_>) -> Explanation {
+    pub fn explain(&self, asked: &Asked<'_>, candidates: &Candidates, facts: &Facts<'_>) -> Explanation {
+        let whole = candidates.with_shadow();
+        let candidates = whole.as_ref().unwrap_or(candidates);
         let policies = self.governing(candidates).map(|(reference, policy)| PolicySaid {
             name: self.policy_name(reference).unwrap_or_default().to_owned(),
+            shadow: policy.shadow,
             default_allow: policy.default_allow,
             requirements: policy
                 .requirements
@@ -146,10 +158,25 @@ impl PolicySet {
                 .map(|requirement| self.required(reference, requirement, candidates, facts))
                 .collect(),
         });
-        let rules = self.found(candidates).map(|(_, rule)| self.said(rule, facts));
+        let rules = self
+            .found(candidates)
+            .map(|(reference, rule)| self.said(rule, candidates.certainty(reference), facts));
+        let opened = candidates.opening().and_then(|(policy, opening)| {
+            let name = self.policy_name(policy)?;
+            Some((name.to_owned(), opening.reason()))
+        });
+        let on_route = self.on_route(asked).into_iter();
+        let beside = on_route
+            .filter(|reference| !candidates.rules().contains(reference))
+            .filter_map(|reference| {
+                let rule = self.rule(reference)?;
+                Some(format!("{}/{}", self.policy_name(rule.policy())?, rule.name()))
+            });
         Explanation {
             policies: policies.collect(),
             rules: rules.collect(),
+            opened,
+            beside: beside.collect(),
             seen: seen(facts),
         }
     }
@@ -164,12 +191,15 @@ impl PolicySet {
         RequirementSaid {
             field: requirement.field(),
             shortfall: requirement.shortfall(facts),
-            lifted: requirement.is_of_caller() && self.is_public(policy, candidates, facts),
+            lifted: candidates.lifts(policy, requirement.is_of_caller())
+                || requirement.is_of_caller() && self.is_public(policy, candidates, facts),
         }
     }
 
-    fn said(&self, rule: &Rule, facts: &Facts<'_>) -> RuleSaid {
+    fn said(&self, rule: &Rule, certainty: Truth, facts: &Facts<'_>) -> RuleSaid {
         let findings = rule.conditions.weigh(facts);
+        let mut conditions = listed(&findings);
+        conditions.insert(0, ("about", certainty.into()));
         RuleSaid {
             policy: self.policy_name(rule.policy()).unwrap_or_default().to_owned(),
             name: rule.name().to_owned(),
@@ -179,9 +209,10 @@ impl PolicySet {
                 Effect::StepUp(_) => "stepUp",
                 Effect::Defer(_) => "defer",
             },
-            all: findings.all().into(),
+            shadow: rule.shadow,
+            all: findings.all().min(certainty).into(),
             takes_effect: rule.takes_effect(facts),
-            conditions: listed(&findings),
+            conditions,
         }
     }
 }

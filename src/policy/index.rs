@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use super::about::Notes;
 use super::compile::{PolicyRef, RuleRef};
 use super::hosts::HostMap;
 use super::paths::{NodeId, PathTries, Walk};
+use super::shadow::Whole;
 use crate::bundle::document;
 use crate::request::{Authority, CanonicalPath, HostPattern};
 
@@ -21,17 +23,20 @@ pub struct Candidates {
     pub(super) rules: Vec<RuleRef>,
     /// Those that govern the request and say something beside their rules; sorted, so by name.
     pub(super) policies: Vec<PolicyRef>,
-    walk: Walk,
+    pub(super) notes: Notes,
+    /// With what is in shadow mode; `None` where nothing of that is about the request.
+    pub(super) whole: Option<Whole>,
+    pub(super) walk: Walk,
 }
 
 impl Candidates {
-    /// The rules that are about the request's host, method and path, by policy and rule name.
+    /// The rules that are about the request, by policy and rule name.
     #[must_use]
     pub fn rules(&self) -> &[RuleRef] {
         &self.rules
     }
 
-    /// The policies that govern the request and have requirements, `default: allow` or `forward`, by name.
+    /// The policies that govern the request and say something beside their rules, by name.
     #[must_use]
     pub fn policies(&self) -> &[PolicyRef] {
         &self.policies
@@ -71,7 +76,14 @@ impl Index {
         governs: impl Fn(RuleRef) -> bool,
         candidates: &mut Candidates,
     ) {
-        let Candidates { rules, policies, walk } = candidates;
+        let Candidates {
+            rules,
+            policies,
+            walk,
+            whole,
+            ..
+        } = candidates;
+        *whole = None;
         rules.clear();
         policies.clear();
         policies.extend_from_slice(&self.everywhere);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{By, Candidates, Facts, Outcome, PolicySet, Source};
+use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Source};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
+    Region, Requirement, Rule, SourceRestriction, StepUp, WhenAway, Words,
 };
 use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, Zone, parse_network};
 use crate::device::{Check, Minimum, Posture};
@@ -57,12 +57,15 @@ fn accepts() -> Vec<Acceptance> {
     vec![entry("eu", vec![pay]), entry("xx", Vec::new())]
 }
 
-/// `NAME default cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
+/// `NAME default shadow cert mfa=ACR,… dev=managed,encrypted,VERSION,… geo=us,eu nogeo=us land=US noland=US hours within=HH:MM-HH:MM mend=HH:MM-HH:MM dates=SECONDS..SECONDS outage=SECONDS..SECONDS sel=HOST,… strip x-user=sub`, and its rules.
 pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     let (name, fields) = words(head);
     let mut policy = Policy {
         name,
         hosts: None,
+        place: Place::default(),
+        openings: Openings::default(),
+        shadow: false,
         default_allow: false,
         forward: None,
         requirements: Vec::new(),
@@ -75,6 +78,7 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     for (key, value) in fields {
         match key {
             "default" => policy.default_allow = true,
+            "shadow" => policy.shadow = true,
             "geo" => policy.requirements.push(Requirement::Source(SourceRestriction {
                 allowed_regions: Some(list(value)),
                 ..SourceRestriction::default()
@@ -123,14 +127,16 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
+/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
 pub(super) fn rule(text: &str) -> Rule {
     let (name, fields) = words(text);
     let mut rule = Rule {
         name,
+        shadow: false,
         hosts: None,
         methods: None,
         paths: None,
+        about: About::default(),
         from: From::default(),
         identity: IdentityNeed::Required,
         permissions: Words::default(),
@@ -143,6 +149,7 @@ pub(super) fn rule(text: &str) -> Rule {
     for (key, value) in fields {
         match key {
             "allow" => rule.effect = Effect::Allow,
+            "shadow" => rule.shadow = true,
             "deny" => {
                 rule.effect = Effect::Deny(Refusal {
                     status: 404,
@@ -282,7 +289,7 @@ pub(super) fn candidates(set: &PolicySet, request: &str) -> Candidates {
     let authority = Authority::parse(host.as_bytes(), None).unwrap();
     let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
     let mut candidates = Candidates::default();
-    set.candidates(&authority, method, &path, &mut candidates);
+    set.candidates(&Asked::new(&authority, method, &path), &mut candidates);
     candidates
 }
 

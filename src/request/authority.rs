@@ -75,9 +75,8 @@ impl<'a> Authority<'a> {
             let (address, port) = text.split_once(']').ok_or(AuthorityError::InvalidIpv6)?;
             (Cow::Owned(parse_ipv6(address)?), parse_port(port)?)
         } else {
-            let (name, port) = text
-                .split_at_checked(text.find(':').unwrap_or(text.len()))
-                .unwrap_or((text, ""));
+            let colon = text.bytes().position(|byte| byte == b':');
+            let (name, port) = colon.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
             let port = parse_port(port)?;
             (parse_name(name)?, port)
         };
@@ -162,7 +161,7 @@ fn parse_name(name: &str) -> Result<Cow<'_, str>, AuthorityError> {
         return Err(AuthorityError::Empty);
     }
     let name = name.strip_suffix('.').unwrap_or(name);
-    if name.len() > MAX_NAME || name.split('.').any(|label| !is_label(label)) {
+    if name.len() > MAX_NAME || !name.as_bytes().split(|byte| *byte == b'.').all(is_label) {
         return Err(AuthorityError::InvalidName);
     }
     // `127.1`, `0x7f.0.0.1` and `2130706433` are addresses to some and names to others (WHATWG URL, "ends in a number").
@@ -176,15 +175,16 @@ fn parse_name(name: &str) -> Result<Cow<'_, str>, AuthorityError> {
     })
 }
 
-fn is_label(label: &str) -> bool {
-    (1..=MAX_LABEL).contains(&label.len()) && !label.contains(['[', ']'])
+fn is_label(label: &[u8]) -> bool {
+    (1..=MAX_LABEL).contains(&label.len()) && !label.iter().any(|byte| matches!(byte, b'[' | b']'))
 }
 
 fn ends_in_number(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    last.bytes().all(|byte| byte.is_ascii_digit())
-        || hex.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let last = name.as_bytes().rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    match last {
+        [b'0', b'x' | b'X', hex @ ..] => hex.iter().all(u8::is_ascii_hexdigit),
+        digits => digits.iter().all(u8::is_ascii_digit),
+    }
 }
 
 /// Reads what stands behind the host: nothing, or a colon and a port.

@@ -112,12 +112,8 @@ impl CanonicalPath<'_> {
     #[must_use]
     pub fn segments(&self) -> Segments<'_> {
         let inner = self.path().strip_prefix('/').unwrap_or_default();
-        let parts = if inner.is_empty() {
-            None
-        } else {
-            Some(inner.strip_suffix('/').unwrap_or(inner).split('/'))
-        };
-        Segments { parts, fold: self.fold }
+        let rest = (!inner.is_empty()).then(|| inner.strip_suffix('/').unwrap_or(inner));
+        Segments { rest, fold: self.fold }
     }
 
     /// The same path, independent of the bytes that it was read from.
@@ -135,7 +131,7 @@ impl CanonicalPath<'_> {
 /// Iterates over the segments of a [`CanonicalPath`]; only a segment with an encoding or, where it is folded, a capital letter is copied.
 #[derive(Debug, Clone)]
 pub struct Segments<'p> {
-    parts: Option<std::str::Split<'p, char>>,
+    rest: Option<&'p str>,
     fold: bool,
 }
 
@@ -143,7 +139,12 @@ impl<'p> Iterator for Segments<'p> {
     type Item = Cow<'p, str>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let decoded = segment::decode(self.parts.as_mut()?.next()?);
+        let rest = self.rest?;
+        // By bytes: a search for a `char` costs more than most segments are long.
+        let end = rest.bytes().position(|byte| byte == b'/');
+        let (segment, behind) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
+        self.rest = behind.strip_prefix('/');
+        let decoded = segment::decode(segment);
         if !self.fold {
             return Some(decoded);
         }

@@ -86,7 +86,7 @@ pub(super) fn canonicalise_segment<'d>(
 
 /// Decodes a segment of a canonical path once; without an encoding in it nothing is copied.
 pub(super) fn decode(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
+    if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
     let mut bytes = Vec::with_capacity(segment.len());

@@ -17,9 +17,9 @@ mod properties {
     use regionguard::bundle::document::Policy;
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{By, Candidates, Facts, Holds, Outcome, PolicySet};
+    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Told};
     use regionguard::reason::Reason;
-    use regionguard::request::{Authority, PathOptions, canonicalise};
+    use regionguard::request::{Authority, Headers, PathOptions, canonicalise, encode};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -62,12 +62,42 @@ mod properties {
             authority: &authority,
             method: plan.method,
             path: &path,
+            plan,
             facts,
         }))
     }
 
+    impl Told for RequestPlan {
+        fn destination_port(&self) -> Option<u16> {
+            self.port
+        }
+
+        fn has_no_body(&self) -> bool {
+            self.has_no_body
+        }
+    }
+
+    fn find(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) {
+        let plan = asked.plan;
+        let lines = plan
+            .lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let block = encode(&lines.collect::<Vec<_>>());
+        let standing = set.standing(Some(plan.local), &plan.served);
+        let asked = policy::Asked {
+            headers: Headers::parse(&block).unwrap(),
+            content: plan.content,
+            upgrade: plan.upgrade,
+            standing: standing.as_ref(),
+            told: plan,
+            ..policy::Asked::new(asked.authority, asked.method, asked.path)
+        };
+        set.candidates(&asked, candidates);
+    }
+
     fn indexed(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
-        set.candidates(asked.authority, asked.method, asked.path, candidates);
+        find(set, asked, candidates);
         named(set, set.decide(candidates, &asked.facts))
     }
 
@@ -150,6 +180,9 @@ mod properties {
             "permission.other_region",
             "policy.default_allow",
             "policy.no_rule",
+            "policy.preflight_allowed",
+            "policy.probe_allowed",
+            "request.upgrade",
             "role.missing",
             "rule.allowed",
             "rule.condition_unknown",
@@ -188,6 +221,33 @@ mod properties {
             }
         }
 
+        /// What is in shadow mode is as if it were not there; and beside that, what would be is told as if it were enforced.
+        #[test]
+        fn what_is_in_shadow_changes_nothing(plans in random::policies(), options in random::options(), request in random::request(), which in any::<u64>()) {
+            let all = random::documents(&plans, &options);
+            let mut shaded = random::documents(&plans, &options);
+            random::put_in_shadow(&mut shaded, which);
+            let mut enforced = random::documents(&plans, &options);
+            random::put_in_shadow(&mut enforced, which);
+            enforced.retain(|policy| !policy.shadow);
+            for policy in &mut enforced {
+                policy.rules.retain(|rule| !rule.shadow);
+            }
+            let set = compile(shaded);
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                let found = indexed(&set, asked, &mut candidates);
+                assert_eq!(found, naive::decide(&enforced, asked));
+                let forwarding = set.forwarding(&candidates);
+                assert_eq!(forwarding.strip_token, naive::forwarding(&enforced, asked).0);
+                let would = match candidates.with_shadow() {
+                    Some(whole) => named(&set, set.decide(&whole, &asked.facts)),
+                    None => found,
+                };
+                assert_eq!(would, naive::decide(&all, asked));
+            });
+        }
+
         #[test]
         fn order_never_matters(plans in random::policies(), options in random::options(), request in random::request(), by in 1_usize..20) {
             let set = compile(random::documents(&plans, &options));
@@ -206,7 +266,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 let nobody = Facts { subject: None, ..asked.facts };
                 let refusal = set.refusal_for_everybody(&candidates, &nobody);
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
@@ -221,20 +281,24 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
-                let said = set.explain(&candidates, &asked.facts);
-                let takes = |effect: &str| said.rules.iter().any(|rule| rule.effect == effect && rule.takes_effect);
-                let mut required = said.policies.iter().flat_map(|policy| &policy.requirements);
+                find(&set, asked, &mut candidates);
+                let route = policy::Asked::new(asked.authority, asked.method, asked.path);
+                let said = set.explain(&route, &candidates, &asked.facts);
+                let takes = |effect: &str| said.rules.iter().any(|rule| rule.effect == effect && rule.takes_effect && !rule.shadow);
+                let mut required = said.policies.iter().filter(|policy| !policy.shadow).flat_map(|policy| &policy.requirements);
                 let unmet = required.any(|one| one.shortfall.is_some() && !one.lifted);
                 let agrees = match set.decide(&candidates, &asked.facts) {
                     Outcome::Allow { reason: Reason::DefaultAllowed, .. } => {
-                        !takes("deny") && !takes("allow") && !unmet && said.policies.iter().any(|policy| policy.default_allow)
+                        !takes("deny") && !takes("allow") && !unmet && said.policies.iter().any(|policy| policy.default_allow && !policy.shadow)
+                    }
+                    Outcome::Allow { reason: Reason::PreflightAllowed | Reason::ProbeAllowed, .. } => {
+                        said.opened.is_some() && !takes("deny") && !unmet
                     }
                     Outcome::Allow { .. } => takes("allow") && !takes("deny") && !unmet,
                     Outcome::Defer { .. } => takes("defer") && !takes("deny") && !unmet,
                     Outcome::Deny { reason: Reason::RuleDenied | Reason::ConditionUnknown, .. } => takes("deny"),
                     Outcome::Challenge { .. } => unmet || takes("stepUp"),
-                    Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow"),
+                    Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow") || request.upgrade.is_some(),
                 };
                 assert!(agrees, "{said:#?}");
                 for rule in &said.rules {
@@ -253,7 +317,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
                     let unknown = Facts { workload: None, service: None, ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
@@ -266,7 +330,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_device(&candidates) {
                     let unknown = Facts { device: Err(Reason::DeviceMissing), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
@@ -279,7 +343,7 @@ mod properties {
             let set = compile(random::documents(&plans, &options));
             with_request(&request, &options, |asked| {
                 let mut candidates = Candidates::default();
-                set.candidates(asked.authority, asked.method, asked.path, &mut candidates);
+                find(&set, asked, &mut candidates);
                 if !set.needs_source(&candidates) {
                     let unknown = Facts { source: Default::default(), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));

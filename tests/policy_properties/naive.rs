@@ -2,6 +2,7 @@
 //!
 //! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
 
+mod about;
 mod conditions;
 mod device;
 
@@ -14,7 +15,9 @@ use regionguard::policy::Facts;
 use regionguard::reason::Reason;
 use regionguard::request::{Authority, CanonicalPath};
 
-use conditions::{governs, holds, is_about, is_met, matches_whoever_asks, miss, unmet};
+use super::random::RequestPlan;
+use about::{looks, opening, stands};
+use conditions::{all, governs, holds, is_about, is_met, matches_whoever_asks, miss, unmet};
 
 /// An outcome with names in place of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) authority: &'a Authority<'a>,
     pub(crate) method: &'a str,
     pub(crate) path: &'a CanonicalPath<'a>,
+    /// What else is seen of it.
+    pub(crate) plan: &'a RequestPlan,
     pub(crate) facts: Facts<'a>,
 }
 
@@ -97,8 +102,12 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     let mut judged = Vec::new();
     for policy in &governing {
         for rule in &policy.rules {
-            if is_about(rule, asked) {
-                let holds = holds(rule, asked);
+            // "Unknown counts as no match for allow": such a rule is not about the request, and tells nothing of why it was refused.
+            let about = all(&[stands(policy, asked), looks(rule, asked)]);
+            let is_about =
+                is_about(rule, asked) && (about == Some(true) || about.is_none() && rule.effect != Effect::Allow);
+            if is_about {
+                let holds = all(&[about, holds(rule, asked)]);
                 let policy = policy.name.as_str();
                 judged.push(Judged { policy, rule, holds });
             }
@@ -116,10 +125,14 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     }
     // "401 for a token that is not there where nothing public lets the request in".
     let anonymous = asked.facts.subject.is_none();
+    let opened: Vec<(&str, Reason)> = governing
+        .iter()
+        .filter_map(|policy| Some((policy.name.as_str(), opening(policy, asked)?)))
+        .collect();
     let lets_in_without_token = judged
         .iter()
         .any(|judged| (judged.is_public() || judged.is_for_workloads()) && judged.takes_effect());
-    if anonymous && !lets_in_without_token {
+    if anonymous && !lets_in_without_token && opened.is_empty() {
         let for_tokens = judged.iter().find(|judged| judged.is_for_tokens());
         let for_workloads = judged.iter().find(|judged| judged.is_for_workloads());
         let default = governing.iter().any(|policy| policy.default_allow);
@@ -157,6 +170,13 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
             let is_public =
                 |judged: &Judged<'_>| judged.policy == policy.name && judged.is_public() && judged.takes_effect();
             if of_identity && judged.iter().any(is_public) {
+                continue;
+            }
+            // A preflight is let in as by a public rule; nobody is behind a probe.
+            let lifted = |(name, reason): &(&str, Reason)| {
+                *name == policy.name && (of_identity || *reason == Reason::ProbeAllowed)
+            };
+            if opened.iter().any(lifted) {
                 continue;
             }
             let Some(reason) = unmet(requirement, asked) else {
@@ -252,10 +272,19 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         };
     }
     // "Else a `default: allow`", which is for valid tokens.
-    if let Some(policy) = governing.iter().find(|policy| policy.default_allow && !anonymous) {
+    let takes_default =
+        |policy: &Policy| policy.default_allow && stands(policy, asked) == Some(true) && asked.plan.upgrade.is_none();
+    if let Some(policy) = governing.iter().find(|policy| takes_default(policy) && !anonymous) {
         return Verdict::Allow {
             reason: Reason::DefaultAllowed,
             by: format!("{}/-", policy.name),
+        };
+    }
+    // What a policy lets in without a token beside its rules.
+    if let Some((policy, reason)) = opened.first() {
+        return Verdict::Allow {
+            reason: *reason,
+            by: format!("{policy}/-"),
         };
     }
     // "Else deny", with the rule that the request came furthest with.
@@ -275,7 +304,11 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
             refusal: None,
         },
         None => Verdict::Deny {
-            reason: Reason::NoRule,
+            // "CONNECT and Upgrade are refused unless a rule names them."
+            reason: match asked.plan.upgrade {
+                None => Reason::NoRule,
+                Some(_) => Reason::UpgradeNotAllowed,
+            },
             by: "-/-".to_owned(),
             refusal: None,
         },

@@ -11,16 +11,16 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{
-    Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Policy, Refusal, Region, Requirement, Rule,
-    SourceRestriction, StepUp, WhenAway, Words,
+    About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, Matcher, MultiFactor, Openings, Place, Policy,
+    Probe, Refusal, Region, Requirement, Rule, ServedPattern, SourceRestriction, StepUp, ValueTest, WhenAway, Words,
 };
 use regionguard::context::{
     BusinessHours, Calendar, Country, Holiday, Interval, MaintenanceWindow, Span, Zone, parse_date, parse_network,
 };
 use regionguard::device::{Check, Minimum, Platform};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
-use regionguard::policy::Source;
-use regionguard::request::{HostPattern, PathOptions, PathTemplate, Scheme};
+use regionguard::policy::{Served, Source};
+use regionguard::request::{ContentKind, HostPattern, PathOptions, PathTemplate, Scheme, Upgrade};
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
@@ -79,9 +79,29 @@ const PATHS: &[&str] = &[
     "/%c3%89",
     "/%C3%A9",
     "/x/y?x=/z",
+    "/x?a=1",
+    "/x?a=2&b=1",
+    "/x?a=1&a=2",
+    "/x/y?A=1",
+    "/y?a=1;b=2",
 ];
-const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT"];
-const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get"];
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "CONNECT"];
+const ASKED_METHODS: &[&str] = &["GET", "HEAD", "POST", "BREW", "get", "OPTIONS", "CONNECT"];
+const VALUES: &[&str] = &["1", "2", "1,2"];
+const NAMES: &[&str] = &["a", "b-c"];
+/// Lines that a request may have; the last two make a preflight of an OPTIONS.
+const LINES: &[(&str, &str)] = &[
+    ("a", "1"),
+    ("a", "2"),
+    ("A", "1, 2"),
+    ("b-c", "1"),
+    ("b_c", "2"),
+    ("origin", "https://a.com"),
+    ("access-control-request-method", "PUT"),
+];
+const SERVED: &[&str] = &["spiffe://a/ns/x/sa/y", "spiffe://b/ns/x/sa/y", "spiffe://a/ns/x/sa/z"];
+const SERVED_PATTERNS: &[&str] = &["spiffe://a/ns/x/*", "spiffe://b/ns/x/sa/y", "ns/x/sa/y", "ns/x/sa/z"];
+const PROBES: &[(&str, u16)] = &[("/x", 80), ("/x/y", 80), ("/y", 81)];
 const WORDS: &[&str] = &["p", "q", "r"];
 const NETWORKS: &[&str] = &["127.0.1.0/24", "127.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"];
 const ADDRESSES: &[&str] = &["127.0.1.7", "127.0.2.7", "::ffff:127.0.1.7", "2001:db8::1", "::1"];
@@ -99,6 +119,8 @@ const HEADERS: &[&str] = &["x-tenant", "x-user"];
 #[derive(Debug, Clone)]
 pub(crate) struct PolicyPlan {
     hosts: Option<Vec<&'static str>>,
+    place: Place,
+    openings: Openings,
     default_allow: bool,
     forward: Option<Forward>,
     requirements: Vec<Requirement>,
@@ -110,6 +132,7 @@ struct RulePlan {
     hosts: Option<Vec<&'static str>>,
     methods: Option<Vec<String>>,
     paths: Option<Vec<&'static str>>,
+    about: About,
     from: From,
     identity: IdentityNeed,
     permissions: Words,
@@ -124,6 +147,12 @@ pub(crate) struct RequestPlan {
     pub(crate) scheme: Option<Scheme>,
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
+    pub(crate) lines: Vec<(&'static str, &'static str)>,
+    pub(crate) content: ContentKind,
+    pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) served: Served,
+    pub(crate) port: Option<u16>,
+    pub(crate) has_no_body: bool,
     pub(crate) subject: Option<Subject>,
     pub(crate) source: Source,
     pub(crate) workload: Option<SpiffeId>,
@@ -161,6 +190,7 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         option::of(select(&[Scheme::Http, Scheme::Https][..])),
         select(ASKED_METHODS),
         select(PATHS),
+        seen(),
     );
     // A Tuesday at noon, and a Sunday, UTC.
     let at = select(&[1_763_467_200_u64, 1_763_294_400][..])
@@ -179,6 +209,12 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
                 scheme: asked.1,
                 method: asked.2,
                 path: asked.3,
+                lines: asked.4.lines,
+                content: asked.4.content,
+                upgrade: asked.4.upgrade,
+                served: asked.4.served,
+                port: asked.4.port,
+                has_no_body: asked.4.has_no_body,
                 subject,
                 source,
                 workload,
@@ -205,7 +241,10 @@ pub(crate) fn regions() -> Vec<Region> {
 pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -> Vec<Policy> {
     let of_plan = |(name, plan): &(String, PolicyPlan)| Policy {
         name: name.clone(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
+        place: plan.place.clone(),
+        openings: plan.openings.clone(),
         default_allow: plan.default_allow,
         forward: plan.forward.clone(),
         requirements: plan.requirements.clone(),
@@ -218,6 +257,18 @@ pub(crate) fn documents(plans: &[(String, PolicyPlan)], options: &PathOptions) -
     plans.iter().map(of_plan).collect()
 }
 
+/// Puts some of them and of their rules into shadow mode, as the bits of `which` say.
+pub(crate) fn put_in_shadow(policies: &mut [Policy], which: u64) {
+    let mut bits = (0..64).map(|place| which >> place & 1 == 1).cycle();
+    for policy in policies {
+        // Fewer policies than rules.
+        policy.shadow = bits.next() == Some(true) && bits.next() == Some(true);
+        for rule in &mut policy.rules {
+            rule.shadow = bits.next() == Some(true);
+        }
+    }
+}
+
 /// The same policies in another order, in which their rules stand in another order too.
 pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String, PolicyPlan)> {
     let mut plans = plans.to_vec();
@@ -227,6 +278,9 @@ pub(crate) fn shuffled(plans: &[(String, PolicyPlan)], by: usize) -> Vec<(String
             rule.hosts.iter_mut().for_each(|hosts| turn(hosts, by));
             rule.paths.iter_mut().for_each(|paths| turn(paths, by));
             rule.methods.iter_mut().for_each(|methods| turn(methods, by));
+            turn(&mut rule.about.headers, by);
+            turn(&mut rule.about.query, by);
+            rule.about.upgrades.iter_mut().for_each(|upgrades| turn(upgrades, by));
             if let Effect::Defer(options) = &mut rule.effect {
                 turn(&mut options.claims, by);
             }
@@ -277,14 +331,19 @@ fn policy() -> impl Strategy<Value = PolicyPlan> {
         option::of(forward),
         requirements,
         rules,
+        (place(), openings()),
     )
-        .prop_map(|(hosts, default_allow, forward, requirements, rules)| PolicyPlan {
-            hosts,
-            default_allow,
-            forward,
-            requirements,
-            rules,
-        })
+        .prop_map(
+            |(hosts, default_allow, forward, requirements, rules, (place, openings))| PolicyPlan {
+                hosts,
+                place,
+                openings,
+                default_allow,
+                forward,
+                requirements,
+                rules,
+            },
+        )
 }
 
 fn check() -> impl Strategy<Value = Check> {
@@ -370,32 +429,137 @@ fn rule() -> impl Strategy<Value = RulePlan> {
             IdentityNeed::Anybody,
         ][..],
     );
-    (hosts, methods, paths, from(), identity, words(), words(), effect).prop_map(
-        |(hosts, methods, paths, from, identity, permissions, roles, effect)| {
-            let is_deny = matches!(effect, Effect::Deny(_));
-            let is_step_up = matches!(effect, Effect::StepUp(_));
-            let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
-                IdentityNeed::Required
-            } else {
-                identity
-            };
-            // A rule for those without a token that demands permissions or roles is an error of the bundle.
-            let (permissions, roles) = match identity {
-                IdentityNeed::None | IdentityNeed::Workload => Default::default(),
-                _ => (permissions, roles),
-            };
-            RulePlan {
-                hosts,
-                methods,
-                paths,
-                from,
-                identity,
-                permissions,
-                roles,
-                effect,
-            }
-        },
+    let about = prop_oneof![3 => Just(About::default()), 2 => about()];
+    (
+        hosts,
+        methods,
+        paths,
+        (from(), about),
+        identity,
+        words(),
+        words(),
+        effect,
     )
+        .prop_map(
+            |(hosts, methods, paths, (from, about), identity, permissions, roles, effect)| {
+                let is_deny = matches!(effect, Effect::Deny(_));
+                let is_step_up = matches!(effect, Effect::StepUp(_));
+                let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
+                    IdentityNeed::Required
+                } else {
+                    identity
+                };
+                // A rule for those without a token that demands permissions or roles is an error of the bundle.
+                let (permissions, roles) = match identity {
+                    IdentityNeed::None | IdentityNeed::Workload => Default::default(),
+                    _ => (permissions, roles),
+                };
+                RulePlan {
+                    hosts,
+                    methods,
+                    paths,
+                    about,
+                    from,
+                    identity,
+                    permissions,
+                    roles,
+                    effect,
+                }
+            },
+        )
+}
+
+/// What is seen of a request beside its host, method and path.
+#[derive(Debug, Clone)]
+struct Seen {
+    lines: Vec<(&'static str, &'static str)>,
+    content: ContentKind,
+    upgrade: Option<Upgrade>,
+    served: Served,
+    port: Option<u16>,
+    has_no_body: bool,
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let served = (option::of(select(SERVED)), option::of(select(&["y", "z"][..]))).prop_map(|(id, account)| Served {
+        id: id.map(str::to_owned),
+        namespace: account.map(|_| "x".to_owned()),
+        service_account: account.map(str::to_owned),
+    });
+    (
+        prop_oneof![1 => subsequence(LINES, 0..=3), 1 => subsequence(LINES, 5..=7)],
+        select(&[ContentKind::Other, ContentKind::Grpc, ContentKind::GrpcWeb][..]),
+        option::weighted(0.15, select(&[Upgrade::Websocket, Upgrade::Connect, Upgrade::Spdy][..])),
+        served,
+        option::of(select(&[80, 81][..])),
+        any::<bool>(),
+    )
+        .prop_map(|(lines, content, upgrade, served, port, has_no_body)| Seen {
+            lines,
+            content,
+            upgrade,
+            served,
+            port,
+            has_no_body,
+        })
+}
+
+fn about() -> impl Strategy<Value = About> {
+    let test = || {
+        prop_oneof![
+            3 => some_of(VALUES).prop_map(ValueTest::In),
+            1 => words_of(VALUES).prop_map(ValueTest::Prefix),
+            1 => words_of(VALUES).prop_map(ValueTest::Suffix),
+            1 => Just(ValueTest::Present),
+            2 => Just(ValueTest::Absent),
+        ]
+    };
+    let matcher = move || (words_of(NAMES), test()).prop_map(|(name, test)| Matcher { name, test });
+    let upgrades = subsequence(&[Upgrade::Websocket, Upgrade::Connect, Upgrade::Spdy][..], 1..=2);
+    (
+        vec(matcher(), 0..3),
+        vec(matcher(), 0..2),
+        prop::bool::weighted(0.2),
+        option::weighted(0.3, upgrades),
+    )
+        .prop_map(|(headers, query, grpc, upgrades)| About {
+            headers,
+            query,
+            grpc,
+            upgrades,
+        })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let workloads = subsequence(SERVED_PATTERNS, 1..3).prop_map(|texts| {
+        let pattern = |text: &str| ServedPattern {
+            any_domain: text.starts_with("ns/"),
+            pattern: match text.strip_prefix("ns/") {
+                Some(path) => SpiffePattern::parse(&format!("spiffe://any/ns/{path}")).unwrap(),
+                None => SpiffePattern::parse(text).unwrap(),
+            },
+        };
+        texts.into_iter().map(pattern).collect()
+    });
+    (
+        option::weighted(0.15, some_of(&REGIONS)),
+        option::weighted(0.15, workloads),
+    )
+        .prop_map(|(regions, workloads)| Place { regions, workloads })
+}
+
+fn openings() -> impl Strategy<Value = Openings> {
+    let probes = prop_oneof![4 => Just(Vec::new()), 1 => subsequence(PROBES, 1..3)];
+    (prop::bool::weighted(0.3), probes).prop_map(|(preflight, probes)| Openings {
+        preflight,
+        probes: probes
+            .into_iter()
+            .map(|(path, port)| Probe {
+                path: PathTemplate::parse(path).unwrap(),
+                port,
+            })
+            .collect(),
+    })
 }
 
 fn step_up() -> impl Strategy<Value = StepUp> {
@@ -598,9 +762,11 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
     let template = |text: &&str| PathTemplate::parse_with(text, options).unwrap();
     Rule {
         name: name.to_owned(),
+        shadow: false,
         hosts: plan.hosts.as_deref().map(patterns),
         methods: plan.methods.clone(),
         paths: plan.paths.as_ref().map(|texts| texts.iter().map(template).collect()),
+        about: plan.about.clone(),
         from: plan.from.clone(),
         identity: plan.identity,
         permissions: plan.permissions.clone(),

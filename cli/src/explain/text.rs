@@ -79,6 +79,14 @@ fn weighed(told: &Told<'_>, explanation: &Explanation, refused: Option<Reason>) 
     for rule in &explanation.rules {
         said.push_str(&conditions(told, &explanation.seen, rule));
     }
+    if let Some((policy, reason)) = &explanation.opened {
+        said.push_str(&format!("  {policy}/-  {}\n", because(*reason)));
+    }
+    for name in &explanation.beside {
+        said.push_str(&format!(
+            "  {name}  is not about this request: its `headers`, `query`, `grpc` or `upgrades` are not met\n"
+        ));
+    }
     let defaults = explanation.policies.iter().filter(|policy| policy.default_allow);
     for policy in defaults {
         said.push_str(&format!(
@@ -134,7 +142,8 @@ fn requirements(policy: &PolicySaid) -> String {
             Some(_) if requirement.lifted => "lifted by a public rule of the policy".to_owned(),
             Some(reason) => format!("NOT MET: {}", because(reason)),
         };
-        format!("  {}  {}: {outcome}\n", policy.name, requirement.field)
+        let shadow = if policy.shadow { " (shadow: reported only)" } else { "" };
+        format!("  {}{shadow}  {}: {outcome}\n", policy.name, requirement.field)
     });
     each.collect()
 }
@@ -150,7 +159,8 @@ fn conditions(told: &Told<'_>, seen: &Seen, rule: &RuleSaid) -> String {
         (Holds::Unknown, false) => "does not match: what it looks at cannot be told",
         _ => "does not match",
     };
-    let mut said = format!("  {name}  {}: {outcome}{at}\n", rule.effect);
+    let shadow = if rule.shadow { " (shadow: reported only)" } else { "" };
+    let mut said = format!("  {name}{shadow}  {}: {outcome}{at}\n", rule.effect);
     let document = written::rule(told.bundle, &name);
     for (field, holds) in &rule.conditions {
         let wanted = written::wanted(document, field);
@@ -158,7 +168,10 @@ fn conditions(told: &Told<'_>, seen: &Seen, rule: &RuleSaid) -> String {
         if wanted.is_none() && *holds == Holds::Yes {
             continue;
         }
-        let wanted = wanted.map_or_else(|| "a valid token".to_owned(), |wanted| wanted);
+        let wanted = wanted.unwrap_or_else(|| match *field {
+            "about" => "whether it is about this request cannot be told".to_owned(),
+            _ => "a valid token".to_owned(),
+        });
         let found = written::found(seen, field)
             .map(|found| format!("; found: {found}"))
             .unwrap_or_default();

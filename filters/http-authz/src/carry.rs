@@ -4,7 +4,7 @@ use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
 
 use crate::abi::{self, HostResult};
 use crate::pairs;
-use crate::stream::{LINE, REFRESH};
+use crate::stream::{CANDIDATE, LINE, REFRESH, SHADOW};
 
 /// What a stream's callback returns, or what is done to a stream that waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub(crate) enum Carried {
 /// Carries out a decision on the effective context's stream. Where the host refuses a part of letting a request in, the request is answered instead: the line
 /// says `allow` only as the last call, and only where all calls before it held.
 pub(crate) fn carry_out(decision: Decision) -> Carried {
+    if let Some(tried) = &decision.tried {
+        for (property, line) in [(SHADOW, &tried.shadow), (CANDIDATE, &tried.candidate)] {
+            if let Some(line) = line {
+                // Without it, the difference is counted all the same.
+                let _ = abi::set_property(property, line);
+            }
+        }
+    }
     match decision.action {
         Action::Continue(forwarded) => match let_in(forwarded.as_deref(), &decision.line) {
             Ok(()) => Carried::GoesOn,

@@ -55,8 +55,10 @@ extern "C" fn proxy_on_tick(root: u32) {
 
 #[expect(unsafe_code, reason = "exported names are the ABI")]
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(stream: u32, _count: u32, _end_of_stream: u32) -> u32 {
-    with_state(FilterAction::Pause, |state| state.request_headers(stream)) as u32
+extern "C" fn proxy_on_request_headers(stream: u32, _count: u32, end_of_stream: u32) -> u32 {
+    with_state(FilterAction::Pause, |state| {
+        state.request_headers(stream, end_of_stream != 0)
+    }) as u32
 }
 
 #[expect(unsafe_code, reason = "exported names are the ABI")]

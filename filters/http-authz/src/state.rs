@@ -12,6 +12,7 @@ use regionguard::Response;
 use regionguard::bundle::{self, Encoding};
 use regionguard::decision::Decision;
 use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId};
+use regionguard::policy::Served;
 use regionguard::request::Headers;
 use regionguard::time::{Monotonic, Now, WallTime};
 
@@ -155,6 +156,9 @@ impl State {
         let name = abi::property("plugin_root_id")
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
+        if generation.looks_at_served() {
+            self.engine.serves(served());
+        }
         let mut fx = Effects::default();
         let (scope, _) = self
             .engine
@@ -196,12 +200,13 @@ impl State {
     }
 
     /// Decides a request, or begins to.
-    pub(crate) fn request_headers(&mut self, stream: u32) -> FilterAction {
+    pub(crate) fn request_headers(&mut self, stream: u32, has_no_body: bool) -> FilterAction {
         let root = if self.newest.0 == stream { self.newest.1 } else { 0 };
         let plugin = self.roots.iter().find(|known| known.context == root);
         let unknown = Cell::new(Watch::Each);
         let attrs = Stream {
             watch: plugin.map_or(&unknown, |plugin| &plugin.watch),
+            has_no_body,
         };
         let scope = plugin.and_then(|plugin| plugin.scope);
         let block = abi::header_pairs(HeaderMap::Request).unwrap_or_default();
@@ -436,6 +441,16 @@ fn host_now(start: Instant) -> (WallTime, impl Fn() -> Monotonic) {
 }
 
 /// The region in which the node says that it stands.
+/// What the node's metadata tell of the workload behind this proxy: in Istio, namespace and service account; anywhere, the whole SPIFFE id where the operator wrote it.
+fn served() -> Served {
+    let metadata = |name: &str| String::from_utf8(abi::property(&format!("xds\0node\0metadata\0{name}"))?).ok();
+    Served {
+        id: metadata("REGIONGUARD_WORKLOAD"),
+        namespace: metadata("NAMESPACE"),
+        service_account: metadata("SERVICE_ACCOUNT"),
+    }
+}
+
 fn locality() -> Option<String> {
     String::from_utf8(abi::property("xds\0node\0locality\0region")?).ok()
 }

@@ -10,6 +10,10 @@ use crate::abi;
 pub(crate) const LINE: &str = "regionguard";
 /// The property that holds in how many seconds the token ends, where the caller is to be told: filter state `wasm.regionguard_refresh`.
 pub(crate) const REFRESH: &str = "regionguard_refresh";
+/// The properties that hold the lines which a request would have had by what is only tried: filter states `wasm.regionguard_shadow` and
+/// `wasm.regionguard_candidate`.
+pub(crate) const SHADOW: &str = "regionguard_shadow";
+pub(crate) const CANDIDATE: &str = "regionguard_candidate";
 /// Where the configuration puts the direct peer's address (`envoy.filters.http.set_filter_state`).
 const DIRECT_PEER: &str = "filter_state\0regionguard.direct_peer";
 
@@ -21,6 +25,8 @@ const PEER_CERTIFICATE_DIGEST: &str = "connection\0sha256_peer_certificate_diges
 const LISTENER_DIRECTION: &str = "xds\0listener_direction";
 /// `TrafficDirection.OUTBOUND`
 const OUTBOUND: [u8; 8] = 2_i64.to_le_bytes();
+/// The port of the connection's own end, which in a sidecar is the one that was meant before it was redirected; as an `int64`.
+const DESTINATION_PORT: &str = "destination\0port";
 /// In Istio `ROLE~ADDRESS~NAME~DOMAIN`.
 const NODE_ID: &str = "xds\0node\0id";
 
@@ -58,6 +64,8 @@ impl Watch {
 pub(crate) struct Stream<'a> {
     /// Of its root context.
     pub(crate) watch: &'a Cell<Watch>,
+    /// The request ends with its headers.
+    pub(crate) has_no_body: bool,
 }
 
 impl Attrs for Stream<'_> {
@@ -71,6 +79,15 @@ impl Attrs for Stream<'_> {
 
     fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
         abi::property(PEER_CERTIFICATE_DIGEST)
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        let bytes = abi::property(DESTINATION_PORT)?;
+        u16::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.has_no_body
     }
 
     fn is_outbound(&self) -> bool {

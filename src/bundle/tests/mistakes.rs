@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 
+mod about;
+mod candidate;
 mod devices;
 mod edges;
 mod grants;
@@ -101,7 +103,7 @@ fn of_the_bundle() {
     );
     refuses("documents", json!({"a": 1}), "", "must be a list; found an object of 1");
     refuses("document", json!([]), "", "did you mean `documents`?");
-    for later in ["layers", "candidate", "override"] {
+    for later in ["layers", "override"] {
         refuses(later, json!([1]), "", &format!("`{later}` is not supported yet"));
     }
 }
@@ -360,7 +362,7 @@ fn fifty_mistakes_are_fifty_errors_at_once() {
     set(&mut bundle, "documents[1].spec.timezone", json!("Mars"));
     set(&mut bundle, "documents[1].spec.identity", json!({}));
     set(&mut bundle, "documents[2].spec.device", json!({}));
-    set(&mut bundle, "documents[2].spec.mode", json!("shadow"));
+    set(&mut bundle, "documents[2].spec.mode", json!("shade"));
     set(&mut bundle, "documents[2].spec.selector.hosts", json!([]));
     let errors = refused(&bundle);
     assert_eq!(errors.len(), 50, "{}", lines(&errors));

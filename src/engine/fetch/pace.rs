@@ -42,7 +42,7 @@ impl Pace {
 pub(in crate::engine) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::engine) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -54,7 +54,8 @@ impl Dice {
         time.saturating_sub(less)
     }
 
-    fn roll(&mut self) -> u64 {
+    /// The next one.
+    pub(in crate::engine) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -129,6 +129,9 @@ struct Stream<'a> {
     peer: Option<&'a [u8]>,
     has_line: bool,
     outbound: bool,
+    port: Option<u16>,
+    has_no_body: bool,
+    port_reads: &'a Cell<u32>,
     certificate: Option<&'a [u8]>,
     digest: Option<&'a [u8]>,
     peer_reads: &'a Cell<u32>,
@@ -149,6 +152,15 @@ impl Attrs for Stream<'_> {
     fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
         self.certificate_reads.set(self.certificate_reads.get() + 1);
         self.digest.map(<[u8]>::to_vec)
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        self.port_reads.set(self.port_reads.get() + 1);
+        self.port
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.has_no_body
     }
 
     fn is_outbound(&self) -> bool {
@@ -191,6 +203,11 @@ pub(super) struct World {
     pub(super) has_line: bool,
     /// Whether requests come in through a sidecar's outbound listener.
     pub(super) outbound: bool,
+    /// The port that connections are made to.
+    pub(super) port: Option<u16>,
+    /// Whether requests end with their headers.
+    pub(super) has_no_body: bool,
+    pub(super) port_reads: Cell<u32>,
     /// The peer's certificate, as the host gives it.
     pub(super) certificate: Option<Vec<u8>>,
     /// Its digest, as the host prints it.
@@ -225,6 +242,9 @@ impl World {
             peer: Some(b"127.0.1.9".to_vec()),
             has_line: false,
             outbound: false,
+            port: None,
+            has_no_body: true,
+            port_reads: Cell::new(0),
             certificate: None,
             digest: None,
             peer_reads: Cell::new(0),
@@ -277,12 +297,15 @@ impl World {
     pub(super) fn begin(&mut self, request: &Request) -> Outcome {
         let (block, peer) = (request.block(), self.peer.clone());
         let (certificate, digest) = (self.certificate.clone(), self.digest.clone());
-        let (reads, certificate_reads) = (Cell::new(0), Cell::new(0));
+        let (reads, certificate_reads, port_reads) = (Cell::new(0), Cell::new(0), Cell::new(0));
         let headers = Headers::parse(&block).expect("a block of headers");
         let stream = Stream {
             peer: peer.as_deref(),
             has_line: self.has_line,
             outbound: self.outbound,
+            port: self.port,
+            has_no_body: self.has_no_body,
+            port_reads: &port_reads,
             certificate: certificate.as_deref(),
             digest: digest.as_deref(),
             peer_reads: &reads,
@@ -293,6 +316,7 @@ impl World {
         self.path = None;
         let outcome = self.with(|engine, kit, now, fx| engine.begin(scope, Input { headers }, &stream, kit, now, fx));
         self.peer_reads.set(self.peer_reads.get() + reads.get());
+        self.port_reads.set(self.port_reads.get() + port_reads.get());
         self.certificate_reads
             .set(self.certificate_reads.get() + certificate_reads.get());
         if let Outcome::Done(decision) = &outcome {

@@ -55,6 +55,9 @@ pub(super) fn everything() -> Json {
         "rules": [{"name": "fresh", "paths": ["/fresh"], "effect": "stepUp", "stepUp": {"maxAge": "15m"}}]});
     let certificate = json!({"selector": {"hosts": ["cert.us-east-1.com"]}, "default": "allow",
         "identity": {"authentication": [{"method": "certificate"}]}});
+    let open = json!({"selector": {"hosts": ["open.us-east-1.com"]}, "preflight": "allow",
+        "probes": [{"path": "/healthz", "port": 8080}],
+        "rules": [{"name": "socket", "paths": ["/socket"], "upgrades": ["websocket"], "effect": "allow"}]});
     let any = json!({"selector": {"hosts": ["any.us-east-1.com"]}, "default": "allow", "forward": {"claims": {"x-long": "profile.text"}}});
     let mut bundle = bundle(&[
         policy("shop", shop),
@@ -77,6 +80,7 @@ pub(super) fn everything() -> Json {
             ),
         ),
         policy("any", any),
+        policy("open", open),
         policy("login", login),
         policy("cert", certificate),
     ]);
@@ -244,6 +248,18 @@ fn last(table: &mut Table, reason: Reason, allow: bool) {
     );
 }
 
+fn opened(table: &mut Table) {
+    let open = |path| get(path).host("open.us-east-1.com");
+    let mut world = table.world();
+    world.port = Some(8080);
+    table.row_in(world, Reason::ProbeAllowed, "open/-;default", NOWHERE, open("/healthz"));
+    let preflight = open("/x")
+        .method("OPTIONS")
+        .header("origin", "https://shop.example")
+        .header("access-control-request-method", "PUT");
+    table.row(Reason::PreflightAllowed, "open/-;default", NOWHERE, preflight);
+}
+
 fn malformed(table: &mut Table) {
     for (reason, request) in [
         (Reason::RequestMalformed, get("/").method("get")),
@@ -260,10 +276,7 @@ fn malformed(table: &mut Table) {
         (Reason::AuthorityInvalid, get("/").host("a@api.us-east-1.com")),
         (Reason::TokenAmbiguous, get("/").bearer("a").bearer("a")),
         (Reason::AuthorityNotServed, get("/").host("api.eu-west-1.com")),
-        (
-            Reason::UpgradeNotAllowed,
-            get("/public/a").header("upgrade", "websocket"),
-        ),
+        (Reason::UpgradeNotAllowed, get("/public/a").header("upgrade", "h2c")),
     ] {
         table.row(reason, "-/-;inline", NOWHERE, request);
     }
@@ -591,6 +604,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
     };
     for part in [
         allowed,
+        opened,
         malformed,
         unidentified,
         sender::unproven,

@@ -117,6 +117,7 @@ fn decision(reason: Reason) -> Decision {
         reason,
         line: String::new(),
         action: Action::Continue(None),
+        tried: None,
     }
 }
 

@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::{Asked, device};
 
 pub(super) fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
+    if super::about::stands(policy, asked) == Some(false) {
+        return false;
+    }
     match &policy.hosts {
         None => true,
         Some(hosts) => hosts.iter().any(|host| host.matches(asked.authority)),
@@ -71,7 +74,7 @@ fn is_about_who_asks(rule: &Rule, asked: &Asked<'_>) -> bool {
     }
 }
 
-fn all(values: &[Option<bool>]) -> Option<bool> {
+pub(super) fn all(values: &[Option<bool>]) -> Option<bool> {
     if values.contains(&Some(false)) {
         Some(false)
     } else if values.contains(&None) {

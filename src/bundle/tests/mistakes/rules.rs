@@ -57,7 +57,7 @@ fn of_a_rule() {
     );
     refuses(&of_rule("permisions"), json!({}), "", "did you mean `permissions`?");
     refuses(&of_rule("path"), json!("/"), "", "did you mean `paths`?");
-    for later in ["when", "upgrades", "streams", "body"] {
+    for later in ["when", "streams", "body"] {
         refuses(
             &of_rule(later),
             json!("x"),
@@ -65,7 +65,12 @@ fn of_a_rule() {
             &format!("`{later}` is not supported yet"),
         );
     }
-    refuses(&of_rule("mode"), json!("shadow"), "", "`shadow` is not supported yet");
+    refuses(
+        &of_rule("mode"),
+        json!("shade"),
+        "",
+        "must be `enforce` or `shadow`; found `shade`",
+    );
     for word in ["stepUp", "step_up"] {
         refuses(
             &of_rule("effect"),
@@ -90,12 +95,6 @@ fn of_a_rule() {
     );
     refuses(&of_rule("methods[0]"), json!("*"), "", "leave `methods` out");
     refuses(&of_rule("methods[0]"), json!("GET POST"), "", "not a method");
-    refuses(
-        &of_rule("methods[0]"),
-        json!("CONNECT"),
-        "",
-        "`CONNECT` is not supported yet",
-    );
     refuses(&of_rule("methods"), json!([]), "", "an empty list");
     refuses(
         &of_rule("paths"),
