@@ -22,6 +22,7 @@ mod instant;
 mod keys;
 pub mod limits;
 mod openings;
+mod overriding;
 mod path;
 mod place;
 mod policy;
@@ -39,6 +40,7 @@ mod tokens;
 mod trust;
 mod url;
 pub mod value;
+mod when;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use generation::Generation;

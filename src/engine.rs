@@ -16,6 +16,7 @@ mod forward;
 mod grants;
 mod host;
 mod look;
+mod overriding;
 mod place;
 mod revocation;
 mod scope;
@@ -252,6 +253,9 @@ impl Engine {
             fx,
         };
         for scope in entry.memory.scopes.ids() {
+            if let Some(scope) = entry.memory.scopes.get_mut(scope) {
+                scope.tell_override(now.wall, entry.fx);
+            }
             self.exchange.run(&mut entry, |office| fetch::wake(scope, office));
         }
         self.exchange.wake(&mut entry);

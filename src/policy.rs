@@ -21,6 +21,8 @@ mod shadow;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod variables;
+mod when;
 
 pub use about::{Asked, Told};
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
@@ -30,3 +32,5 @@ pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;
 pub use standing::{Presence, Served};
+pub use variables::Requested;
+pub use when::{Reach, When};

@@ -69,6 +69,7 @@ reasons! {
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
     CenterLastAllowed = "center.last_allowed", Allow, 0, "", "the regional center is away, it allowed the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
+    OverrideObserved = "override.observed", Allow, 0, "", "a policy refuses it, and the bundle has `override: {mode: observe}`, whose time has not ended: the line has the policy's reason behind `override:`";
 
     // What has no single meaning.
     RequestMalformed = "request.malformed", Deny, 400, "bad_request", "the header block, method or a pseudo-header is not valid: look at the client, or at what stands before this proxy";
@@ -138,7 +139,7 @@ reasons! {
 
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
-    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload, what its `when` looks at), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
     PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
@@ -146,6 +147,7 @@ reasons! {
     SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions, countries or networks, or the source is unknown";
     WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
+    ConditionNotMet = "rule.when", Deny, 403, "forbidden", "the `when` of the rule for this route does not hold, or reads what is not there";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
     CertificateRequired = "identity.certificate_required", Deny, 403, "forbidden", "a requirement (`method: certificate`) is not met: the token is not bound to a certificate (`cnf` with `x5t#S256`), and no service asks by its own";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list, or it is one of those that are denied";
@@ -167,6 +169,7 @@ reasons! {
     RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";
 
     // What is wrong here.
+    OverrideDenied = "override.deny_all", Deny, 503, "unavailable", "the bundle has `override: {mode: denyAll}`, whose time has not ended: the log says who wants it, and why";
     RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";
     ForeignVerifier = "config.foreign_verifier", Deny, 503, "unavailable", "another `CryptoProvider` of `jsonwebtoken` is installed in this process, so no signature is trusted: embed the kernel without it";
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";

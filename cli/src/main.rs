@@ -1,6 +1,7 @@
 //! `regionguard`, the command for people.
 
 mod check;
+mod completions;
 mod documents;
 mod explain;
 mod image;
@@ -12,11 +13,12 @@ mod render;
 mod report;
 mod size;
 mod testing;
+mod token;
 mod trial;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Checks what you wrote, and renders what you apply.
 #[derive(Debug, Parser)]
@@ -38,6 +40,10 @@ enum Command {
     Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
+    /// Make keys and tokens for development, and see what a bundle thinks of a token
+    Token(token::Args),
+    /// Write the completions of a shell to standard output
+    Completions(completions::Args),
     /// Build the OCI image of the module
     Image(image::Args),
 }
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         Command::Test(args) => testing::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),
     }
 }

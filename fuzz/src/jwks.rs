@@ -135,7 +135,7 @@ fn given(set: &[Value], ring: &KeyRing) {
 }
 
 /// RFC 7638, from the members as they are given.
-fn thumbprint(jwk: &Value) -> Option<[u8; 32]> {
+pub(crate) fn thumbprint(jwk: &Value) -> Option<[u8; 32]> {
     let text = |name: &str| jwk[name].as_str();
     // A sign byte before the modulus is no part of the number.
     let number = |name: &str| {

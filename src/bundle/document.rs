@@ -4,6 +4,7 @@
 
 mod about;
 mod effect;
+mod exception;
 mod login;
 
 use core::time::Duration;
@@ -15,10 +16,12 @@ use crate::bundle::Url;
 use crate::context::{Calendar, Country, MaintenanceWindow, Span};
 use crate::device::Check;
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
+use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
 pub use effect::{Defer, Effect, Refusal, WhenAway};
+pub use exception::{Override, OverrideMode, Standing as OverrideStanding};
 pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -48,6 +51,8 @@ pub struct Bundle {
     pub grants: Vec<Grants>,
     /// The policies that would stand in place of `policies`.
     pub candidate: Option<Candidate>,
+    /// `override`: what holds for a time, whatever the policies say.
+    pub over: Option<Override>,
 }
 
 /// `candidate`: what is compared with what is in force.
@@ -406,6 +411,8 @@ pub struct Rule {
     pub permissions: Words,
     /// `roles`.
     pub roles: Words,
+    /// `when`; `None`: not restricted.
+    pub when: Option<When>,
     /// What it does.
     pub effect: Effect,
 }

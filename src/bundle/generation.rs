@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::RegionId;
 use super::diagnostic::Diagnostic;
-use super::document::{Bundle, Edge, Policy, Region, Trust};
+use super::document::{Bundle, Edge, Override, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
 use crate::identity::{ClaimPath, DpopOptions, Grants, Pushed, RegionClaim, TokenSources};
@@ -45,6 +45,8 @@ pub struct Generation {
     pub policies: PolicySet,
     /// The policies that would stand in place of these.
     pub candidate: Option<Trial>,
+    /// What holds for a time, whatever the policies say.
+    pub over: Option<Override>,
     /// What is revoked.
     pub revocations: Pushed,
     /// Who may what for a time.
@@ -84,6 +86,7 @@ impl Generation {
             revocations,
             grants,
             candidate,
+            over,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
         let strip = strip(&policies, &trust);
@@ -107,6 +110,7 @@ impl Generation {
                 policies: PolicySet::compile(candidate.policies, &regions),
                 sample: candidate.sample,
             }),
+            over,
             regions,
             revocations: Pushed::new(revocations),
             grants,

@@ -46,6 +46,9 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     if identity.forbids_words {
         forbid_words(spec, &rules, sink)?;
     }
+    if identity.forbids_when {
+        forbid_when(spec, &rules, sink)?;
+    }
     let mut all = identity.requirements;
     all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
@@ -79,6 +82,17 @@ fn forbid_words(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
                 wrong = Some(sink.error_at(&path, message));
             }
         }
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+/// `abac: false`: no rule of the policy has a condition of its own making.
+fn forbid_when(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
+    let mut wrong = None;
+    for (index, _) in rules.iter().enumerate().filter(|(_, rule)| rule.when.is_some()) {
+        let path = format!("{}.rules[{index}].when", spec.path);
+        let message = "the policy says `abac: false`, so no rule of it has `when`: leave one out";
+        wrong = Some(sink.error_at(&path, message));
     }
     wrong.map_or(Ok(()), Err)
 }

@@ -8,14 +8,22 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{candidate, edges, grants, policy, region, revocations, tokens, trust};
+use super::{candidate, edges, grants, overriding, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
 use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
-    fields: &["region", "metadata", "trust", "tokens", "documents", "candidate"],
-    later: &["layers", "override"],
+    fields: &[
+        "region",
+        "metadata",
+        "trust",
+        "tokens",
+        "documents",
+        "candidate",
+        "override",
+    ],
+    later: &["layers"],
 };
 
 const BUNDLE_METADATA: Shape = Shape {
@@ -126,6 +134,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
     let tokens = fields.optional("tokens", sink, |at, sink| tokens::read(at, sink));
+    let over = fields.optional("override", sink, overriding::read);
     // Templates are judged as far as they can be, whatever is wrong with `trust`; what `trust` may have meant is not held against them.
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
@@ -142,6 +151,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
     let tokens = tokens?.unwrap_or_default();
+    let over = over?;
     complete?;
     revocations::check(&documents, sink);
     grants::check(&documents, sink);
@@ -171,6 +181,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
             policies: policies.into_iter().map(|placed| placed.document).collect(),
             sample,
         }),
+        over,
     };
     Ok((bundle, networks?))
 }

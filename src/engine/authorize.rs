@@ -17,14 +17,15 @@ use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
 use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, Tally};
+use crate::audit::{Counter, DecidedBy, Tally};
+use crate::bundle::document::OverrideMode;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Told};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Requested, Told};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
@@ -175,6 +176,7 @@ impl Bench<'_, '_> {
                 .patience
                 .is_late(&generation)
                 .then(|| removals.iter().map(|name| name.to_vec()).collect()),
+            observed: false,
             tried: None,
         };
         if self.attrs.has_line() {
@@ -186,6 +188,17 @@ impl Bench<'_, '_> {
         let Some(local) = case.local else {
             return Judged::Decided(case.refuse(Reason::RegionUnknown));
         };
+        if let Some(over) = &generation.over {
+            match over.in_force(self.now.wall) {
+                Some(OverrideMode::DenyAll) => {
+                    let reason = Reason::OverrideDenied;
+                    let decided_by = DecidedBy::Override(None);
+                    return Judged::Decided(case.deny(reason, "-/-", decided_by, None, None));
+                }
+                Some(OverrideMode::Observe) => case.observed = true,
+                None => {}
+            }
+        }
         let request = match head
             .map_err(HeadError::reason)
             .and_then(|head| self.understand(head, input.headers, presented, &generation))
@@ -215,7 +228,14 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         let view = View {
-            headers: request.headers,
+            request: Requested {
+                method: request.method(),
+                host: request.authority.host(),
+                path: &request.path,
+                headers: request.headers,
+                strip: &generation.strip,
+                id: request.head.request_id,
+            },
             generation: &generation,
             local,
             at: self.now.wall,
@@ -224,7 +244,10 @@ impl Bench<'_, '_> {
         self.look(&mut sight, policies, candidates, &view);
         case.source = sight.source;
         let anonymous = sight.facts(None, false, &view);
-        if let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous) {
+        // Whoever is let in all the same has to have been looked at: the upstream goes by it.
+        if !case.observed
+            && let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous)
+        {
             if generation.tries() {
                 let judged = Subject {
                     request,

@@ -32,6 +32,8 @@ pub(super) struct Case<'r> {
     pub(super) request_id: Option<Cow<'r, str>>,
     /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
     pub(super) late: Option<Rc<[Vec<u8>]>>,
+    /// What a policy refuses it for does not count: the bundle's `override` lets it in.
+    pub(super) observed: bool,
     /// What would have become of it by what is tried.
     pub(super) tried: Option<Rc<Tried>>,
 }
@@ -52,6 +54,7 @@ impl Case<'_> {
             nonce: None,
             request_id: None,
             late: None,
+            observed: false,
             tried: None,
         }
     }

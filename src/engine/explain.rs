@@ -7,7 +7,7 @@ use super::case::Case;
 use super::look::{Sight, View};
 use super::{Attrs, Engine, Input, Kit, ScopeId, waiting::Patience};
 use crate::identity::Presented;
-use crate::policy::{Candidates, Explanation};
+use crate::policy::{Candidates, Explanation, Requested};
 use crate::reason::Reason;
 use crate::request::{HeadError, RequestHead};
 use crate::time::Now;
@@ -67,7 +67,14 @@ impl Bench<'_, '_> {
         policies.candidates(&asked, &mut candidates);
         let whole = candidates.with_shadow();
         let view = View {
-            headers: request.headers,
+            request: Requested {
+                method: request.method(),
+                host: request.authority.host(),
+                path: &request.path,
+                headers: request.headers,
+                strip: &generation.strip,
+                id: request.head.request_id,
+            },
             generation: &generation,
             local,
             at: self.now.wall,

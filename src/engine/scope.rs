@@ -56,6 +56,8 @@ pub(super) struct Scope {
     pub(super) keys: KeyTable,
     /// Those of them that two Regions hold.
     shared: Vec<SharedKey>,
+    /// What was logged last of an override: how it stands, and which.
+    pub(super) override_told: Option<(&'static str, String)>,
     /// What is remembered of what is tried.
     pub(super) trials: Trials,
     /// Reused from request to request.
@@ -126,6 +128,7 @@ impl Scopes {
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
+            override_told: None,
             trials: Trials::new(self.seed),
             candidates: Candidates::default(),
         });

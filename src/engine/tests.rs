@@ -33,6 +33,8 @@ mod keys;
 mod matching;
 #[cfg(feature = "ring")]
 mod order;
+#[cfg(feature = "ring")]
+mod overriding;
 mod places;
 #[cfg(feature = "ring")]
 mod proofs;
@@ -58,6 +60,7 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+#[cfg(feature = "ring")]
 mod trying;
 #[cfg(feature = "ring")]
 mod workload;

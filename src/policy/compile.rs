@@ -357,6 +357,7 @@ impl Rule {
                 workloads: document.from.workloads,
                 permissions: document.permissions,
                 roles: document.roles,
+                when: document.when,
             },
             effect,
         }

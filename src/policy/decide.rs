@@ -8,6 +8,7 @@ use super::authentication::{is_multi_factor, meets};
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
 use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
+use super::variables::Requested;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
@@ -37,6 +38,8 @@ pub struct Facts<'f> {
     pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
+    /// What is asked.
+    pub request: Requested<'f>,
     /// Where this proxy stands.
     pub local: RegionId,
     /// When it came.
@@ -215,13 +218,18 @@ impl PolicySet {
             if !concerns(rule) {
                 return None;
             }
+            let by = By::Rule(reference);
             let truth = rule.conditions.weigh(facts).all();
             let reason = match truth.min(candidates.certainty(reference)) {
                 Truth::NoMatch => return None,
+                // Nobody has told who they are, and it may hang on that.
+                Truth::Unknown if facts.subject.is_none() && rule.conditions.look_at_token() => {
+                    let reason = Reason::IdentityMissing;
+                    return Some(Outcome::NeedsIdentity { by, reason });
+                }
                 Truth::Unknown => Reason::ConditionUnknown,
                 Truth::Match => Reason::RuleDenied,
             };
-            let by = By::Rule(reference);
             let refusal = Some(refusal.clone());
             Some(Outcome::Deny { reason, by, refusal })
         })
@@ -402,6 +410,7 @@ enum Stage {
     Workload,
     Permissions,
     Roles,
+    When,
 }
 
 impl Rule {
@@ -445,8 +454,10 @@ impl Rule {
             (Stage::Workload, Reason::WorkloadNotMatched)
         } else if findings.permissions != Truth::Match {
             (Stage::Permissions, self.missing_permission(facts))
-        } else {
+        } else if findings.roles != Truth::Match {
             (Stage::Roles, Reason::RoleMissing)
+        } else {
+            (Stage::When, Reason::ConditionNotMet)
         }
     }
 

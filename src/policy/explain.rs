@@ -227,15 +227,21 @@ fn listed(findings: &Findings) -> Vec<(&'static str, Holds)> {
         workload,
         permissions,
         roles,
+        when,
     } = findings;
-    vec![
+    let mut listed = vec![
         ("identity", Holds::from(*identity)),
         ("from.homeRegions", Holds::from(*home)),
         ("from", Holds::from(*source)),
         ("from.workloads", Holds::from(*workload)),
         ("permissions", Holds::from(*permissions)),
         ("roles", Holds::from(*roles)),
-    ]
+    ];
+    // Beside a condition that does not hold, the expression is not looked at.
+    if listed.iter().all(|(_, holds)| *holds != Holds::No) {
+        listed.push(("when", Holds::from(*when)));
+    }
+    listed
 }
 
 impl Requirement {

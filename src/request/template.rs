@@ -119,6 +119,28 @@ impl PathTemplate {
     }
 }
 
+impl PathTemplate {
+    /// What stands for this capture in a path that the template matches, made with the same options.
+    #[must_use]
+    pub fn capture<'p>(&self, path: &'p CanonicalPath<'_>, name: &str) -> Option<Cow<'p, str>> {
+        let mut asked = path.segments();
+        let mut found = None;
+        for segment in &self.segments {
+            if *segment == Segment::Rest {
+                return found;
+            }
+            let value = asked.next()?;
+            match segment {
+                Segment::Literal(literal) if **literal != *value => return None,
+                Segment::Capture(_) | Segment::Any if value.is_empty() => return None,
+                Segment::Capture(known) if **known == *name => found = Some(value),
+                Segment::Literal(_) | Segment::Capture(_) | Segment::Any | Segment::Rest => {}
+            }
+        }
+        asked.next().is_none().then_some(found)?
+    }
+}
+
 impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -17,9 +17,9 @@ mod properties {
     use regionguard::bundle::document::Policy;
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Told};
+    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
-    use regionguard::request::{Authority, Headers, PathOptions, canonicalise, encode};
+    use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -36,6 +36,7 @@ mod properties {
     /// Judges a request with `judge`, unless its path has no single meaning with these options.
     fn with_request<R>(plan: &RequestPlan, options: &PathOptions, judge: impl FnOnce(&Asked<'_>) -> R) -> Option<R> {
         let regions = random::regions();
+        let strip = StripSet::default();
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
@@ -54,6 +55,14 @@ mod properties {
             token_refused: plan.token_refused && plan.subject.is_none(),
             claims: claims.as_ref(),
             certificate: plan.certificate,
+            request: Requested {
+                method: plan.method,
+                host: authority.host(),
+                path: &path,
+                headers: Headers::NONE,
+                strip: &strip,
+                id: None,
+            },
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -190,6 +199,7 @@ mod properties {
             "rule.home_region",
             "rule.public",
             "rule.source",
+            "rule.when",
             "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);

@@ -50,7 +50,7 @@ pub(super) struct Minted {
 
 impl Token {
     /// The Region that the claims name: by the trust domain of a workload, or as the Region says where its name stands.
-    pub(super) fn told_home(&self, generation: &Generation) -> Option<RegionId> {
+    pub(crate) fn told_home(&self, generation: &Generation) -> Option<RegionId> {
         let is_at_home = |region: &Region| {
             let workload = self.text("sub").and_then(|subject| subject.strip_prefix("spiffe://"));
             let domain = workload.and_then(|workload| workload.split('/').next());
@@ -107,7 +107,7 @@ impl Token {
     }
 
     /// The claims, with those that every token needs.
-    pub(super) fn filled(&self, home: &Region, local: Option<&Region>, at: WallTime) -> Map<String, Value> {
+    pub(crate) fn filled(&self, home: &Region, local: Option<&Region>, at: WallTime) -> Map<String, Value> {
         let mut claims = self.claims.clone();
         let mut fill = |name: &str, value: Value| {
             if !self.without.iter().any(|without| without == name) && find_path(name, &claims).is_none() {
@@ -134,6 +134,11 @@ impl Token {
         fill("iat", json!(now));
         fill("exp", json!(now.saturating_add(lifetime.unwrap_or(LIFETIME))));
         claims
+    }
+
+    /// What stands at this path.
+    pub(crate) fn claim(&self, path: &ClaimPath) -> Option<&Value> {
+        find(path, &self.claims)
     }
 
     fn text(&self, claim: &str) -> Option<&str> {

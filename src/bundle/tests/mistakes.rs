@@ -15,6 +15,7 @@ mod regions;
 mod revocations;
 mod rules;
 mod tokens;
+mod when;
 
 /// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
 #[test]
@@ -103,7 +104,7 @@ fn of_the_bundle() {
     );
     refuses("documents", json!({"a": 1}), "", "must be a list; found an object of 1");
     refuses("document", json!([]), "", "did you mean `documents`?");
-    for later in ["layers", "override"] {
+    for later in ["layers"] {
         refuses(later, json!([1]), "", &format!("`{later}` is not supported yet"));
     }
 }

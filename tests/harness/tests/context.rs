@@ -1,4 +1,4 @@
-//! From where and when: source regions by the direct peer's address, and business hours, on a real Envoy.
+//! From where and when: source regions by the direct peer's address or an edge's word, and times, on a real Envoy.
 
 mod common;
 
@@ -242,6 +242,199 @@ async fn business_hours_are_those_of_the_home_region_and_else_of_the_local_one()
     }
 }
 
+/// The edge of the next test, a network beside those of the regions.
+const EDGE: &str = "127.0.9.1";
+
+#[tokio::test]
+async fn an_edge_says_region_and_country_and_nobody_else_does() {
+    let issuers = Issuers::new();
+    let mut regions = issuers.regions();
+    regions[0]["spec"]["networks"] = json!(["127.0.1.0/24", "2001:db8:1::/48"]);
+    regions[0]["spec"]["country"] = json!("US");
+    regions[1]["spec"]["networks"] = json!(["127.0.2.0/24", "2001:db8:2::/48"]);
+    let places = policy(
+        "places",
+        json!({
+            "context": {"geo_restrictions": [{"allowed_regions": ["us-east-1", "eu-west-1"], "denied_countries": ["KP"]}]},
+            "rules": [
+                {"name": "any", "paths": ["/any"], "identity": "none", "effect": "allow"},
+                {"name": "not-from-france", "paths": ["/any"], "from": {"sourceCountries": ["FR"]}, "effect": "deny"},
+            ],
+        }),
+    );
+    let mut pushed = bundle(41, &regions, &[places]);
+    pushed["trust"]["edges"] = json!([{
+        "peers": [format!("{EDGE}/32")], "addressHeader": "x-forwarded-for", "regionHeader": "x-client-region", "countryHeader": "x-client-country",
+    }, {"peers": ["127.0.9.2/32"], "addressHeader": "x-forwarded-for"}]);
+    let site = Site::start("context-edge", &pushed).await;
+    let says = |region: &str, country: &str| {
+        get("/any")
+            .header("x-client-region", region)
+            .header("X-Client-Country", country)
+    };
+
+    let seen = site.ask_from(EDGE, says("eu-west-1", "DE")).await;
+    seen.allowed("rule.public", "inline");
+    assert_eq!(seen.decision().regions, "->eu-west-1>us-east-1");
+    // The upstream may go by what the edge says.
+    assert_eq!(seen.forwarded("x-client-region"), ["eu-west-1"]);
+    assert_eq!(seen.forwarded("x-client-country"), ["DE"]);
+    for (region, country, reason) in [
+        ("ap-southeast-1", "SG", "context.source_region"),
+        ("mars", "DE", "context.source_unknown"),
+        ("us-east-1", "KP", "context.source_country"),
+        ("us-east-1", "FR", "rule.denied"),
+    ] {
+        site.ask_from(EDGE, says(region, country))
+            .await
+            .denied(403, reason, "inline");
+    }
+    // Nobody can tell that an unknown country is not the one that is denied.
+    for request in [
+        says("us-east-1", "XX"),
+        get("/any").header("x-client-region", "us-east-1"),
+    ] {
+        site.ask_from(EDGE, request)
+            .await
+            .denied(403, "rule.condition_unknown", "inline");
+    }
+
+    // Everybody else is who they are, and the upstream does not get what they write.
+    let seen = site
+        .ask_from(US, says("eu-west-1", "DE").header("x_client_country", "DE"))
+        .await;
+    seen.allowed("rule.public", "inline");
+    assert_eq!(seen.decision().regions, "->us-east-1>us-east-1");
+    for name in ["x-client-region", "x-client-country", "x_client_country"] {
+        assert!(seen.forwarded(name).is_empty(), "{seen:#?}");
+    }
+    site.ask_from(EU, says("us-east-1", "US"))
+        .await
+        .denied(403, "rule.condition_unknown", "inline");
+    site.ask_from(NOWHERE, says("us-east-1", "US"))
+        .await
+        .denied(403, "rule.condition_unknown", "inline");
+
+    // An edge that says addresses only, of either kind; the country is that of the region.
+    for (address, region) in [
+        ("2001:db8:1::7", "us-east-1"),
+        ("[2001:db8:1::7]:4711", "us-east-1"),
+        ("::ffff:127.0.1.9", "us-east-1"),
+        ("203.0.113.9, 2001:db8:1::7", "us-east-1"),
+    ] {
+        let seen = site
+            .ask_from("127.0.9.2", says("eu-west-1", "FR").header("x-forwarded-for", address))
+            .await;
+        seen.allowed("rule.public", "inline");
+        assert_eq!(seen.decision().regions, format!("->{region}>us-east-1"), "{address}");
+    }
+    for address in ["2001:db8:2::7", "2001:db8:3::7", "unknown"] {
+        site.ask_from("127.0.9.2", get("/any").header("x-forwarded-for", address))
+            .await
+            .denied(403, "rule.condition_unknown", "inline");
+    }
+}
+
+#[tokio::test]
+async fn hours_dates_and_maintenance_are_those_of_now() {
+    let issuers = Issuers::new();
+    let noon = Noon::now();
+    let of = |days: &[&str], from: &str, to: &str| {
+        let mut hours = noon.hours(days, from, to)["businessHours"].take();
+        hours["timezone"] = noon.hours(days, from, to)["timezone"].clone();
+        hours
+    };
+    let about = |from: i64, until: i64| json!({"notBefore": hours_from_now(from), "notAfter": hours_from_now(until)});
+    let today = noon.today();
+    let with = |mut hours: Value, field: &str, value: Value| {
+        hours[field] = value;
+        hours
+    };
+    let open = of(&DAYS, "10:00", "15:00");
+    let holiday = with(open.clone(), "holidays", json!([today.to_string()]));
+    let every_year = with(open.clone(), "holidays", json!([today.strftime("%m-%d").to_string()]));
+    let exception = |from: &str, to: &str| json!([{"date": today.to_string(), "hours": [{"from": from, "to": to}]}]);
+    let cases = [
+        ("within hours", json!({"hours": open}), None),
+        (
+            "after hours",
+            json!({"hours": of(&DAYS, "15:00", "10:00")}),
+            Some("context.hours"),
+        ),
+        ("on a holiday", json!({"hours": holiday}), Some("context.hours")),
+        (
+            "on the holiday of every year",
+            json!({"hours": every_year}),
+            Some("context.hours"),
+        ),
+        (
+            "with other hours today",
+            json!({"hours": with(open.clone(), "exceptions", exception("15:00", "16:00"))}),
+            Some("context.hours"),
+        ),
+        (
+            "with hours on a holiday",
+            json!({"hours": with(holiday.clone(), "exceptions", exception("11:00", "14:00"))}),
+            None,
+        ),
+        ("within dates", about(-1, 1), None),
+        ("before them", about(1, 2), Some("context.dates")),
+        ("after them", about(-2, -1), Some("context.dates")),
+        (
+            "in a window of each week",
+            json!({"maintenance": [of(&[noon.day], "11:00", "14:00")]}),
+            Some("context.maintenance"),
+        ),
+        (
+            "outside of it",
+            json!({"maintenance": [of(&[noon.day], "14:00", "15:00"), about(1, 2)]}),
+            None,
+        ),
+        (
+            "in a window of its own",
+            json!({"maintenance": [of(&[noon.day], "14:00", "15:00"), about(-1, 1)]}),
+            Some("context.maintenance"),
+        ),
+    ];
+    let bundle_of = |version: u64, restriction: &Value| {
+        let timed = policy(
+            "timed",
+            json!({
+                "context": {"time_restrictions": [restriction]},
+                "rules": [{"name": "any", "paths": ["/any"], "identity": "none", "effect": "allow"}],
+            }),
+        );
+        bundle(version, &issuers.regions(), &[timed])
+    };
+    let site = Site::start("context-times", &bundle_of(1, &cases[0].1)).await;
+    for (version, (what, restriction, reason)) in (2_u64..).zip(cases) {
+        println!("{what}");
+        let pushed = bundle_of(version, &restriction);
+        site.envoy
+            .push(&site.folder, |folder| folder.write(&pushed))
+            .await
+            .unwrap();
+        let seen = site.ask(get("/any")).await;
+        match reason {
+            None => seen.allowed("rule.public", "inline"),
+            Some(reason) => seen.denied(403, reason, "inline"),
+        };
+        assert!(
+            seen.decision().bundle.starts_with(&format!("shop@{version}+")),
+            "{what}"
+        );
+    }
+}
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// RFC 3339.
+fn hours_from_now(hours: i64) -> String {
+    jiff::Timestamp::from_second(now() + hours * 3_600).unwrap().to_string()
+}
+
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// A zone without daylight saving in which it is between 12:00 and 13:00 right now, and the day there: whatever the hour of a
@@ -253,12 +446,11 @@ struct Noon {
 
 impl Noon {
     fn now() -> Self {
-        let seconds = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         // In the last half minute of an hour, the next one is awaited.
-        while seconds() % 3600 > 3570 {
+        while now() % 3600 > 3570 {
             std::thread::sleep(Duration::from_secs(1));
         }
-        let hours = seconds() / 3600;
+        let hours = now() / 3600;
         let ahead = 12 - hours % 24;
         // 1970 began on a Thursday.
         let day = (hours + ahead).div_euclid(24) + 3;
@@ -270,6 +462,12 @@ impl Noon {
 
     fn hours(&self, days: &[&str], from: &str, to: &str) -> Value {
         calendar(self.ahead, days, from, to)
+    }
+
+    /// The date there.
+    fn today(&self) -> jiff::civil::Date {
+        let there = jiff::Timestamp::from_second(now() + self.ahead * 3_600).unwrap();
+        there.to_zoned(jiff::tz::TimeZone::UTC).date()
     }
 
     /// The same where it is six hours earlier or later.
