@@ -10,6 +10,7 @@ mod candidate;
 mod claims;
 mod cross;
 mod device;
+mod device_issuer;
 pub mod diagnostic;
 pub mod document;
 mod edges;

@@ -125,9 +125,14 @@ reasons! {
     StepUpRequired = "identity.step_up", Deny, 401, "insufficient_user_authentication", "a `stepUp` rule matches, and the token's `acr` is none of its own or its `auth_time` is too long ago: the client has to log in again as the challenge says (RFC 9470)";
 
     // On what device.
-    DeviceMissing = "device.missing", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: nothing says on what device the request was made; the token has no `device` claim where its Region's `claims.device` points";
+    DeviceMissing = "device.missing", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: nothing says on what device the request was made: there is no posture token, and the user's token has no posture where its Region's `claims.device` points";
+    DeviceAmbiguous = "device.ambiguous", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: more than one posture token came with the request, so none of them counts: send exactly one";
+    DeviceInvalid = "device.invalid", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is not valid here; look at its form, `typ`, `iss`, `aud`, the header it came in, and whether a key of that DeviceIssuer signed it";
+    DeviceStale = "device.stale", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is older than its DeviceIssuer's `maxAge`, has expired, or is from the future: the device has to fetch another one";
+    DeviceOtherSubject = "device.other_subject", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is of somebody else's device, by the `binding` of its DeviceIssuer";
     DeviceMalformed = "device.malformed", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: a part of the device's posture has a wrong form (a flag that is no `true` or `false`, a version or a time that does not read as one, a `cnf` that is not understood), so none of it counts";
     DeviceNotShown = "device.not_shown", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture is bound to a certificate or a key (`cnf`), and the sender has shown none or another one";
+    DeviceKeysUnavailable = "device.keys_unavailable", Deny, 503, "unavailable", "a requirement (`device.compliance`) cannot be judged: the keys of the posture token's DeviceIssuer are not there (yet, or not any more); look at their server";
     DeviceJailbroken = "device.jailbroken", Deny, 403, "forbidden", "a requirement (`jailbroken: false`) is not met: the device is jailbroken or rooted, or its posture does not say that it is not";
     DeviceManaged = "device.managed", Deny, 403, "forbidden", "a requirement (`managed: true`) is not met: the device is not managed, or its posture does not say so";
     DeviceEncryption = "device.encryption", Deny, 403, "forbidden", "a requirement (`encryption: required`) is not met: the device's storage is not encrypted, or its posture does not say so";

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::{Calendar, Country, MaintenanceWindow, Span};
-use crate::device::Check;
+use crate::device::{Check, DeviceIssuer};
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
 use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
@@ -49,6 +49,8 @@ pub struct Bundle {
     pub revocations: Vec<Revocations>,
     /// The Grants documents, sorted by name.
     pub grants: Vec<Grants>,
+    /// The DeviceIssuer documents, sorted by name.
+    pub device_issuers: Vec<DeviceIssuer>,
     /// The policies that would stand in place of `policies`.
     pub candidate: Option<Candidate>,
     /// `override`: what holds for a time, whatever the policies say.

@@ -26,10 +26,12 @@ pub const REGIONS: usize = 64;
 pub const POLICIES: usize = 1_000;
 /// Revocations documents.
 pub const REVOCATION_DOCUMENTS: usize = 64;
+/// DeviceIssuer documents.
+pub const DEVICE_ISSUERS: usize = 16;
 /// Grants documents.
 pub const GRANT_DOCUMENTS: usize = 64;
 /// Documents of every kind.
-pub const DOCUMENTS: usize = 1_192;
+pub const DOCUMENTS: usize = 1_208;
 
 /// Rules of all policies.
 pub const RULES: usize = 20_000;

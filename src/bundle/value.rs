@@ -8,7 +8,7 @@ use super::diagnostic::{Read, Sink};
 use super::limits;
 use super::path::Path;
 
-pub(super) use canonical::digest;
+pub(crate) use canonical::digest;
 
 /// A value of JSON, or of a `google.protobuf.Struct`.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,10 @@ use super::Input;
 use super::case::Case;
 use super::connection::Connection;
 use super::deferred::Deferred;
-use super::device::known;
+use super::device::{Seen, known};
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
+use super::fetch::{KeyOwner, Resource};
 use super::host::{Attrs, Kit};
 use super::look::{Sight, View};
 use super::revocation::{self, Standing};
@@ -21,6 +22,7 @@ use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::document::OverrideMode;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
+use crate::device::AwaitsKeys;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
@@ -295,8 +297,14 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
+        if !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope_for_device(sight.device.as_ref(), case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         // A question tells of the device only where what is in force looked at it.
-        let device = known(sight.device, who.as_deref(), &generation).ok();
+        let seen = sight.device.clone();
+        let device = known(seen.as_ref(), who.as_deref(), &generation).ok();
         if generation.tries() {
             let asker = Asker {
                 who: who.as_deref(),
@@ -416,16 +424,34 @@ impl Bench<'_, '_> {
         let resource = match awaits {
             Some(Awaits::Keys(home) | Awaits::Key(home)) => {
                 let region = case.generation.region(home)?;
-                self.scope.fetcher.keys_of(&region.name)?
+                self.scope.fetcher.keys_of(KeyOwner::Region(&region.name))?
             }
             None => self.scope.fetcher.get(case.awaits?)?,
         };
+        let early = matches!(awaits, Some(Awaits::Key(_)));
+        self.hope_for(resource, early, case)
+    }
+
+    /// The same for what a posture waits for.
+    fn hope_for_device(&self, seen: Option<&Seen>, case: &Case<'_>) -> Option<Waits> {
+        let Some(Seen::Nothing {
+            awaits: Some(AwaitsKeys { issuer, early }),
+            ..
+        }) = seen
+        else {
+            return None;
+        };
+        let issuer = case.generation.devices.list.get(*issuer)?;
+        let resource = self.scope.fetcher.keys_of(KeyOwner::DeviceIssuer(&issuer.name))?;
+        self.hope_for(resource, *early, case)
+    }
+
+    fn hope_for(&self, resource: &Resource, early: bool, case: &Case<'_>) -> Option<Waits> {
         let now = self.now.monotonic();
         let until = match self.patience {
             Patience::First => now.after(resource.wait_for()),
             Patience::Until { until, .. } => until,
         };
-        let early = matches!(awaits, Some(Awaits::Key(_)));
         let may_help = if early {
             resource.may_be_early(now)
         } else {

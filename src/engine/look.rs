@@ -1,11 +1,10 @@
 //! What the policies may look at beside host, method and path: read where one of them does.
 
 use super::authorize::{Bench, Peer};
-use super::device::known;
+use super::device::{Seen, known};
 use crate::bundle::{Generation, RegionId};
 use crate::identity::Authenticated;
 use crate::policy::{Candidates, Facts, PolicySet, Requested, Source};
-use crate::reason::Reason;
 use crate::time::WallTime;
 
 /// Where a request is looked at.
@@ -25,7 +24,7 @@ pub(super) struct Sight {
     pub(super) peer: Option<Peer>,
     service_untold: bool,
     /// `None`: nothing asked for it.
-    pub(super) device: Option<Result<(), Reason>>,
+    pub(super) device: Option<Seen>,
 }
 
 impl Sight {
@@ -42,7 +41,7 @@ impl Sight {
         let by_certificate = workload.filter(|_| service.is_some());
         Facts {
             subject: who.map(|who| &who.subject),
-            device: known(self.device, who, view.generation),
+            device: known(self.device.as_ref(), who, view.generation),
             source: self.source.unwrap_or_default(),
             workload,
             service,

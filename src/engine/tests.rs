@@ -37,6 +37,8 @@ mod order;
 mod overriding;
 mod places;
 #[cfg(feature = "ring")]
+mod posture;
+#[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]
 mod providers;

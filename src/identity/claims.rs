@@ -83,6 +83,12 @@ impl ClaimPath {
             .then(|| Self { path: path.to_owned() })
     }
 
+    /// `sub`.
+    #[must_use]
+    pub fn subject() -> Self {
+        Self { path: "sub".to_owned() }
+    }
+
     /// As it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -105,7 +105,7 @@ impl Claims {
         object_weight(claims)
     }
 
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         sum([self.text.capacity(), ALLOCATION, self.weight])
     }
 }

@@ -265,12 +265,6 @@ fn of_every_document() {
     );
     refuses(
         "documents[2].kind",
-        json!("DeviceIssuer"),
-        "",
-        "`DeviceIssuer` is not supported yet",
-    );
-    refuses(
-        "documents[2].kind",
         json!("PolicyTest"),
         "",
         "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out",

@@ -6,7 +6,7 @@ use super::Value;
 
 /// SHA-256 of `value` in a form of its own: each value with a tag, each string, list and object with its length, members sorted by name, numbers as binary64. No two different trees have the
 /// same form, and neither the encoding nor the order of members changes it.
-pub(in crate::bundle) fn digest(value: &Value) -> [u8; 32] {
+pub(crate) fn digest(value: &Value) -> [u8; 32] {
     let mut hasher = Sha256::new();
     absorb(value, &mut hasher);
     hasher.finalize().into()
