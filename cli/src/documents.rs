@@ -1,6 +1,7 @@
 //! What people write: a folder of documents, or one file that holds a bundle in one of the forms in which it is applied. Read as a whole, with all that is wrong with it and where.
 
 mod bundle;
+mod canonical;
 mod embedded;
 mod files;
 mod form;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::problem::{Place, Problem, Source};
 
 use bundle::Draft;
+pub(crate) use canonical::{Canonical, canonical};
 pub(crate) use files::UNREADABLE;
 pub(crate) use node::camel_case;
 use node::{Node, Sources};
@@ -135,6 +137,16 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
         problems,
         complete,
     }
+}
+
+/// The files of YAML at `paths`, in the order in which they are read, with their names and texts; and what could not be read.
+pub(crate) fn yaml_files(paths: &[PathBuf]) -> (Vec<(String, String)>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let sources = files::read(paths, &mut problems);
+    let is_yaml = |source: &&Rc<Source>| !source.name.to_ascii_lowercase().ends_with(".json");
+    let texts = sources.iter().filter(is_yaml);
+    let texts = texts.map(|source| (source.name.clone(), source.text.clone()));
+    (texts.collect(), problems)
 }
 
 /// By file, then by place. What could not be read comes first, what has no place last.

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod documents;
+mod fmt;
 mod image;
 mod lint;
 mod output;
@@ -36,6 +37,8 @@ enum Command {
     Test(testing::Args),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
+    /// Bring documents into their one form: the order of fields, indentation, spacing
+    Fmt(fmt::Args),
     /// Make keys and tokens for development, and see what a bundle thinks of a token
     Token(token::Args),
     /// Write the completions of a shell to standard output
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),

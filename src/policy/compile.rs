@@ -305,9 +305,9 @@ impl Policy {
 }
 
 impl Rule {
-    /// Whether its outcome may depend on the device: a center is told of it.
+    /// Whether its outcome may depend on the device: its condition reads it, or a center is told of it.
     pub(super) fn looks_at_device(&self) -> bool {
-        matches!(self.effect, Effect::Defer(_))
+        matches!(self.effect, Effect::Defer(_)) || self.conditions.look_at_device()
     }
 
     fn compile(document: document::Rule, policy: PolicyRef, policy_name: &str, regions: &RegionNames<'_>) -> Self {

@@ -223,7 +223,10 @@ impl PolicySet {
             let reason = match truth.min(candidates.certainty(reference)) {
                 Truth::NoMatch => return None,
                 // Nobody has told who they are, and it may hang on that.
-                Truth::Unknown if facts.subject.is_none() && rule.conditions.look_at_token() => {
+                Truth::Unknown
+                    if facts.subject.is_none()
+                        && (rule.conditions.look_at_token() || rule.conditions.look_at_device()) =>
+                {
                     let reason = Reason::IdentityMissing;
                     return Some(Outcome::NeedsIdentity { by, reason });
                 }

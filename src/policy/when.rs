@@ -4,17 +4,15 @@ use std::rc::Rc;
 
 use super::conditions::Truth;
 use super::decide::Facts;
-use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_source, is_of_token, variables};
+use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables};
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
 use crate::request::PathTemplate;
 
 /// Why a rule cannot read a token.
-const FOR_EVERYBODY: &str =
-    "`identity: none` is for everybody, and nobody without a token has claims: leave one of them out";
-const FOR_SERVICES: &str =
-    "`identity: workload` is for services without a token, and nobody without one has claims: leave one of them out";
+const FOR_EVERYBODY: &str = "`identity: none` is for everybody, and of nobody without a token claims or device are known: leave one of them out";
+const FOR_SERVICES: &str = "`identity: workload` is for services without a token, and of nobody without one claims or device are known: leave one of them out";
 
 /// Why a capture cannot be read.
 const NOT_EVERYWHERE: &str =
@@ -96,6 +94,12 @@ impl When {
     #[must_use]
     pub fn reads_token(&self) -> bool {
         self.program.reads().ids.iter().any(|id| is_of_token(*id))
+    }
+
+    /// Whether it reads what is known of the device.
+    #[must_use]
+    pub fn reads_device(&self) -> bool {
+        self.program.reads().ids.iter().any(|id| is_of_device(*id))
     }
 
     pub(super) fn weigh(&self, facts: &Facts<'_>) -> Truth {

@@ -17,7 +17,7 @@ pub(super) struct Found {
 }
 
 /// The kinds that are documents of a bundle, in this version or a later one.
-const KINDS: [&str; 6] = [
+pub(super) const KINDS: [&str; 6] = [
     "Region",
     "ZeroTrustPolicy",
     "DeviceIssuer",
