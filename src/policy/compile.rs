@@ -194,6 +194,15 @@ impl PolicySet {
         }
     }
 
+    /// The rules about this host, method and path, whatever else they say of the request.
+    pub(super) fn on_route(&self, asked: &Asked<'_>) -> Vec<RuleRef> {
+        let mut candidates = Candidates::default();
+        let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, asked.authority));
+        self.index
+            .find(asked.authority, asked.method, asked.path, governs, &mut candidates);
+        candidates.rules
+    }
+
     /// Whether any rule may let in a request for this protocol.
     #[must_use]
     pub fn names_upgrade(&self, upgrade: Upgrade) -> bool {
