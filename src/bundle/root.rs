@@ -241,43 +241,19 @@ fn documents(
         let document = Path::Item(&list.path, index);
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
-        let outcome = match header.kind {
-            Kind::Region => region::read(&header.name, &spec, &known, sink).map(|document| {
-                regions.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Policy => policy::read(&header.name, &spec, &known, sink).map(|document| {
-                policies.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink).map(|document| {
-                revoked.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Grants => grants::read(&header.name, &spec, &known, sink).map(|document| {
-                granted.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink).map(|document| {
-                device_issuers.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-        };
+        let outcome =
+            match header.kind {
+                Kind::Region => region::read(&header.name, &spec, &known, sink)
+                    .map(|document| regions.push(placed(index, document))),
+                Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                    .map(|document| policies.push(placed(index, document))),
+                Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                    .map(|document| revoked.push(placed(index, document))),
+                Kind::Grants => grants::read(&header.name, &spec, &known, sink)
+                    .map(|document| granted.push(placed(index, document))),
+                Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink)
+                    .map(|document| device_issuers.push(placed(index, document))),
+            };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
@@ -307,6 +283,15 @@ fn documents(
         },
         complete.and(known_region).and(candidate),
     ))
+}
+
+/// One of `documents`.
+fn placed<T>(index: usize, document: T) -> Placed<T> {
+    Placed {
+        list: DOCUMENTS,
+        index,
+        document,
+    }
 }
 
 fn items(list: &Value) -> &[Value] {
