@@ -94,10 +94,15 @@ impl Ranges {
     }
 
     /// The same characters, in ascending order, none twice.
-    fn normal(mut self) -> Vec<(char, char)> {
-        self.0.sort_unstable();
+    fn normal(self) -> Vec<(char, char)> {
+        // They are few: what the standard library sorts with is 8 KB of code.
+        let mut sorted: Vec<(char, char)> = Vec::with_capacity(self.0.len());
+        for range in self.0 {
+            let place = sorted.iter().position(|other| range < *other).unwrap_or(sorted.len());
+            sorted.insert(place, range);
+        }
         let mut merged: Vec<(char, char)> = Vec::new();
-        for (first, last) in self.0 {
+        for (first, last) in sorted {
             match merged.last_mut() {
                 Some((_, end)) if first <= *end => *end = last.max(*end),
                 _ => merged.push((first, last)),
