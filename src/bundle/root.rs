@@ -13,6 +13,7 @@ use crate::context::Networks;
 use crate::device::DeviceIssuer;
 use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
+use crate::sort::Arrange as _;
 
 const BUNDLE: Shape = Shape {
     fields: &[
@@ -281,11 +282,11 @@ fn documents(
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
-    regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    granted.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    device_issuers.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    regions.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    policies.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    revoked.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    granted.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    device_issuers.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),

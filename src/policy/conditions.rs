@@ -121,6 +121,7 @@ impl Conditions {
             && unrestricted(&self.permissions)
             && unrestricted(&self.roles)
             && !self.look_at_token()
+            && !self.look_at_device()
     }
 
     /// Whether any of them looks at the source.
@@ -146,6 +147,11 @@ impl Conditions {
     /// Whether any of them looks at a claim of the token.
     pub(super) fn look_at_token(&self) -> bool {
         self.when.as_ref().is_some_and(When::reads_token)
+    }
+
+    /// Whether any of them looks at the device, which is only known of somebody with a token.
+    pub(super) fn look_at_device(&self) -> bool {
+        self.when.as_ref().is_some_and(When::reads_device)
     }
 
     fn weigh_source(&self, facts: &Facts<'_>) -> Truth {

@@ -11,7 +11,9 @@ use crate::bundle::RegionId;
 use crate::cel::{Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, Variable, Variables};
 use crate::context::Country;
 use crate::identity::Claims;
-use crate::request::{CanonicalPath, Headers, PathTemplate, StripSet};
+use crate::request::{CanonicalPath, Headers, Parameter, PathTemplate, StripSet, parameters};
+use crate::sort::Arrange as _;
+use crate::time::WallTime;
 
 /// What conditions may read of the request itself.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,7 @@ pub(super) const TOKEN: u16 = 100;
 const REQUEST: u16 = 0;
 const SOURCE: u16 = 50;
 const LOCAL: u16 = 60;
+const DEVICE: u16 = 70;
 /// The first capture of a path; the others follow.
 pub(super) const PATH: u16 = 1_000;
 
@@ -44,6 +47,8 @@ const PATH_TEXT: u16 = REQUEST + 2;
 const HEADERS: u16 = REQUEST + 3;
 const TIME: u16 = REQUEST + 4;
 const ID: u16 = REQUEST + 5;
+
+const QUERY: u16 = REQUEST + 6;
 
 const ADDRESS: u16 = SOURCE;
 const SOURCE_REGION: u16 = SOURCE + 1;
@@ -62,10 +67,7 @@ pub(super) const REQUEST_FIELDS: &[Field<'static>] = &[
     Field::new("headers", TEXT_MAP, HEADERS),
     Field::new("time", Sig::Timestamp, TIME),
     Field::new("id", Sig::String, ID),
-    Field {
-        refused: Some("`request.query` is not supported yet"),
-        ..Field::new("query", TEXT_MAP, ID)
-    },
+    Field::new("query", TEXT_MAP, QUERY),
 ];
 
 /// The claims of `token` that have a type; all others are whatever they are. Ids in order from [`TOKEN`] on.
@@ -110,9 +112,22 @@ const SOURCE_WITHOUT_PEER: &[Field<'static>] = &[
 /// `local`.
 pub(super) const LOCAL_FIELDS: &[Field<'static>] = &[Field::new("region", Sig::String, LOCAL)];
 
+/// `device`.
+pub(super) const DEVICE_FIELDS: &[Field<'static>] = &[
+    Field::new("id", Sig::String, DEVICE),
+    Field::new("platform", Sig::String, DEVICE + 1),
+    Field::new("os_version", Sig::Version, DEVICE + 2),
+    Field::new("encrypted", Sig::Bool, DEVICE + 3),
+    Field::new("managed", Sig::Bool, DEVICE + 4),
+    Field::new("jailbroken", Sig::Bool, DEVICE + 5),
+    Field::new("screen_lock", Sig::Bool, DEVICE + 6),
+    Field::new("certificate", Sig::Bool, DEVICE + 7),
+    Field::new("patched_at", Sig::Timestamp, DEVICE + 8),
+];
+
 /// What the variables of one rule depend on.
 pub(super) struct Setting<'s> {
-    /// Why there is no token to read; `None`: there may be one.
+    /// Why there is no token, and so no device, to read; `None`: there may be one.
     pub(super) no_token: Option<&'s str>,
     /// Whether a peer may have an identity.
     pub(super) peers: bool,
@@ -140,6 +155,10 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
             },
         },
     };
+    let device = match setting.no_token {
+        Some(why) => refused("device", why),
+        None => object("device", DEVICE_FIELDS),
+    };
     let path = if setting.captures.is_empty() {
         refused(
             "path",
@@ -159,10 +178,15 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         path,
         object("source", source),
         object("local", LOCAL_FIELDS),
-        refused("device", "`device` is not supported yet"),
+        device,
         refused("identity", "`identity` is not supported yet"),
         refused("risk", "`risk` is not supported yet"),
     ]
+}
+
+/// Whether what has this id is told by the device.
+pub(super) fn is_of_device(id: u16) -> bool {
+    (DEVICE..TOKEN).contains(&id)
 }
 
 /// Whether what has this id is told by the token.
@@ -179,6 +203,7 @@ pub(super) fn is_of_source(id: u16) -> bool {
 pub(super) struct Seen<'f> {
     facts: &'f Facts<'f>,
     headers: HeaderMap<'f>,
+    query: QueryMap<'f>,
     /// The paths of the rule, and the names of the captures that it reads, in order of their ids.
     paths: &'f [PathTemplate],
     captures: &'f [Box<str>],
@@ -191,6 +216,9 @@ impl<'f> Seen<'f> {
             headers: HeaderMap {
                 headers: facts.request.headers,
                 strip: facts.request.strip,
+            },
+            query: QueryMap {
+                query: facts.request.path.query().unwrap_or_default(),
             },
             paths,
             captures,
@@ -227,6 +255,25 @@ impl<'f> Seen<'f> {
         }
     }
 
+    fn device(&self, id: u16) -> Result<Value<'_>, Fault> {
+        let posture = self.facts.device.map_err(|_| Fault::Absent)?;
+        let text = |text: &'f Option<String>| text.as_deref().map(Value::text);
+        let flag = |flag: Option<bool>| flag.map(Value::Bool);
+        let field = match id.saturating_sub(DEVICE) {
+            0 => text(&posture.id),
+            1 => text(&posture.platform),
+            2 => posture.os_version.as_deref().map(|text| Value::Version(text.into())),
+            3 => flag(posture.encrypted),
+            4 => flag(posture.managed),
+            5 => flag(posture.jailbroken),
+            6 => flag(posture.screen_lock),
+            // One that it is bound to was shown.
+            7 => flag(posture.confirmation.certificate.map(|_| true).or(posture.certificate)),
+            _ => return point(posture.patched_at.ok_or(Fault::Absent)?),
+        };
+        field.ok_or(Fault::Absent)
+    }
+
     fn capture(&self, id: u16) -> Result<Value<'_>, Fault> {
         let name = self.captures.get(usize::from(id.saturating_sub(PATH)));
         let name = name.ok_or(Fault::Absent)?;
@@ -249,10 +296,8 @@ impl Variables for Seen<'_> {
             HOST => Ok(Value::text(request.host)),
             PATH_TEXT => Ok(Value::text(request.path.path())),
             HEADERS => Ok(Value::lazy(&self.headers)),
-            TIME => {
-                let since_epoch = SignedDuration::from_nanos_i128(i128::from(self.facts.at.0));
-                Timestamp::new(since_epoch).map(Value::Timestamp)
-            }
+            QUERY => Ok(Value::lazy(&self.query)),
+            TIME => point(self.facts.at),
             ID => request.id.map(Value::text).ok_or(Fault::Absent),
             ADDRESS => source
                 .address
@@ -267,6 +312,7 @@ impl Variables for Seen<'_> {
                 Ok(Value::text(workload.as_str()))
             }
             LOCAL => self.region(Some(self.facts.local)),
+            DEVICE..TOKEN => self.device(id),
             PATH.. => self.capture(id),
             _ => self.typed(id),
         }
@@ -275,6 +321,11 @@ impl Variables for Seen<'_> {
     fn member(&self, _: u16, name: &str) -> Result<Value<'_>, Fault> {
         self.claim(name).map(Value::of_json)
     }
+}
+
+fn point(time: WallTime) -> Result<Value<'static>, Fault> {
+    let since_epoch = SignedDuration::from_nanos_i128(i128::from(time.0));
+    Timestamp::new(since_epoch).map(Value::Timestamp)
 }
 
 /// Seconds since 1970, with their fraction.
@@ -339,7 +390,7 @@ impl Entries for HeaderMap<'_> {
             lines.push((name.to_ascii_lowercase(), value));
         }
         // Lines of the same name keep their order.
-        lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+        lines.arrange_by(|(a, _), (b, _)| a.cmp(b));
         let mut pairs = Vec::with_capacity(lines.len());
         for group in lines.chunk_by(|(a, _), (b, _)| a == b) {
             if let Some(((name, first), more)) = group.split_first() {
@@ -348,5 +399,45 @@ impl Entries for HeaderMap<'_> {
             }
         }
         Ok(pairs)
+    }
+}
+
+/// The parameters of the query by name, each with the one value that it has. One that is given several times, or whose value servers read in two ways (a `+`), cannot
+/// be read; neither can any of a query that has no single reading.
+struct QueryMap<'f> {
+    query: &'f str,
+}
+
+impl<'f> QueryMap<'f> {
+    const AMBIGUOUS: Fault = Fault::InvalidArgument("a query, or a parameter, of more than one reading");
+
+    fn text(text: Cow<'f, str>) -> Value<'f> {
+        match text {
+            Cow::Borrowed(text) => Value::text(text),
+            Cow::Owned(text) => Value::String(text.into()),
+        }
+    }
+}
+
+impl Entries for QueryMap<'_> {
+    fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault> {
+        let all = parameters(self.query).ok_or(Self::AMBIGUOUS)?;
+        let mut named = all.into_iter().filter(|parameter| parameter.name == key);
+        match (named.next(), named.next()) {
+            (None, _) => Ok(None),
+            (Some(one), None) => Ok(Some(Self::text(one.value))),
+            (Some(_), Some(_)) => Err(Self::AMBIGUOUS),
+        }
+    }
+
+    fn pairs(&self) -> Result<Vec<(Value<'_>, Value<'_>)>, Fault> {
+        let mut all = parameters(self.query).ok_or(Self::AMBIGUOUS)?;
+        all.arrange_by(|a, b| a.name.cmp(&b.name));
+        let twice = all.iter().zip(all.iter().skip(1)).any(|(a, b)| a.name == b.name);
+        if twice {
+            return Err(Self::AMBIGUOUS);
+        }
+        let pair = |Parameter { name, value, .. }| (Self::text(name), Self::text(value));
+        Ok(all.into_iter().map(pair).collect())
     }
 }

@@ -4,17 +4,16 @@ use std::rc::Rc;
 
 use super::conditions::Truth;
 use super::decide::Facts;
-use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_source, is_of_token, variables};
+use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables};
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
 use crate::request::PathTemplate;
+use crate::sort::Arrange as _;
 
 /// Why a rule cannot read a token.
-const FOR_EVERYBODY: &str =
-    "`identity: none` is for everybody, and nobody without a token has claims: leave one of them out";
-const FOR_SERVICES: &str =
-    "`identity: workload` is for services without a token, and nobody without one has claims: leave one of them out";
+const FOR_EVERYBODY: &str = "`identity: none` is for everybody, and of nobody without a token claims or device are known: leave one of them out";
+const FOR_SERVICES: &str = "`identity: workload` is for services without a token, and of nobody without one claims or device are known: leave one of them out";
 
 /// Why a capture cannot be read.
 const NOT_EVERYWHERE: &str =
@@ -69,7 +68,7 @@ impl When {
         let program = Program::condition(source, &environment)?;
         let reads_path = program.reads().ids.iter().any(|id| *id >= PATH);
         let mut paths = if reads_path { reach.paths.to_vec() } else { Vec::new() };
-        paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        paths.arrange_by(|a, b| a.as_str().cmp(b.as_str()));
         Ok(Self {
             program: Rc::new(program),
             paths,
@@ -98,6 +97,12 @@ impl When {
         self.program.reads().ids.iter().any(|id| is_of_token(*id))
     }
 
+    /// Whether it reads what is known of the device.
+    #[must_use]
+    pub fn reads_device(&self) -> bool {
+        self.program.reads().ids.iter().any(|id| is_of_device(*id))
+    }
+
     pub(super) fn weigh(&self, facts: &Facts<'_>) -> Truth {
         self.holds(facts).map_or(Truth::Unknown, Truth::from)
     }
@@ -121,7 +126,7 @@ struct Captures {
 impl Captures {
     fn of(paths: &[PathTemplate]) -> Self {
         let mut names: Vec<&str> = paths.iter().flat_map(PathTemplate::names).collect();
-        names.sort_unstable();
+        names.arrange();
         names.dedup();
         let is_everywhere = |name: &&str| paths.iter().all(|path| path.names().any(|known| known == *name));
         let (everywhere, some): (Vec<&str>, Vec<&str>) = names.into_iter().partition(is_everywhere);

@@ -114,7 +114,7 @@ const VERSIONS: &[&str] = &["9", "14.9", "14.10", "14.10.0", "15"];
 const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
-/// Conditions, each with whether it reads the token. What they say, the oracle knows by itself.
+/// Conditions, each with whether it reads the token or the device. What they say, the oracle knows by itself.
 pub(crate) const WHENS: &[(&str, bool)] = &[
     ("request.method == 'POST' || request.path == '/x/y'", false),
     ("source.region == 'eu-west-1'", false),
@@ -123,6 +123,7 @@ pub(crate) const WHENS: &[(&str, bool)] = &[
     ("request.host == 'a.com' || has(source.region)", false),
     ("token.acr == 'gold'", true),
     ("has(token.acr) && request.method == 'GET'", true),
+    ("device.managed || request.method == 'POST'", true),
     ("'mfa' in token.amr || source.region == 'us-east-1'", true),
 ];
 

@@ -255,6 +255,12 @@ pub(super) fn warning(loaded: &Loaded, code: &'static str, path: &str, message: 
     }
 }
 
+/// The text of the value at `path`, in its file.
+pub(super) fn text<'l>(loaded: &'l Loaded, path: &str) -> Option<&'l str> {
+    let span = &loaded.tree.find(path).node.span;
+    loaded.sources.0.get(span.file)?.text.get(span.bytes.clone())
+}
+
 /// The scalars that stand without quotes, each with its path and text.
 pub(super) fn plain_texts(loaded: &Loaded) -> Vec<(String, String)> {
     let mut found = Vec::new();

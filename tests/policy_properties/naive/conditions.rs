@@ -195,6 +195,10 @@ fn condition_holds(source: &str, asked: &Asked<'_>) -> Option<bool> {
             let there = acr.map_or(Some(false), |acr| acr.as_str().map(|_| true));
             all(&[there, Some(asked.method == "GET")])
         }
+        "device.managed || request.method == 'POST'" => {
+            let managed = facts.device.ok().and_then(|device| device.managed);
+            or(managed, Some(asked.method == "POST"))
+        }
         "'mfa' in token.amr || source.region == 'us-east-1'" => {
             let used = claim(asked, "amr").and_then(|amr| match amr {
                 Value::String(amr) => Some(amr == "mfa"),

@@ -169,7 +169,8 @@ impl<'t> Writer<'t> {
             }
             _ => {
                 self.out.push(' ');
-                self.scalar(&member.value, around.indent, end, &order)
+                let own = self.column(member.name_span.bytes.start);
+                self.scalar(&member.value, around.indent, own, &order)
             }
         }
     }
@@ -208,7 +209,7 @@ impl<'t> Writer<'t> {
                 _ => {
                     self.indent(around.indent);
                     self.out.push_str("- ");
-                    self.scalar(item, around.indent, dash + 1, &order)?;
+                    self.scalar(item, around.indent, column, &order)?;
                 }
             }
             let last = place + 1 == items.len();
@@ -227,8 +228,8 @@ impl<'t> Writer<'t> {
         Some(())
     }
 
-    /// A scalar or a flow collection, up to the end of its line. `from` is where its name or dash ends.
-    fn scalar(&mut self, node: &Node, indent: usize, from: usize, order: &Order<'_>) -> Option<()> {
+    /// A scalar or a flow collection, up to the end of its line. `own` is the column of its name or dash.
+    fn scalar(&mut self, node: &Node, indent: usize, own: usize, order: &Order<'_>) -> Option<()> {
         if self.blocks.contains(&node.span.bytes.start) {
             return self.block(node, indent);
         }
@@ -242,9 +243,6 @@ impl<'t> Writer<'t> {
             self.out.push_str(&flow);
         } else {
             // Lines of their own keep their distance to the first.
-            let own = self.text.get(..from)?.rfind('\n').map_or(0, |line| line + 1);
-            let own = self.text.get(own..)?;
-            let own = own.len() - own.trim_start_matches([' ']).len();
             for (index, line) in slice.split('\n').enumerate() {
                 if index > 0 {
                     self.out.push('\n');
@@ -378,6 +376,8 @@ impl<'t> Writer<'t> {
 
     /// Where the line `---` between two documents begins.
     fn separator(&self, from: usize, to: usize) -> Option<usize> {
+        // A block scalar ends behind its last line.
+        let from = from.checked_sub(1)?;
         let between = self.text.get(from..to)?;
         let at = between.find("\n---")?;
         Some(from + at + 1)

@@ -28,7 +28,14 @@ fn of_conditions() {
             json!("token.sub =="),
             "column 13: the expression ends where a value should be",
         ),
-        (json!("device.managed"), "`device` is not supported yet"),
+        (
+            json!("device.mangaed"),
+            "column 8: `device` has no field `mangaed`: did you mean `managed`?",
+        ),
+        (
+            json!("device.os_version >= '14'"),
+            "column 1: a `version` is compared with a `string`, which it can never be: write the text as `version('14.2')`",
+        ),
         (json!("risk.score == 1"), "`risk` is not supported yet"),
         (json!("identity.team == 1"), "`identity` is not supported yet"),
         (json!("path.other == token.sub"), "`path` has no field `other`"),

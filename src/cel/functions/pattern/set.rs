@@ -1,5 +1,7 @@
 //! Sets of characters.
 
+use crate::sort::Arrange as _;
+
 /// A set of characters: those of ASCII as a mask, the others as ranges in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Set {
@@ -94,15 +96,10 @@ impl Ranges {
     }
 
     /// The same characters, in ascending order, none twice.
-    fn normal(self) -> Vec<(char, char)> {
-        // They are few: what the standard library sorts with is 8 KB of code.
-        let mut sorted: Vec<(char, char)> = Vec::with_capacity(self.0.len());
-        for range in self.0 {
-            let place = sorted.iter().position(|other| range < *other).unwrap_or(sorted.len());
-            sorted.insert(place, range);
-        }
+    fn normal(mut self) -> Vec<(char, char)> {
+        self.0.arrange();
         let mut merged: Vec<(char, char)> = Vec::new();
-        for (first, last) in sorted {
+        for (first, last) in self.0 {
             match merged.last_mut() {
                 Some((_, end)) if first <= *end => *end = last.max(*end),
                 _ => merged.push((first, last)),

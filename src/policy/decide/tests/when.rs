@@ -26,6 +26,7 @@ fn each_variable_says_what_the_request_does() {
         "request.headers.exists(name, request.headers[name] == '1') || true",
         "request.time > token.auth_time && request.time == request.time",
         "source.region == 'eu' && local.region == 'us' && source.workload == 'spiffe://eu/a'",
+        "device.managed && device.os_version >= version('14') && !has(device.encrypted)",
         "token.acr == 'gold' && token.amr == ['otp'] && 'otp' in token.amr",
         "token.department == 'finance' && token.level >= 3 && token.tags.exists(t, t == 'b') && token.org.unit == 'x'",
         "token.aud == ['one'] && token.scope == 'a b' && has(token.org.unit) && !has(token.org.other)",
@@ -33,7 +34,7 @@ fn each_variable_says_what_the_request_does() {
     ] {
         let who = "eu acr:gold amr:otp age:60 claim:department=\"finance\" claim:level=3 claim:tags=[\"a\",\"b\"] claim:org={\"unit\":\"x\"} claim:aud=\"one\"";
         // A space would end the word.
-        let who = format!("{who} claim:scope=\"a\\u0020b\"");
+        let who = format!("{who} dev:managed,14.10 claim:scope=\"a\\u0020b\"");
         assert_eq!(truth(when, &who, "eu spiffe://eu/a"), "true", "{when}");
     }
 }
@@ -53,6 +54,8 @@ fn what_is_not_there_is_unknown_and_what_settles_the_matter_is_not() {
         ("source.country == 'DE'", "unknown"),
         ("source.workload == 'spiffe://eu/a'", "unknown"),
         ("has(source.workload)", "false"),
+        ("device.managed", "unknown"),
+        ("has(device.managed)", "false"),
         ("request.headers['x-none'] == '1'", "unknown"),
         ("request.headers['x-bytes'] == '1'", "unknown"),
         ("request.headers.exists(name, name == 'x-none')", "unknown"),
@@ -99,6 +102,42 @@ fn captures_are_those_of_the_path_that_matches() {
             expected,
             "{path}"
         );
+    }
+}
+
+#[test]
+fn a_parameter_has_one_reading_or_none() {
+    for (query, when, expected) in [
+        (
+            "a=1&b=%C3%A9",
+            "request.query.a == '1' && request.query['b'] == '\u{e9}' && !has(request.query.c)",
+            "true",
+        ),
+        (
+            "a=1&b=2",
+            "request.query.all(k, k in ['a', 'b']) && size(request.query) == 2",
+            "true",
+        ),
+        ("", "size(request.query) == 0 && !('a' in request.query)", "true"),
+        ("a=1", "request.query.b == '1'", "unknown"),
+        ("a=1&a=1", "request.query.a == '1'", "unknown"),
+        ("a=1&%61=2", "request.query.a == '1'", "unknown"),
+        ("a=1+2", "request.query.a == '1+2'", "unknown"),
+        ("a=1&b=2;a=3", "request.query.a == '1'", "unknown"),
+        ("a=1&a=2&b=3", "request.query.b == '3'", "true"),
+        ("a=1&a=2&b=3", "request.query.exists(k, k == 'b')", "unknown"),
+    ] {
+        let allow = compile(&[("p", &[&format!("r allow when {when}")])]);
+        let deny = compile(&[("p default", &[&format!("r deny token when {when}")])]);
+        let request = format!("GET a.com /x?{query}");
+        let allowed = decide(&allow, &request, "us", "us");
+        let denied = decide(&deny, &request, "us", "us");
+        let truth = match (allowed.as_str(), denied.as_str()) {
+            ("allow rule.allowed p/r", "deny rule.denied p/r") => "true",
+            ("deny rule.when p/r", "deny rule.condition_unknown p/r") => "unknown",
+            _ => "false",
+        };
+        assert_eq!(truth, expected, "{query} {when}");
     }
 }
 
@@ -150,6 +189,18 @@ fn a_deny_that_reads_no_token_is_for_everybody_and_one_that_does_waits_for_it() 
             "allow rule.allowed p/s",
         ),
         (&[("p", reading)], "us", "us", "deny rule.condition_unknown p/r"),
+        (
+            &[("p", &["r deny when device.jailbroken", "s allow public"])],
+            "-",
+            "us",
+            "401 p/r",
+        ),
+        (
+            &[("p", &["r deny when device.jailbroken", "s allow"])],
+            "us",
+            "us",
+            "deny rule.condition_unknown p/r",
+        ),
         // It hangs on who asks, which nobody has told.
         (&[("p", public)], "-", "us", "401 p/r"),
         (&[("p", public)], "us claim:banned=false", "us", "allow rule.public p/s"),
