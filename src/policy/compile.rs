@@ -14,6 +14,7 @@ use crate::bundle::{RegionId, document};
 use crate::context::{Calendar, MaintenanceWindow, Span};
 use crate::device::Check;
 use crate::request::{Authority, CanonicalPath, PathTemplate, Upgrade};
+use crate::sort::Arrange as _;
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,7 +147,7 @@ impl PolicySet {
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
         let mut has_shadow = false;
-        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        documents.arrange_by(|a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
             let selector = document.hosts.as_deref();
@@ -155,7 +156,7 @@ impl PolicySet {
             }
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
-            of_policy.sort_by(|a, b| a.name.cmp(&b.name));
+            of_policy.arrange_by(|a, b| a.name.cmp(&b.name));
             has_shadow |= document.shadow;
             for mut rule in of_policy {
                 rule.shadow |= document.shadow;
@@ -331,11 +332,11 @@ impl Rule {
         };
         let mut paths = document.paths;
         if let Some(paths) = &mut paths {
-            paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            paths.arrange_by(|a, b| a.as_str().cmp(b.as_str()));
         }
         let mut effect = document.effect;
         if let Effect::Defer(options) = &mut effect {
-            options.claims.sort_unstable();
+            options.claims.arrange();
             options.claims.dedup();
         }
         Self {
@@ -370,7 +371,9 @@ struct RegionNames<'r>(BTreeMap<&'r str, RegionId>);
 impl<'r> RegionNames<'r> {
     fn new(regions: &'r [document::Region]) -> Self {
         let names = regions.iter().map(|region| region.name.as_str());
-        Self(names.zip((0..=u16::MAX).map(RegionId)).collect())
+        let mut by_name = BTreeMap::new();
+        by_name.extend(names.zip((0..=u16::MAX).map(RegionId)));
+        Self(by_name)
     }
 
     /// The Regions that are named so. A name that no Region has can never be met, and so is left out.

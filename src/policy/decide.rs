@@ -15,6 +15,7 @@ use crate::context::Country;
 use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 use crate::time::WallTime;
 
 /// What is known of a request beside its host, method and path.
@@ -541,7 +542,7 @@ fn opened(candidates: &Candidates) -> Option<Outcome> {
 fn stricter(a: Defer, b: &Defer) -> Defer {
     let mut claims = a.claims;
     claims.extend_from_slice(&b.claims);
-    claims.sort_unstable();
+    claims.arrange();
     claims.dedup();
     Defer {
         cache: shorter(a.cache, b.cache),
