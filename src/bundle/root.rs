@@ -125,6 +125,14 @@ pub(super) struct Placed<T> {
     pub(super) document: T,
 }
 
+impl<T> Placed<T> {
+    /// One of `documents`.
+    fn in_force(index: usize, document: T) -> Self {
+        let list = DOCUMENTS;
+        Self { list, index, document }
+    }
+}
+
 /// Reads the whole bundle, and checks what its documents say of each other.
 pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<RegionId>)> {
     let at = At::new(value, Path::Root);
@@ -243,41 +251,16 @@ fn documents(
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
         let outcome = match header.kind {
-            Kind::Region => region::read(&header.name, &spec, &known, sink).map(|document| {
-                regions.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Policy => policy::read(&header.name, &spec, &known, sink).map(|document| {
-                policies.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink).map(|document| {
-                revoked.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Grants => grants::read(&header.name, &spec, &known, sink).map(|document| {
-                granted.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink).map(|document| {
-                device_issuers.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
+            Kind::Region => region::read(&header.name, &spec, &known, sink)
+                .map(|document| regions.push(Placed::in_force(index, document))),
+            Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                .map(|document| policies.push(Placed::in_force(index, document))),
+            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                .map(|document| revoked.push(Placed::in_force(index, document))),
+            Kind::Grants => grants::read(&header.name, &spec, &known, sink)
+                .map(|document| granted.push(Placed::in_force(index, document))),
+            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink)
+                .map(|document| device_issuers.push(Placed::in_force(index, document))),
         };
         complete = complete.and(header.version).and(outcome);
     }

@@ -330,7 +330,13 @@ fn with_lines(message: &str, tree: &Node, sources: &Sources) -> String {
     let Some((index, after)) = rest.split_once(']') else {
         return message.to_owned();
     };
-    let written = format!("documents[{index}]");
+    let within = if before.ends_with("candidate.") {
+        "candidate."
+    } else {
+        ""
+    };
+    let before = before.strip_suffix(within).unwrap_or(before);
+    let written = format!("{within}documents[{index}]");
     let place = place(tree, &written, sources);
     let shown = place.and_then(|place| {
         let (start, _) = place.positions()?;
