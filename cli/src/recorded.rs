@@ -237,6 +237,7 @@ pub(crate) fn read(line: &str, otherwise_at: WallTime) -> Result<Trial, String> 
         at: text("at")?.map_or(Ok(otherwise_at), time)?,
         center: text("center")?.map(center).transpose()?,
         lists_away: false,
+        ..Trial::default()
     })
 }
 
