@@ -10,11 +10,13 @@ mod device;
 mod effects;
 mod enact;
 mod exchange;
+mod explain;
 mod fetch;
 mod forward;
 mod grants;
 mod host;
 mod look;
+mod overriding;
 mod place;
 mod revocation;
 mod scope;
@@ -38,6 +40,7 @@ use crate::time::{Now, WallTime};
 
 pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
 pub use exchange::{Cx, Errand, Flow, Office, Step, Wakeup};
+pub use explain::Explained;
 pub use fetch::ResourceId;
 pub use host::{Attrs, Kit};
 pub use scope::{Activation, ScopeId};
@@ -250,6 +253,9 @@ impl Engine {
             fx,
         };
         for scope in entry.memory.scopes.ids() {
+            if let Some(scope) = entry.memory.scopes.get_mut(scope) {
+                scope.tell_override(now.wall, entry.fx);
+            }
             self.exchange.run(&mut entry, |office| fetch::wake(scope, office));
         }
         self.exchange.wake(&mut entry);

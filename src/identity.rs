@@ -22,6 +22,7 @@ mod provider;
 mod revocation;
 mod roca;
 mod sources;
+mod statement;
 mod strict_json;
 mod subject;
 mod svid;
@@ -51,7 +52,8 @@ pub use revocation::{
     STATUS_LIST_BYTES, STATUS_TOKEN_BYTES, SetBuilder, StatusList, StatusListClaims, StatusListError, StatusReference,
     VerifiedStatusList,
 };
-pub use sources::{Presented, TokenSource, TokenSources, same_name};
+pub use sources::{Presented, TokenSource, TokenSources, is_header, same_name};
+pub use statement::{Statement, StatementTimes};
 pub use subject::{Claims, Identity, SigningKey, Subject};
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;

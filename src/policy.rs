@@ -10,6 +10,7 @@ mod authentication;
 mod compile;
 mod conditions;
 mod decide;
+mod explain;
 mod forward;
 mod hosts;
 mod index;
@@ -20,11 +21,16 @@ mod shadow;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod variables;
+mod when;
 
 pub use about::{Asked, Told};
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};
+pub use explain::{Explanation, Holds, PolicySaid, RequirementSaid, RuleSaid, Seen, SubjectSeen};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;
 pub use standing::{Presence, Served};
+pub use variables::Requested;
+pub use when::{Reach, When};

@@ -69,6 +69,7 @@ reasons! {
     RevocationUnavailableAllowed = "identity.revocation_unavailable_allowed", Allow, 0, "", "a rule or a default allows it; whether its token is revoked cannot be told, and the home Region says `revocation.onUnavailable: allow`: look at the server of its lists";
     CenterUnavailableAllowed = "center.unavailable_allowed", Allow, 0, "", "the regional center is away, and the rule says `onUnavailable: allow`: look at the center";
     CenterLastAllowed = "center.last_allowed", Allow, 0, "", "the regional center is away, it allowed the same question a short while ago, and the rule says `onUnavailable: lastDecision`: look at the center";
+    OverrideObserved = "override.observed", Allow, 0, "", "a policy refuses it, and the bundle has `override: {mode: observe}`, whose time has not ended: the line has the policy's reason behind `override:`";
 
     // What has no single meaning.
     RequestMalformed = "request.malformed", Deny, 400, "bad_request", "the header block, method or a pseudo-header is not valid: look at the client, or at what stands before this proxy";
@@ -124,9 +125,14 @@ reasons! {
     StepUpRequired = "identity.step_up", Deny, 401, "insufficient_user_authentication", "a `stepUp` rule matches, and the token's `acr` is none of its own or its `auth_time` is too long ago: the client has to log in again as the challenge says (RFC 9470)";
 
     // On what device.
-    DeviceMissing = "device.missing", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: nothing says on what device the request was made; the token has no `device` claim where its Region's `claims.device` points";
+    DeviceMissing = "device.missing", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: nothing says on what device the request was made: there is no posture token, and the user's token has no posture where its Region's `claims.device` points";
+    DeviceAmbiguous = "device.ambiguous", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: more than one posture token came with the request, so none of them counts: send exactly one";
+    DeviceInvalid = "device.invalid", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is not valid here; look at its form, `typ`, `iss`, `aud`, the header it came in, and whether a key of that DeviceIssuer signed it";
+    DeviceStale = "device.stale", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is older than its DeviceIssuer's `maxAge`, has expired, or is from the future: the device has to fetch another one";
+    DeviceOtherSubject = "device.other_subject", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture token is of somebody else's device, by the `binding` of its DeviceIssuer";
     DeviceMalformed = "device.malformed", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: a part of the device's posture has a wrong form (a flag that is no `true` or `false`, a version or a time that does not read as one, a `cnf` that is not understood), so none of it counts";
     DeviceNotShown = "device.not_shown", Deny, 403, "forbidden", "a requirement (`device.compliance`) is not met: the posture is bound to a certificate or a key (`cnf`), and the sender has shown none or another one";
+    DeviceKeysUnavailable = "device.keys_unavailable", Deny, 503, "unavailable", "a requirement (`device.compliance`) cannot be judged: the keys of the posture token's DeviceIssuer are not there (yet, or not any more); look at their server";
     DeviceJailbroken = "device.jailbroken", Deny, 403, "forbidden", "a requirement (`jailbroken: false`) is not met: the device is jailbroken or rooted, or its posture does not say that it is not";
     DeviceManaged = "device.managed", Deny, 403, "forbidden", "a requirement (`managed: true`) is not met: the device is not managed, or its posture does not say so";
     DeviceEncryption = "device.encryption", Deny, 403, "forbidden", "a requirement (`encryption: required`) is not met: the device's storage is not encrypted, or its posture does not say so";
@@ -138,7 +144,7 @@ reasons! {
 
     // What the policy says.
     RuleDenied = "rule.denied", Deny, 403, "forbidden", "a deny rule matches";
-    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
+    ConditionUnknown = "rule.condition_unknown", Deny, 403, "forbidden", "a deny rule matches as far as can be told: one of its conditions cannot be read (the source, the workload, what its `when` looks at), a header or parameter that it looks at has more than one reading, or the node does not tell whether its policy stands here";
     PermissionMissing = "permission.missing", Deny, 403, "forbidden", "the rule for this route demands a permission that the token does not have here";
     PermissionOtherRegion = "permission.other_region", Deny, 403, "forbidden", "the token has the permission in another region only, not in the local one";
     PermissionNotAccepted = "permission.not_accepted", Deny, 403, "forbidden", "the token has the permission, but the local Region does not accept it from the token's home region";
@@ -146,6 +152,7 @@ reasons! {
     SourceNotMatched = "rule.source", Deny, 403, "forbidden", "the rule for this route is for other source regions, countries or networks, or the source is unknown";
     WorkloadNotMatched = "rule.workload", Deny, 403, "forbidden", "the rule for this route is for other workloads, or the peer is no workload that counts here: its certificate needs exactly one URI, a SPIFFE id";
     HomeNotMatched = "rule.home_region", Deny, 403, "forbidden", "the rule for this route is for other home regions";
+    ConditionNotMet = "rule.when", Deny, 403, "forbidden", "the `when` of the rule for this route does not hold, or reads what is not there";
     NoRule = "policy.no_rule", Deny, 403, "forbidden", "no rule of any policy is for this host, method and path";
     CertificateRequired = "identity.certificate_required", Deny, 403, "forbidden", "a requirement (`method: certificate`) is not met: the token is not bound to a certificate (`cnf` with `x5t#S256`), and no service asks by its own";
     SourceRegionNotAllowed = "context.source_region", Deny, 403, "forbidden", "a requirement restricts the source region, and this one is not in its list, or it is one of those that are denied";
@@ -167,6 +174,7 @@ reasons! {
     RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";
 
     // What is wrong here.
+    OverrideDenied = "override.deny_all", Deny, 503, "unavailable", "the bundle has `override: {mode: denyAll}`, whose time has not ended: the log says who wants it, and why";
     RegionUnknown = "config.region_unknown", Deny, 503, "unavailable", "neither the bundle's `region` nor the node's locality names a Region of the bundle";
     ForeignVerifier = "config.foreign_verifier", Deny, 503, "unavailable", "another `CryptoProvider` of `jsonwebtoken` is installed in this process, so no signature is trusted: embed the kernel without it";
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";

@@ -3,9 +3,9 @@
 
 use regionguard::bundle::{self, Encoding};
 use regionguard::context::{BusinessHours, Calendar, Zone};
-use regionguard::policy::{Asked, Candidates, Facts, Outcome, Source};
+use regionguard::policy::{Asked, Candidates, Facts, Outcome, Requested, Source};
 use regionguard::reason::Reason;
-use regionguard::request::{Authority, PathOptions, Scheme, canonicalise};
+use regionguard::request::{Authority, Headers, PathOptions, Scheme, canonicalise};
 use regionguard::time::WallTime;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -43,6 +43,14 @@ fn decide(path: &str) -> Outcome {
         token_refused: false,
         claims: None,
         certificate: false,
+        request: Requested {
+            method: "GET",
+            host: authority.host(),
+            path: &path,
+            headers: Headers::NONE,
+            strip: &generation.strip,
+            id: None,
+        },
         local: generation.local.expect("a local region"),
         at: WallTime(1_800_000_000_000_000_000),
         regions: &generation.regions,

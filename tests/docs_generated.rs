@@ -113,6 +113,7 @@ fn every_field_of_the_documents_is_described() {
         "rule",
         "effect",
         "candidate",
+        "overriding",
         "forward",
         "revocation",
         "revocations",

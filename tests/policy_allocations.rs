@@ -6,9 +6,9 @@ use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{Effect, From, IdentityNeed, Policy, Rule, Words};
 use regionguard::identity::Subject;
-use regionguard::policy::{Asked, Candidates, Facts, Outcome, PolicySet, Source};
+use regionguard::policy::{Asked, Candidates, Facts, Outcome, PolicySet, Requested, Source};
 use regionguard::reason::Reason;
-use regionguard::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
+use regionguard::request::{Authority, Headers, HostPattern, PathOptions, PathTemplate, StripSet, canonicalise};
 use regionguard::time::WallTime;
 
 /// Allocations of this thread while `work` runs.
@@ -36,6 +36,7 @@ fn a_decided_request_allocates_nothing() {
             all_of: None,
         },
         roles: Words::default(),
+        when: None,
         effect: Effect::Allow,
     };
     let policy = Policy {
@@ -59,9 +60,20 @@ fn a_decided_request_allocates_nothing() {
         granted: Vec::new(),
         grants: Vec::new(),
     };
+    let authority = Authority::parse(b"api.us-east-1.com", None).unwrap();
+    let path = canonicalise(b"/v1/things-5/42?a=b", &PathOptions::default()).unwrap();
+    let strip = StripSet::default();
     let facts = Facts {
         device: Err(Reason::DeviceMissing),
         subject: Some(&subject),
+        request: Requested {
+            method: "GET",
+            host: authority.host(),
+            path: &path,
+            headers: Headers::NONE,
+            strip: &strip,
+            id: None,
+        },
         workload: None,
         service: None,
         service_untold: false,

@@ -1,6 +1,7 @@
 //! What people write: a folder of documents, or one file that holds a bundle in one of the forms in which it is applied. Read as a whole, with all that is wrong with it and where.
 
 mod bundle;
+mod canonical;
 mod embedded;
 mod files;
 mod form;
@@ -18,9 +19,10 @@ use serde_json::Value;
 use crate::problem::{Place, Problem, Source};
 
 use bundle::Draft;
+pub(crate) use canonical::{Canonical, canonical};
 pub(crate) use files::UNREADABLE;
-pub(crate) use node::camel_case;
 use node::{Node, Sources};
+pub(crate) use node::{camel_case, member};
 pub(crate) use suite::{Suite, deciders};
 
 /// A bundle that was read, and compiles.
@@ -47,6 +49,11 @@ impl Loaded {
     /// Where the field at `path` stands (`documents[2].spec.rules[0].paths[1]`, as the kernel writes it), or the nearest thing around it.
     pub(crate) fn place(&self, path: &str) -> Option<Place> {
         bundle::place(&self.tree, path, &self.sources)
+    }
+
+    /// The text of the field at `path`, as it was written.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        bundle::text(self, path)
     }
 
     /// A warning about the field at `path`.
@@ -80,6 +87,12 @@ impl Judged {
         self.problems.extend(problems);
         sort(&mut self.problems, &Sources(self.sources.clone()));
     }
+}
+
+/// The exit code where these errors end it: 2 where the system does not give a file.
+pub(crate) fn exit_code(errors: &[Problem]) -> std::process::ExitCode {
+    let unreadable = errors.iter().any(|problem| problem.code == UNREADABLE);
+    std::process::ExitCode::from(if unreadable { 2 } else { 1 })
 }
 
 /// Reads the one bundle at `paths` (files and folders), which must compile.
@@ -135,6 +148,16 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
         problems,
         complete,
     }
+}
+
+/// The files of YAML at `paths`, in the order in which they are read, with their names and texts; and what could not be read.
+pub(crate) fn yaml_files(paths: &[PathBuf]) -> (Vec<(String, String)>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let sources = files::read(paths, &mut problems);
+    let is_yaml = |source: &&Rc<Source>| !source.name.to_ascii_lowercase().ends_with(".json");
+    let texts = sources.iter().filter(is_yaml);
+    let texts = texts.map(|source| (source.name.clone(), source.text.clone()));
+    (texts.collect(), problems)
 }
 
 /// By file, then by place. What could not be read comes first, what has no place last.

@@ -3,10 +3,13 @@
 mod check;
 mod completions;
 mod documents;
+mod explain;
+mod fmt;
 mod image;
 mod lint;
 mod output;
 mod problem;
+mod recorded;
 mod render;
 mod report;
 mod size;
@@ -34,8 +37,12 @@ enum Command {
     Check(check::Args),
     /// Test policies: who sends what, when, and what is expected to become of it
     Test(testing::Args),
+    /// Explain one decision: what each requirement and rule makes of a request, or what a decision line says
+    Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
+    /// Bring documents into their one form: the order of fields, indentation, spacing
+    Fmt(fmt::Args),
     /// Make keys and tokens for development, and see what a bundle thinks of a token
     Token(token::Args),
     /// Write the completions of a shell to standard output
@@ -48,7 +55,9 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),

@@ -3,6 +3,7 @@
 //! `make fuzz` runs them under LLVM's fuzzer, and `cargo test` replays the corpus. The right answers come from readings of their own (`oracle`), slow and naive,
 //! which share nothing with the kernel's but the JSON reader.
 
+mod cel;
 #[expect(dead_code, reason = "tests take more of it")]
 #[path = "../../tests/driven/mod.rs"]
 mod driven;
@@ -18,6 +19,7 @@ mod status_list;
 mod token;
 
 pub use bundle::bundle;
+pub use cel::cel;
 pub use edge::edge;
 pub use jwks::jwks;
 pub use path::path;

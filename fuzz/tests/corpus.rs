@@ -43,6 +43,11 @@ fn proof() {
     replay("proof", regionguard_fuzz::proof);
 }
 
+#[test]
+fn cel() {
+    replay("cel", regionguard_fuzz::cel);
+}
+
 fn replay(name: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("`{}`: {error}", folder.display()));

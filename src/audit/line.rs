@@ -1,8 +1,10 @@
 //! The line that every decision has: filter state, access log, and what the interlock reads.
 //!
-//! `allow|deny;reason;policy/rule;inline|cache|center:NAME|default;bundle@version+digest12;home>source>local`
+//! `allow|deny;reason;policy/rule;inline|cache|center:NAME|default|override:REASON;bundle@version+digest12;home>source>local`
 
 use core::fmt::Write as _;
+
+use crate::reason::Reason;
 
 /// Where a request was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum DecidedBy<'a> {
     Center(&'a str),
     /// By what holds where no rule decides.
     Default,
+    /// By the bundle's `override`, against what the policies say: their reason.
+    Override(Option<Reason>),
 }
 
 /// The parts of a decision line. Every text is percent-encoded already (see [`encode`]), so that the separators mean themselves.
@@ -53,6 +57,13 @@ impl Line<'_> {
             DecidedBy::Inline => line.push_str("inline"),
             DecidedBy::Cache => line.push_str("cache"),
             DecidedBy::Default => line.push_str("default"),
+            DecidedBy::Override(instead) => {
+                line.push_str("override");
+                if let Some(reason) = instead {
+                    line.push(':');
+                    line.push_str(reason.code());
+                }
+            }
             DecidedBy::Center(name) => {
                 line.push_str("center:");
                 line.push_str(name);

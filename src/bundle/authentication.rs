@@ -7,6 +7,7 @@ use super::document::{MultiFactor, Requirement, StepUp};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
+use crate::sort::Arrange as _;
 
 const IDENTITY: Shape = Shape {
     fields: &["authentication", "authorization"],
@@ -47,6 +48,8 @@ pub(super) struct Identity {
     pub(super) requirements: Vec<Requirement>,
     /// `rbac: false`.
     pub(super) forbids_words: bool,
+    /// `abac: false`.
+    pub(super) forbids_when: bool,
 }
 
 pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
@@ -54,16 +57,18 @@ pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
     let authentication = fields.optional("authentication", sink, |at, sink| {
         at.list(limits::RESTRICTIONS, sink, method)
     });
-    let forbids_words = fields.optional("authorization", sink, authorization);
+    let forbids = fields.optional("authorization", sink, authorization);
     let mut requirements = authentication?.unwrap_or_default();
-    requirements.sort_unstable_by_key(|requirement| match requirement {
+    requirements.arrange_by_key(|requirement| match requirement {
         Requirement::MultiFactor(wanted) => Some(wanted.clone()),
         _ => None,
     });
     requirements.dedup();
+    let [forbids_words, forbids_when] = forbids?.unwrap_or_default();
     Ok(Identity {
         requirements,
-        forbids_words: forbids_words?.unwrap_or_default(),
+        forbids_words,
+        forbids_when,
     })
 }
 
@@ -109,8 +114,8 @@ fn method(at: &At<'_>, sink: &mut Sink) -> Read<Requirement> {
     }))
 }
 
-/// Whether `permissions` and `roles` are forbidden. `abac` is about conditions in rules, of which there are none that it could forbid.
-fn authorization(at: &At<'_>, sink: &mut Sink) -> Read<bool> {
+/// Whether `permissions` and `roles` are forbidden in rules, and whether `when` is.
+fn authorization(at: &At<'_>, sink: &mut Sink) -> Read<[bool; 2]> {
     let mut said = [None, None];
     let mut wrong = None;
     let items = at.list(limits::RESTRICTIONS, sink, |at, sink| {
@@ -126,8 +131,7 @@ fn authorization(at: &At<'_>, sink: &mut Sink) -> Read<bool> {
             *known = known.or(*found);
         }
     }
-    let [rbac, _] = said;
-    wrong.map_or(Ok(rbac == Some(false)), Err)
+    wrong.map_or(Ok(said.map(|said| said == Some(false))), Err)
 }
 
 fn boolean(fields: &Fields<'_>, name: &str, sink: &mut Sink) -> Read<Option<bool>> {

@@ -5,7 +5,9 @@ use std::collections::btree_map::Entry;
 
 use super::RegionId;
 use super::diagnostic::{Read, Reported, Sink};
-use super::document::{Effect, IdentityNeed, KeySource, Policy, Region, Requirement, Rule, SourceRestriction, Trust};
+use super::document::{
+    Effect, IdentityNeed, KeySource, Keys, Policy, Region, Requirement, Rule, SourceRestriction, Trust,
+};
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
@@ -18,8 +20,8 @@ use crate::request::Authority;
 /// Reports what does not fit together, and makes what only a bundle as a whole can tell: which Region a network is in.
 pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sink) -> Read<Networks<RegionId>> {
     check_size(documents, sink);
-    check_keys(&documents.regions, sink);
-    check_addresses(&documents.regions, sink);
+    check_keys(documents, sink);
+    check_addresses(documents, sink);
     check_issuers(&documents.regions, sink);
     check_trust_domains(&documents.regions, sink);
     check_workloads(documents, sink);
@@ -112,46 +114,98 @@ fn places(policy: &Policy, rule: &Rule) -> usize {
     hosts.min(SPREAD).saturating_mul(paths)
 }
 
-/// No key verifies for two Regions: one could sign as the other.
-fn check_keys(regions: &[Placed<Region>], sink: &mut Sink) {
-    let mut owners: BTreeMap<[u8; 32], &str> = BTreeMap::new();
-    for region in regions {
-        let name = region.document.name.as_str();
-        let KeySource::Inline(ring) = &region.document.keys.source else {
+/// Whose keys verify something.
+#[derive(Clone, Copy)]
+struct Holder<'d> {
+    kind: &'static str,
+    name: &'d str,
+    keys: &'d Keys,
+    list: &'static str,
+    index: usize,
+}
+
+impl<'d> Holder<'d> {
+    /// All that a bundle has: Regions first.
+    fn all(documents: &'d Documents) -> impl Iterator<Item = Self> {
+        let regions = documents.regions.iter().map(|placed| Self {
+            kind: "Region",
+            name: &placed.document.name,
+            keys: &placed.document.keys,
+            list: placed.list,
+            index: placed.index,
+        });
+        regions.chain(documents.device_issuers.iter().map(|placed| Self {
+            kind: "DeviceIssuer",
+            name: &placed.document.name,
+            keys: &placed.document.keys,
+            list: placed.list,
+            index: placed.index,
+        }))
+    }
+
+    fn is(self, other: Self) -> bool {
+        (self.kind, self.name) == (other.kind, other.name)
+    }
+
+    /// Both by name.
+    fn and(self, other: Self) -> String {
+        if self.kind == other.kind {
+            return format!("{}s `{}` and `{}`", self.kind, self.name, other.name);
+        }
+        format!(
+            "the {} `{}` and the {} `{}`",
+            self.kind, self.name, other.kind, other.name
+        )
+    }
+
+    fn error(self, field: &str, message: String, sink: &mut Sink) {
+        sink.enter(Some(format!("{} {}", self.kind, self.name)));
+        sink.error_at(&format!("{}[{}].spec.keys.{field}", self.list, self.index), message);
+        sink.enter(None);
+    }
+}
+
+/// No key verifies for two of them: one could sign as the other.
+fn check_keys(documents: &Documents, sink: &mut Sink) {
+    let mut owners: BTreeMap<[u8; 32], Holder<'_>> = BTreeMap::new();
+    for holder in Holder::all(documents) {
+        let KeySource::Inline(ring) = &holder.keys.source else {
             continue;
         };
         for thumbprint in ring.thumbprints() {
-            let owner = *owners.entry(*thumbprint).or_insert(name);
-            if owner != name {
+            let owner = *owners.entry(*thumbprint).or_insert(holder);
+            if !owner.is(holder) {
                 let message = format!(
-                    "Regions `{owner}` and `{name}` have a key in common (RFC 7638 thumbprint): whoever signs for one could sign for the other, so give each its own"
+                    "{} have a key in common (RFC 7638 thumbprint): whoever signs for one could sign for the other, so give each its own",
+                    owner.and(holder)
                 );
-                region_error(region, ".spec.keys.jwks", message, sink);
+                holder.error("jwks", message, sink);
                 break;
             }
         }
     }
 }
 
-/// No two Regions fetch their keys at one address, whichever clusters lead there: they would have all keys in common.
-fn check_addresses(regions: &[Placed<Region>], sink: &mut Sink) {
-    let mut owners: BTreeMap<(String, &str), &str> = BTreeMap::new();
-    for region in regions {
-        let (address, field) = match &region.document.keys.source {
+/// No two of them fetch their keys at one address, whichever clusters lead there: they would have all keys in common.
+fn check_addresses(documents: &Documents, sink: &mut Sink) {
+    let mut owners: BTreeMap<(String, &str), Holder<'_>> = BTreeMap::new();
+    for holder in Holder::all(documents) {
+        let (address, field) = match &holder.keys.source {
             KeySource::Inline(_) => continue,
             KeySource::Remote(remote) => (&remote.address, "remote"),
             KeySource::Discovery(discovery) => (&discovery.document.address, "discovery"),
         };
         let authority = Authority::parse(address.authority.as_bytes(), None)
             .map_or_else(|_| address.authority.clone(), |authority| authority.to_string());
-        let name = region.document.name.as_str();
-        let owner = *owners.entry((authority, &address.path)).or_insert(name);
-        if owner != name {
+        let owner = *owners.entry((authority, &address.path)).or_insert(holder);
+        if !owner.is(holder) {
             let message = format!(
-                "Regions `{owner}` and `{name}` fetch their keys at one address, `{}{}`: whoever signs for one could sign for the other, so give each its own",
-                address.authority, address.path
+                "{} fetch their keys at one address, `{}{}`: whoever signs for one could sign for the other, so give each its own",
+                owner.and(holder),
+                address.authority,
+                address.path
             );
-            region_error(region, &format!(".spec.keys.{field}"), message, sink);
+            holder.error(field, message, sink);
         }
     }
 }
@@ -306,6 +360,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
         policies,
         revocations: _,
         grants: _,
+        device_issuers: _,
         candidate,
     } = documents;
     let list = Path::Member(&Path::Root, "documents");

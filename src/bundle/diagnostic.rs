@@ -134,6 +134,15 @@ impl Problem {
         }
     }
 
+    /// Shows a part of a text, shortened.
+    pub(super) fn excerpt(self, part: &str) -> Self {
+        let part = part.trim();
+        Self {
+            found: (!part.is_empty()).then(|| format!("`{}`", printable(part))),
+            ..self
+        }
+    }
+
     pub(super) fn suggest<S: Into<String>>(self, suggestion: Option<S>) -> Self {
         Self {
             suggestion: suggestion.map(Into::into),
@@ -191,6 +200,13 @@ impl Sink {
     pub(super) fn nearest<'k>(&mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
         self.suggestions = self.suggestions.checked_sub(1)?;
         nearest(given, known)
+    }
+
+    /// Whether one more suggestion may be looked for, which then counts as one.
+    pub(super) fn may_suggest(&mut self) -> bool {
+        let left = self.suggestions.checked_sub(1);
+        self.suggestions = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// What follows is about this document, or the bundle itself.
@@ -307,6 +323,21 @@ fn quoted(text: &str) -> String {
 }
 
 /// The first characters of `text`, printable; of what looks like a secret only that it does.
+/// A part of an expression, in one line.
+fn printable(text: &str) -> String {
+    const KEPT: usize = 48;
+    if let Some(what) = secret(text) {
+        return format!("({what})");
+    }
+    let shown = |character: char| if character.is_control() { ' ' } else { character };
+    let mut characters = text.chars().map(shown);
+    let mut printable: String = characters.by_ref().take(KEPT).collect();
+    if characters.next().is_some() {
+        printable.push('…');
+    }
+    printable
+}
+
 pub(super) fn short(text: &str) -> String {
     const KEPT: usize = 48;
     if let Some(what) = secret(text) {

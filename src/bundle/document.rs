@@ -4,6 +4,7 @@
 
 mod about;
 mod effect;
+mod exception;
 mod login;
 
 use core::time::Duration;
@@ -13,12 +14,14 @@ use ipnet::IpNet;
 
 use crate::bundle::Url;
 use crate::context::{Calendar, Country, MaintenanceWindow, Span};
-use crate::device::Check;
+use crate::device::{Check, DeviceIssuer};
 use crate::identity::{Algorithm, ClaimMapping, DpopOptions, KeyRing, SpiffePattern, TokenSources, Window};
+use crate::policy::When;
 use crate::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
 
 pub use about::{About, Matcher, Openings, Place, Probe, ServedPattern, ValueTest};
 pub use effect::{Defer, Effect, Refusal, WhenAway};
+pub use exception::{Override, OverrideMode, Standing as OverrideStanding};
 pub use login::{MultiFactor, StepUp};
 
 /// Everything that is pushed: checked, compiled and put in force as one.
@@ -46,8 +49,12 @@ pub struct Bundle {
     pub revocations: Vec<Revocations>,
     /// The Grants documents, sorted by name.
     pub grants: Vec<Grants>,
+    /// The DeviceIssuer documents, sorted by name.
+    pub device_issuers: Vec<DeviceIssuer>,
     /// The policies that would stand in place of `policies`.
     pub candidate: Option<Candidate>,
+    /// `override`: what holds for a time, whatever the policies say.
+    pub over: Option<Override>,
 }
 
 /// `candidate`: what is compared with what is in force.
@@ -406,6 +413,8 @@ pub struct Rule {
     pub permissions: Words,
     /// `roles`.
     pub roles: Words,
+    /// `when`; `None`: not restricted.
+    pub when: Option<When>,
     /// What it does.
     pub effect: Effect,
 }

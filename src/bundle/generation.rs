@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use super::RegionId;
 use super::diagnostic::Diagnostic;
-use super::document::{Bundle, Edge, Policy, Region, Trust};
+use super::document::{Bundle, Edge, Override, Policy, Region, Trust};
 use super::value::{Value, digest};
 use crate::context::Networks;
+use crate::device::DeviceIssuers;
 use crate::identity::{ClaimPath, DpopOptions, Grants, Pushed, RegionClaim, TokenSources};
 use crate::policy::PolicySet;
 use crate::request::StripSet;
@@ -45,10 +46,14 @@ pub struct Generation {
     pub policies: PolicySet,
     /// The policies that would stand in place of these.
     pub candidate: Option<Trial>,
+    /// What holds for a time, whatever the policies say.
+    pub over: Option<Override>,
     /// What is revoked.
     pub revocations: Pushed,
     /// Who may what for a time.
     pub grants: Grants,
+    /// Who signs postures of devices.
+    pub devices: DeviceIssuers,
     /// The headers that are removed from every request, whatever its verdict; and those in which an edge says a place, which are removed but behind that edge.
     pub strip: StripSet,
     /// What loads, and probably is not what was meant.
@@ -83,10 +88,13 @@ impl Generation {
             policies,
             revocations,
             grants,
+            device_issuers,
             candidate,
+            over,
         } = bundle;
         let local = region.and_then(|region| place(&regions, &region));
-        let strip = strip(&policies, &trust);
+        let devices = DeviceIssuers::new(device_issuers);
+        let strip = strip(&policies, &trust, &devices);
         let grants = Grants::new(grants, |home, issuer| {
             place(&regions, home).filter(|id| regions.get(id.index()).is_some_and(|region| region.issuer == issuer))
         });
@@ -107,9 +115,11 @@ impl Generation {
                 policies: PolicySet::compile(candidate.policies, &regions),
                 sample: candidate.sample,
             }),
+            over,
             regions,
             revocations: Pushed::new(revocations),
             grants,
+            devices,
             strip,
             warnings,
         }
@@ -158,7 +168,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn strip(policies: &[Policy], trust: &Trust) -> StripSet {
+fn strip(policies: &[Policy], trust: &Trust, devices: &DeviceIssuers) -> StripSet {
     let own = ["x-regionguard-subject", "x-regionguard-region", "x-regionguard-reason"];
     let forwarded = policies
         .iter()
@@ -166,7 +176,8 @@ fn strip(policies: &[Policy], trust: &Trust) -> StripSet {
         .flat_map(|forward| &forward.claims);
     let forwarded = forwarded.map(|(header, _)| header.as_str());
     let places = trust.edges.iter().flat_map(Edge::place_headers);
-    StripSet::new(own.into_iter().chain(forwarded).chain(places))
+    let all = own.into_iter().chain(forwarded).chain(places).chain(devices.stripped());
+    StripSet::new(all)
 }
 
 /// The digest of a tree that holds of each Region what decides, beside its keys, whether its tokens verify. Keys change while a generation serves. What is left out (audiences, `accepts`, lifetimes) is checked on every request.

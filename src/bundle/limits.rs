@@ -26,10 +26,12 @@ pub const REGIONS: usize = 64;
 pub const POLICIES: usize = 1_000;
 /// Revocations documents.
 pub const REVOCATION_DOCUMENTS: usize = 64;
+/// DeviceIssuer documents.
+pub const DEVICE_ISSUERS: usize = 16;
 /// Grants documents.
 pub const GRANT_DOCUMENTS: usize = 64;
 /// Documents of every kind.
-pub const DOCUMENTS: usize = 1_192;
+pub const DOCUMENTS: usize = 1_208;
 
 /// Rules of all policies.
 pub const RULES: usize = 20_000;
@@ -39,6 +41,10 @@ pub const EXPANSIONS: usize = 200_000;
 pub const INDEX: usize = 4_000_000;
 /// `hosts`, `paths`, `methods`, `from.networks` or `from.workloads` of one rule, `in` of one entry of `headers` or `query`, `grpc.services` or `grpc.methods` of one rule and their pairs, `workloads` of one entry of `accepts`, `selector.hosts` or `selector.workloads` of one policy, `trust.hosts`, `peers` of one edge.
 pub const RULE_ITEMS: usize = 256;
+/// Bytes of `when` of one rule.
+pub const WHEN: usize = 4_096;
+/// What one evaluation of a `when` may cost, in units of about one step: beyond it, the condition is unknown. 20,000 take about a millisecond.
+pub const EVALUATION_COST: u32 = 20_000;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
 /// `headers`, `query` or `upgrades` of one rule.

@@ -6,6 +6,7 @@ use super::limits;
 use super::reader::{At, Shape, all_of};
 use super::root::Known;
 use super::{authentication, device, forward, hours, openings, place, rule};
+use crate::sort::Arrange as _;
 
 const SPEC: Shape = Shape {
     fields: &[
@@ -46,6 +47,9 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     if identity.forbids_words {
         forbid_words(spec, &rules, sink)?;
     }
+    if identity.forbids_when {
+        forbid_when(spec, &rules, sink)?;
+    }
     let mut all = identity.requirements;
     all.extend(checks?.into_iter().map(Requirement::Device));
     all.append(&mut requirements?.unwrap_or_default());
@@ -83,6 +87,17 @@ fn forbid_words(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
     wrong.map_or(Ok(()), Err)
 }
 
+/// `abac: false`: no rule of the policy has a condition of its own making.
+fn forbid_when(spec: &At<'_>, rules: &[Rule], sink: &mut Sink) -> Read<()> {
+    let mut wrong = None;
+    for (index, _) in rules.iter().enumerate().filter(|(_, rule)| rule.when.is_some()) {
+        let path = format!("{}.rules[{index}].when", spec.path);
+        let message = "the policy says `abac: false`, so no rule of it has `when`: leave one out";
+        wrong = Some(sink.error_at(&path, message));
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
 fn context(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Requirement>> {
     let fields = at.fields(&CONTEXT, sink)?;
     let geo = fields.optional("geoRestrictions", sink, |at, sink| {
@@ -105,7 +120,7 @@ fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Rule>> {
         .enumerate()
         .map(|(i, rule)| (rule.name.as_str(), i))
         .collect();
-    names.sort_unstable();
+    names.arrange();
     let mut wrong = None;
     for pair in names.windows(2) {
         if let [(first, earlier), (second, later)] = pair

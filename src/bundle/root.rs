@@ -8,14 +8,24 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::value::Value;
-use super::{candidate, edges, grants, policy, region, revocations, tokens, trust};
+use super::{candidate, device_issuer, edges, grants, overriding, policy, region, revocations, tokens, trust};
 use crate::context::Networks;
+use crate::device::DeviceIssuer;
 use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
+use crate::sort::Arrange as _;
 
 const BUNDLE: Shape = Shape {
-    fields: &["region", "metadata", "trust", "tokens", "documents", "candidate"],
-    later: &["layers", "override"],
+    fields: &[
+        "region",
+        "metadata",
+        "trust",
+        "tokens",
+        "documents",
+        "candidate",
+        "override",
+    ],
+    later: &["layers"],
 };
 
 const BUNDLE_METADATA: Shape = Shape {
@@ -32,8 +42,6 @@ pub(super) const METADATA: Shape = Shape {
     fields: &["name"],
     later: &[],
 };
-
-const LATER_KINDS: &[&str] = &["DeviceIssuer"];
 
 /// A kind that stands beside the documents of a bundle, never among them.
 const POLICY_TEST: &str = "PolicyTest";
@@ -61,6 +69,7 @@ pub(super) enum Kind {
     Policy,
     Revocations,
     Grants,
+    DeviceIssuer,
 }
 
 impl Kind {
@@ -70,6 +79,7 @@ impl Kind {
             Self::Policy => "ZeroTrustPolicy",
             Self::Revocations => "Revocations",
             Self::Grants => "Grants",
+            Self::DeviceIssuer => "DeviceIssuer",
         }
     }
 }
@@ -90,6 +100,7 @@ pub(super) struct Documents {
     pub(super) policies: Vec<Placed<Policy>>,
     pub(super) revocations: Vec<Placed<Revocations>>,
     pub(super) grants: Vec<Placed<Grants>>,
+    pub(super) device_issuers: Vec<Placed<DeviceIssuer>>,
     /// The policies that would stand in place of `policies`, and how many requests are compared.
     pub(super) candidate: Option<(Vec<Placed<Policy>>, u32)>,
 }
@@ -114,6 +125,14 @@ pub(super) struct Placed<T> {
     pub(super) document: T,
 }
 
+impl<T> Placed<T> {
+    /// One of `documents`.
+    fn in_force(index: usize, document: T) -> Self {
+        let list = DOCUMENTS;
+        Self { list, index, document }
+    }
+}
+
 /// Reads the whole bundle, and checks what its documents say of each other.
 pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<RegionId>)> {
     let at = At::new(value, Path::Root);
@@ -126,6 +145,7 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let metadata = fields.required("metadata", sink, metadata);
     let trust = fields.optional("trust", sink, trust::read);
     let tokens = fields.optional("tokens", sink, |at, sink| tokens::read(at, sink));
+    let over = fields.optional("override", sink, overriding::read);
     // Templates are judged as far as they can be, whatever is wrong with `trust`; what `trust` may have meant is not held against them.
     let told = trust.as_ref().ok().and_then(Option::as_ref);
     let paths = told.map_or_else(PathOptions::default, |trust| trust.paths);
@@ -136,20 +156,24 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
     let told_tokens = tokens.as_ref().ok().and_then(Option::as_ref);
     let told_tokens = told_tokens.map_or(&no_tokens, |tokens| &tokens.sources);
     let networks = cross::check(&documents, told_tokens, sink);
+    device_issuer::check(&documents, told_tokens, sink);
     if let Ok(Some(trust)) = &trust {
         edges::check(trust, &documents, told_tokens, sink);
     }
     let (name, version) = metadata?;
     let trust = trust?.unwrap_or_default();
     let tokens = tokens?.unwrap_or_default();
+    let over = over?;
     complete?;
     revocations::check(&documents, sink);
     grants::check(&documents, sink);
     cross::warn_of_the_useless(&documents, &trust, sink);
-    for region in &mut documents.regions {
-        // Who has said nothing else means the claim of this name.
-        let device = &mut region.document.claims.device;
-        *device = device.take().or_else(|| ClaimPath::new(DEVICE_CLAIM));
+    // Who has said nothing else means the claim of this name, unless somebody is named who knows better.
+    if documents.device_issuers.is_empty() {
+        for region in &mut documents.regions {
+            let device = &mut region.document.claims.device;
+            *device = device.take().or_else(|| ClaimPath::new(DEVICE_CLAIM));
+        }
     }
     let bundle = Bundle {
         region: documents.region,
@@ -167,10 +191,16 @@ pub(super) fn read(value: &Value, sink: &mut Sink) -> Read<(Bundle, Networks<Reg
             .map(|placed| placed.document)
             .collect(),
         grants: documents.grants.into_iter().map(|placed| placed.document).collect(),
+        device_issuers: documents
+            .device_issuers
+            .into_iter()
+            .map(|placed| placed.document)
+            .collect(),
         candidate: documents.candidate.map(|(policies, sample)| Candidate {
             policies: policies.into_iter().map(|placed| placed.document).collect(),
             sample,
         }),
+        over,
     };
     Ok((bundle, networks?))
 }
@@ -206,7 +236,7 @@ fn documents(
     let candidate = bundle.optional("candidate", sink, |at, sink| candidate::read(at, &known, sink));
     let mut complete = Ok(());
     let (mut regions, mut policies) = (Vec::new(), Vec::new());
-    let (mut revoked, mut granted) = (Vec::new(), Vec::new());
+    let (mut revoked, mut granted, mut device_issuers) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (value, header)) in items(list.value).iter().zip(&headers).enumerate() {
         let (header, spec) = match (header, value.member("spec")) {
             (Ok(header), Some(spec)) => (header, spec),
@@ -221,42 +251,25 @@ fn documents(
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
         let outcome = match header.kind {
-            Kind::Region => region::read(&header.name, &spec, &known, sink).map(|document| {
-                regions.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Policy => policy::read(&header.name, &spec, &known, sink).map(|document| {
-                policies.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink).map(|document| {
-                revoked.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Grants => grants::read(&header.name, &spec, &known, sink).map(|document| {
-                granted.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
+            Kind::Region => region::read(&header.name, &spec, &known, sink)
+                .map(|document| regions.push(Placed::in_force(index, document))),
+            Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                .map(|document| policies.push(Placed::in_force(index, document))),
+            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                .map(|document| revoked.push(Placed::in_force(index, document))),
+            Kind::Grants => grants::read(&header.name, &spec, &known, sink)
+                .map(|document| granted.push(Placed::in_force(index, document))),
+            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink)
+                .map(|document| device_issuers.push(Placed::in_force(index, document))),
         };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
-    regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    granted.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    regions.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    policies.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    revoked.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    granted.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    device_issuers.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),
@@ -273,6 +286,7 @@ fn documents(
             policies,
             revocations: revoked,
             grants: granted,
+            device_issuers,
             candidate: known_candidate,
         },
         complete.and(known_region).and(candidate),
@@ -320,6 +334,7 @@ pub(super) fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>>
         (Kind::Policy, limits::POLICIES),
         (Kind::Revocations, limits::REVOCATION_DOCUMENTS),
         (Kind::Grants, limits::GRANT_DOCUMENTS),
+        (Kind::DeviceIssuer, limits::DEVICE_ISSUERS),
     ] {
         if count(kind) > limit {
             let message = format!(
@@ -336,13 +351,20 @@ pub(super) fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>>
 fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     let fields = at.fields(&DOCUMENT, sink)?;
     let version = fields.required("apiVersion", sink, |at, sink| at.word(&[("security.io/v1", ())], sink));
-    let kinds = [Kind::Region, Kind::Policy, Kind::Revocations, Kind::Grants].map(|kind| (kind.name(), kind));
+    let kinds = [
+        Kind::Region,
+        Kind::Policy,
+        Kind::Revocations,
+        Kind::Grants,
+        Kind::DeviceIssuer,
+    ]
+    .map(|kind| (kind.name(), kind));
     let kind = fields.required("kind", sink, |at, sink| {
         if at.value == &Value::String(POLICY_TEST.to_owned()) {
             let message = "a PolicyTest is for `regionguard test`, and stands in no bundle: leave it out";
             return Err(sink.error(&at.path, message));
         }
-        at.word_or_later(&kinds, LATER_KINDS, sink)
+        at.word(&kinds, sink)
     });
     let name = fields.required("metadata", sink, |at, sink| {
         let fields = at.fields(&METADATA, sink)?;

@@ -9,7 +9,7 @@ use super::limits;
 use super::policy::{self, region_name};
 use super::reader::{At, Fields, Shape, one_of};
 use super::root::Known;
-use super::{about, effect, place, trust};
+use super::{about, effect, place, trust, when};
 use crate::context::parse_network;
 use crate::identity::SpiffePattern;
 use crate::request::PathTemplate;
@@ -28,13 +28,14 @@ const RULE: Shape = Shape {
         "identity",
         "permissions",
         "roles",
+        "when",
         "effect",
         "stepUp",
         "defer",
         "response",
         "mode",
     ],
-    later: &["when", "streams", "body"],
+    later: &["streams", "body"],
 };
 
 const FROM: Shape = Shape {
@@ -71,17 +72,23 @@ pub(super) fn read(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Rule
     let effect = effect::read(&fields, sink);
     let identity = identity(&fields, effect.as_ref().ok(), known, sink);
     let (about, calls) = about?;
+    let paths = calls.or(paths?);
+    let when = fields.optional("when", sink, |at, sink| {
+        let need = identity.as_ref().ok().copied();
+        when::read(at, need, paths.as_deref().unwrap_or_default(), known, sink)
+    });
     Ok(Rule {
         name: name?.to_owned(),
         shadow: mode?.unwrap_or_default(),
         hosts: hosts?,
         methods: methods?,
-        paths: calls.or(paths?),
+        paths,
         about,
         from: from?.unwrap_or_default(),
         identity: identity?,
         permissions: permissions?.unwrap_or_default(),
         roles: roles?.unwrap_or_default(),
+        when: when?,
         effect: effect?,
     })
 }

@@ -11,8 +11,9 @@ use hashbrown::HashSet;
 use super::diagnostic::{Read, Sink};
 use super::limits;
 use super::path::Path;
+use crate::sort::Arrange as _;
 
-pub(super) use canonical::digest;
+pub(crate) use canonical::digest;
 
 /// A value of JSON, or of a `google.protobuf.Struct`.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,7 +192,7 @@ fn report_duplicates(members: &[Member], path: &Path<'_>, sink: &mut Sink) {
         return;
     }
     let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
+    names.arrange();
     for pair in names.windows(2) {
         if let [first, second] = pair
             && first == second

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::functions::{self, Function};
 use super::types::{Sig, Type};
 use super::value::Value;
+use crate::bundle::nearest;
 
 /// What is declared for an expression. Declarations need no allocation, so that one table serves thousands of expressions.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +13,7 @@ pub struct Environment<'e> {
     pub(super) functions: &'static [&'static [Function]],
     pub(super) typed: bool,
     pub(super) strict: bool,
+    pub(super) suggests: bool,
 }
 
 impl<'e> Environment<'e> {
@@ -24,6 +26,7 @@ impl<'e> Environment<'e> {
             functions: functions::ALL,
             typed: true,
             strict: true,
+            suggests: true,
         }
     }
 
@@ -47,6 +50,20 @@ impl<'e> Environment<'e> {
     #[must_use]
     pub const fn untyped(self) -> Self {
         Self { typed: false, ..self }
+    }
+
+    /// The same without a search for what was probably meant by a misspelt name.
+    #[must_use]
+    pub const fn terse(self) -> Self {
+        Self {
+            suggests: false,
+            ..self
+        }
+    }
+
+    /// The one of `known` that was probably meant.
+    pub(super) fn nearest<'k>(&self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+        if self.suggests { nearest(given, known) } else { None }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'e Variable<'e>> {

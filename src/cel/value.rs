@@ -207,6 +207,12 @@ impl<'a> Value<'a> {
         fits.then_some(Self::Duration(length)).ok_or(Fault::Overflow)
     }
 
+    /// A map whose values are read when they are asked for.
+    #[must_use]
+    pub fn lazy(entries: &'a dyn Entries) -> Self {
+        Self::Map(Map::Lazy(entries))
+    }
+
     /// A list of these.
     #[must_use]
     pub fn list(values: Vec<Self>) -> Self {

@@ -7,9 +7,10 @@ use super::Input;
 use super::case::Case;
 use super::connection::Connection;
 use super::deferred::Deferred;
-use super::device::known;
+use super::device::{Seen, known};
 use super::effects::{Effect, Effects};
 use super::enact::Ruled;
+use super::fetch::{KeyOwner, Resource};
 use super::host::{Attrs, Kit};
 use super::look::{Sight, View};
 use super::revocation::{self, Standing};
@@ -17,14 +18,16 @@ use super::scope::{Scope, ScopeId};
 use super::sender::{Means, Sender};
 use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
-use crate::audit::{Counter, Tally};
+use crate::audit::{Counter, DecidedBy, Tally};
+use crate::bundle::document::OverrideMode;
 use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
+use crate::device::AwaitsKeys;
 use crate::identity::{
     Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
     TrustView, counting_home,
 };
-use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Told};
+use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Requested, Told};
 use crate::reason::Reason;
 use crate::request::{
     Authority, AuthorityError, CanonicalPath, ContentKind, HeadError, Headers, PathError, RequestHead, Upgrade,
@@ -175,6 +178,7 @@ impl Bench<'_, '_> {
                 .patience
                 .is_late(&generation)
                 .then(|| removals.iter().map(|name| name.to_vec()).collect()),
+            observed: false,
             tried: None,
         };
         if self.attrs.has_line() {
@@ -186,6 +190,17 @@ impl Bench<'_, '_> {
         let Some(local) = case.local else {
             return Judged::Decided(case.refuse(Reason::RegionUnknown));
         };
+        if let Some(over) = &generation.over {
+            match over.in_force(self.now.wall) {
+                Some(OverrideMode::DenyAll) => {
+                    let reason = Reason::OverrideDenied;
+                    let decided_by = DecidedBy::Override(None);
+                    return Judged::Decided(case.deny(reason, "-/-", decided_by, None, None));
+                }
+                Some(OverrideMode::Observe) => case.observed = true,
+                None => {}
+            }
+        }
         let request = match head
             .map_err(HeadError::reason)
             .and_then(|head| self.understand(head, input.headers, presented, &generation))
@@ -215,7 +230,14 @@ impl Bench<'_, '_> {
         let generation = Rc::clone(&case.generation);
         let policies = &generation.policies;
         let view = View {
-            headers: request.headers,
+            request: Requested {
+                method: request.method(),
+                host: request.authority.host(),
+                path: &request.path,
+                headers: request.headers,
+                strip: &generation.strip,
+                id: request.head.request_id,
+            },
             generation: &generation,
             local,
             at: self.now.wall,
@@ -224,7 +246,10 @@ impl Bench<'_, '_> {
         self.look(&mut sight, policies, candidates, &view);
         case.source = sight.source;
         let anonymous = sight.facts(None, false, &view);
-        if let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous) {
+        // Whoever is let in all the same has to have been looked at: the upstream goes by it.
+        if !case.observed
+            && let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous)
+        {
             if generation.tries() {
                 let judged = Subject {
                     request,
@@ -272,8 +297,14 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
+        if !matches!(ruling, Ruling::Allow { .. })
+            && let Some(waits) = self.hope_for_device(sight.device.as_ref(), case)
+        {
+            return Judged::Wait(Box::new(waits));
+        }
         // A question tells of the device only where what is in force looked at it.
-        let device = known(sight.device, who.as_deref(), &generation).ok();
+        let seen = sight.device.clone();
+        let device = known(seen.as_ref(), who.as_deref(), &generation).ok();
         if generation.tries() {
             let asker = Asker {
                 who: who.as_deref(),
@@ -305,7 +336,7 @@ impl Bench<'_, '_> {
     }
 
     /// Who asks; `None` for an anonymous request.
-    fn identify(
+    pub(super) fn identify(
         &mut self,
         request: &Understood<'_>,
         case: &mut Case<'_>,
@@ -393,16 +424,34 @@ impl Bench<'_, '_> {
         let resource = match awaits {
             Some(Awaits::Keys(home) | Awaits::Key(home)) => {
                 let region = case.generation.region(home)?;
-                self.scope.fetcher.keys_of(&region.name)?
+                self.scope.fetcher.keys_of(KeyOwner::Region(&region.name))?
             }
             None => self.scope.fetcher.get(case.awaits?)?,
         };
+        let early = matches!(awaits, Some(Awaits::Key(_)));
+        self.hope_for(resource, early, case)
+    }
+
+    /// The same for what a posture waits for.
+    fn hope_for_device(&self, seen: Option<&Seen>, case: &Case<'_>) -> Option<Waits> {
+        let Some(Seen::Nothing {
+            awaits: Some(AwaitsKeys { issuer, early }),
+            ..
+        }) = seen
+        else {
+            return None;
+        };
+        let issuer = case.generation.devices.list.get(*issuer)?;
+        let resource = self.scope.fetcher.keys_of(KeyOwner::DeviceIssuer(&issuer.name))?;
+        self.hope_for(resource, *early, case)
+    }
+
+    fn hope_for(&self, resource: &Resource, early: bool, case: &Case<'_>) -> Option<Waits> {
         let now = self.now.monotonic();
         let until = match self.patience {
             Patience::First => now.after(resource.wait_for()),
             Patience::Until { until, .. } => until,
         };
-        let early = matches!(awaits, Some(Awaits::Key(_)));
         let may_help = if early {
             resource.may_be_early(now)
         } else {
@@ -454,7 +503,7 @@ impl Bench<'_, '_> {
     }
 
     /// The one meaning of a request, if it has one and is meant for this proxy.
-    fn understand<'r>(
+    pub(super) fn understand<'r>(
         &mut self,
         head: RequestHead<'r>,
         headers: Headers<'r>,

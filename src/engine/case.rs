@@ -32,11 +32,33 @@ pub(super) struct Case<'r> {
     pub(super) request_id: Option<Cow<'r, str>>,
     /// Of a request that waited while another generation came into force: the headers that this one takes out of every request.
     pub(super) late: Option<Rc<[Vec<u8>]>>,
+    /// What a policy refuses it for does not count: the bundle's `override` lets it in.
+    pub(super) observed: bool,
     /// What would have become of it by what is tried.
     pub(super) tried: Option<Rc<Tried>>,
 }
 
 impl Case<'_> {
+    /// Nothing is known yet of a request that stays.
+    pub(super) fn new(generation: Rc<Generation>, local: Option<RegionId>) -> Self {
+        Self {
+            generation,
+            local,
+            home: None,
+            source: None,
+            grpc: false,
+            token: false,
+            unchecked: false,
+            awaits: None,
+            dpop: false,
+            nonce: None,
+            request_id: None,
+            late: None,
+            observed: false,
+            tried: None,
+        }
+    }
+
     /// The same, for as long as the request waits.
     pub(super) fn to_owned(&self) -> Case<'static> {
         Case {

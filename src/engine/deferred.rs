@@ -149,6 +149,9 @@ impl Deferred {
     }
 
     fn decided(self, allow: bool, reason_user: Option<&str>, decided_by: DecidedBy<'_>) -> Decision {
+        if !allow && self.case.observed {
+            return self.observed(Reason::CenterDenied);
+        }
         if !allow {
             let detail = reason_user.filter(|_| self.options.pass_reason);
             return self
@@ -171,6 +174,9 @@ impl Deferred {
         };
         let (reason, decided_by) = match (self.options.when_away, last) {
             (WhenAway::LastDecision(_), Some(last)) if last.allow => (Reason::CenterLastAllowed, DecidedBy::Cache),
+            (WhenAway::LastDecision(_), Some(_)) if self.case.observed => {
+                return self.observed(Reason::CenterLastDenied);
+            }
             (WhenAway::LastDecision(_), Some(last)) => {
                 let detail = last.reason_user.as_deref().filter(|_| self.options.pass_reason);
                 return self
@@ -186,6 +192,15 @@ impl Deferred {
         };
         forward::add_reason(&mut self.forwarded, reason);
         self.case.allow(reason, &label, decided_by, self.forwarded)
+    }
+
+    /// Lets in what the center refuses for `reason`.
+    fn observed(mut self, reason: Reason) -> Decision {
+        forward::add_reason(&mut self.forwarded, Reason::OverrideObserved);
+        let label = self.label().to_owned();
+        let decided_by = DecidedBy::Override(Some(reason));
+        self.case
+            .allow(Reason::OverrideObserved, &label, decided_by, self.forwarded)
     }
 
     /// What the center said last to this question, where that still counts.

@@ -1,56 +1,148 @@
 //! The device that a request comes from, as far as anybody who knows it says.
 
+use std::rc::Rc;
+
 use super::authorize::Bench;
+use super::connection::Connection;
+use super::scope::Scope;
 use crate::bundle::Generation;
-use crate::device::{Device, Posture};
-use crate::identity::Authenticated;
+use crate::device::{
+    Attested, AwaitsKeys, Device, DeviceIssuer, DeviceTrust, Posture, PostureMeans, ShownPosture, Unproven,
+};
+use crate::identity::{Authenticated, is_header};
 use crate::reason::Reason;
 use crate::request::Headers;
 
-/// What is known of the device of `who`, of which was `seen` whether its posture counts.
-pub(super) fn known<'w>(
-    seen: Option<Result<(), Reason>>,
-    who: Option<&'w Authenticated>,
-    generation: &Generation,
-) -> Device<'w> {
+/// What was seen of the device of somebody whose token was taken for valid.
+#[derive(Clone)]
+pub(super) enum Seen {
+    /// Their token holds a posture that counts.
+    Claim,
+    /// A device manager's posture came with the request, and counts.
+    Token(Rc<Attested>),
+    /// Nothing that counts.
+    Nothing {
+        /// Why.
+        reason: Reason,
+        /// Whose keys may change that.
+        awaits: Option<AwaitsKeys>,
+    },
+}
+
+impl From<Unproven> for Seen {
+    fn from(unproven: Unproven) -> Self {
+        Self::Nothing {
+            reason: unproven.reason,
+            awaits: unproven.awaits,
+        }
+    }
+}
+
+impl From<Reason> for Seen {
+    fn from(reason: Reason) -> Self {
+        Unproven::from(reason).into()
+    }
+}
+
+/// What is known of the device of `who`, of which this was `seen`.
+pub(super) fn known<'f>(seen: Option<&'f Seen>, who: Option<&'f Authenticated>, generation: &Generation) -> Device<'f> {
     match (seen, who) {
-        (Some(Ok(())), Some(who)) => posture(who, generation),
-        (Some(Err(absent)), _) => Err(absent),
+        (Some(Seen::Claim), Some(who)) => claimed(who, generation),
+        (Some(Seen::Token(attested)), Some(_)) => Ok(&attested.posture),
+        (Some(Seen::Nothing { reason, .. }), _) => Err(*reason),
         _ => Err(Reason::DeviceMissing),
     }
 }
 
 /// What the token of `who` says of their device.
-fn posture<'w>(who: &'w Authenticated, generation: &Generation) -> Device<'w> {
+fn claimed<'w>(who: &'w Authenticated, generation: &Generation) -> Device<'w> {
     let region = generation.region(who.identity.home).ok_or(Reason::DeviceMissing)?;
     who.device(&region.claims)
 }
 
+/// The one posture token of a request, and the header that it came in.
+fn shown<'h, 'g>(headers: Headers<'h>, issuers: &'g [DeviceIssuer]) -> Result<Option<(&'h [u8], &'g str)>, Reason> {
+    let mut found = None;
+    for (name, value) in &headers {
+        let Some(issuer) = issuers.iter().find(|issuer| is_header(name, &issuer.header)) else {
+            continue;
+        };
+        if found.is_some() {
+            return Err(Reason::DeviceAmbiguous);
+        }
+        found = Some((name, value, issuer.header.as_str()));
+    }
+    match found {
+        None => Ok(None),
+        Some((name, value, header)) if name.eq_ignore_ascii_case(header.as_bytes()) => Ok(Some((value, header))),
+        // Only some servers take this name for it.
+        Some(_) => Err(Reason::DeviceInvalid),
+    }
+}
+
 impl Bench<'_, '_> {
-    /// Whether the posture of the device of `who`, whose token was taken for valid, counts for this request.
-    pub(super) fn device(
-        &mut self,
-        headers: Headers<'_>,
-        who: &Authenticated,
-        generation: &Generation,
-    ) -> Result<(), Reason> {
-        let posture = posture(who, generation)?;
-        self.is_shown(posture, headers, who, generation)
+    /// Looks at the device of `who`. A posture token that came is the posture, whether it counts or not; without one it is the claim of the user's own token.
+    pub(super) fn device(&mut self, headers: Headers<'_>, who: &Authenticated, generation: &Generation) -> Seen {
+        match shown(headers, &generation.devices.list) {
+            Err(reason) => reason.into(),
+            Ok(None) => match claimed(who, generation) {
+                Ok(posture) => self.if_shown(Seen::Claim, posture, headers, who, generation),
+                Err(reason) => reason.into(),
+            },
+            Ok(Some((token, header))) => {
+                let shown = ShownPosture { token, header, who };
+                match self.attested(shown, headers, generation) {
+                    Ok(attested) => {
+                        let seen = Seen::Token(Rc::clone(&attested));
+                        self.if_shown(seen, &attested.posture, headers, who, generation)
+                    }
+                    Err(unproven) => unproven.into(),
+                }
+            }
+        }
     }
 
-    /// Whether the sender has shown what the posture is bound to. A key is shown by the proof of the user's own token, which is bound to it then.
-    fn is_shown(
+    fn attested(
         &mut self,
+        shown: ShownPosture<'_>,
+        headers: Headers<'_>,
+        generation: &Generation,
+    ) -> Result<Rc<Attested>, Unproven> {
+        let Scope {
+            postures,
+            workloads,
+            keys,
+            ..
+        } = &mut *self.scope;
+        let connection = Connection::new(self.attrs, headers, &generation.trust, workloads);
+        let trust = DeviceTrust {
+            issuers: &generation.devices,
+            keys,
+            regions: generation.regions.len(),
+        };
+        let means = PostureMeans {
+            now: self.now,
+            verifier: self.kit.verifier(),
+            budget: &mut *self.budget,
+            peer: &|| connection.address(),
+        };
+        postures.read(shown, trust, means)
+    }
+
+    /// `seen`, if the sender has shown what the posture is bound to. A key is shown by the proof of the user's own token, which is bound to it then.
+    fn if_shown(
+        &mut self,
+        seen: Seen,
         posture: &Posture,
         headers: Headers<'_>,
         who: &Authenticated,
         generation: &Generation,
-    ) -> Result<(), Reason> {
+    ) -> Seen {
         let bound = posture.confirmation;
         let key = who.identity.binding.key.map(|key| key.thumbprint);
         let mut certificate = || self.connection(headers, generation).certificate();
         let is_shown = bound.key.is_none_or(|bound| key == Some(bound))
             && bound.certificate.is_none_or(|bound| certificate() == Some(bound));
-        if is_shown { Ok(()) } else { Err(Reason::DeviceNotShown) }
+        if is_shown { seen } else { Reason::DeviceNotShown.into() }
     }
 }

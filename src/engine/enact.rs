@@ -7,6 +7,7 @@ use super::authorize::{Bench, Judged, Peer, Understood};
 use super::case::Case;
 use super::deferred::{Asking, Deferred};
 use super::forward::{self, Claims};
+use super::overriding::refusal;
 use super::scope::ScopeId;
 use crate::audit::{Counter, DecidedBy};
 use crate::decision::{Decision, Forwarded};
@@ -40,6 +41,13 @@ impl Bench<'_, '_> {
         refused: Option<Reason>,
         mut ruled: Ruled<'_, '_>,
     ) -> Judged {
+        // A token that is not valid is no matter of policy.
+        if ruled.case.observed
+            && refused.is_none()
+            && let Some((reason, by)) = refusal(&ruling)
+        {
+            return Judged::Decided(ruled.observed(reason, by));
+        }
         let policies = &ruled.case.generation.policies;
         let decision = match ruling {
             Ruling::Deny { reason, by, refusal } => {
@@ -133,7 +141,7 @@ impl Bench<'_, '_> {
 
 impl Ruled<'_, '_> {
     /// What the upstream gets otherwise than it came.
-    fn forwarded(&self) -> Result<Option<Box<Forwarded>>, Reason> {
+    pub(super) fn forwarded(&self) -> Result<Option<Box<Forwarded>>, Reason> {
         let generation = &self.case.generation;
         let forwarding = generation.policies.forwarding(self.candidates);
         // A token that was not valid must not look valid to the upstream: the request is anonymous.

@@ -25,7 +25,7 @@ use crate::identity::FingerprintKey;
 use crate::time::Monotonic;
 
 use ask::{Ask, Context, Read, Tags};
-pub(super) use keys::RegionKeys;
+pub(super) use keys::{FetchedKeys, KeyOwner};
 pub(in crate::engine) use pace::{Dice, Pace};
 pub(super) use revocations::{RegionList, RegionStatusList};
 pub(super) use run::{demand, wake};
@@ -46,8 +46,8 @@ pub struct ResourceId {
 
 /// What is fetched, with what its last good answer said.
 pub(super) enum What {
-    /// The keys of a Region.
-    Keys(RegionKeys),
+    /// The keys of a Region or a DeviceIssuer.
+    Keys(FetchedKeys),
     /// What a Region revoked.
     Revocations(Box<RegionList>),
     /// A list of the status of tokens of a Region.
@@ -58,7 +58,7 @@ impl What {
     /// What it is, for the log: visible ASCII.
     pub(super) fn label(&self) -> String {
         match self {
-            Self::Keys(keys) => format!("keys of {}", keys.region),
+            Self::Keys(keys) => keys.label(),
             Self::Revocations(list) => format!("revocations of {}", list.region),
             Self::Status(list) => format!("status list {} of {}", visible(shorten(&list.uri)), list.region),
         }
@@ -180,7 +180,9 @@ impl Fetcher {
 
     fn wants(&self, generation: &Generation) -> Vec<Want> {
         let regions = &generation.regions;
-        let keys = regions.iter().filter_map(RegionKeys::wanted);
+        let keys = regions.iter().filter_map(FetchedKeys::of_region);
+        let device_issuers = generation.devices.list.iter();
+        let keys = keys.chain(device_issuers.filter_map(FetchedKeys::of_device_issuer));
         let lists = regions
             .iter()
             .filter_map(|region| RegionList::wanted(region, &self.fingerprints));
@@ -241,9 +243,9 @@ impl Fetcher {
         self.resources.iter().find(|resource| is_meant(&resource.what))
     }
 
-    /// The keys of the Region of this name.
-    pub(super) fn keys_of(&self, region: &str) -> Option<&Resource> {
-        self.find(|what| matches!(what, What::Keys(keys) if keys.region == region))
+    /// The keys of whoever this is.
+    pub(super) fn keys_of(&self, owner: KeyOwner<'_>) -> Option<&Resource> {
+        self.find(|what| matches!(what, What::Keys(keys) if keys.owner() == owner))
     }
 
     /// The list of the Region of this name.

@@ -1,17 +1,15 @@
 //! What the policies may look at beside host, method and path: read where one of them does.
 
 use super::authorize::{Bench, Peer};
-use super::device::known;
+use super::device::{Seen, known};
 use crate::bundle::{Generation, RegionId};
 use crate::identity::Authenticated;
-use crate::policy::{Candidates, Facts, PolicySet, Source};
-use crate::reason::Reason;
-use crate::request::Headers;
+use crate::policy::{Candidates, Facts, PolicySet, Requested, Source};
 use crate::time::WallTime;
 
 /// Where a request is looked at.
 pub(super) struct View<'v> {
-    pub(super) headers: Headers<'v>,
+    pub(super) request: Requested<'v>,
     pub(super) generation: &'v Generation,
     pub(super) local: RegionId,
     pub(super) at: WallTime,
@@ -26,7 +24,7 @@ pub(super) struct Sight {
     pub(super) peer: Option<Peer>,
     service_untold: bool,
     /// `None`: nothing asked for it.
-    pub(super) device: Option<Result<(), Reason>>,
+    pub(super) device: Option<Seen>,
 }
 
 impl Sight {
@@ -43,7 +41,7 @@ impl Sight {
         let by_certificate = workload.filter(|_| service.is_some());
         Facts {
             subject: who.map(|who| &who.subject),
-            device: known(self.device, who, view.generation),
+            device: known(self.device.as_ref(), who, view.generation),
             source: self.source.unwrap_or_default(),
             workload,
             service,
@@ -53,6 +51,7 @@ impl Sight {
             // What a token is bound to was compared when it was taken for valid.
             certificate: by_token.is_some() && by_token == by_certificate
                 || who.is_some_and(|who| who.identity.binding.certificate.is_some()),
+            request: view.request,
             local: view.local,
             at: view.at,
             regions: &view.generation.regions,
@@ -64,7 +63,7 @@ impl Bench<'_, '_> {
     /// Looks at what these policies may want to know whoever asks. What was seen before is not looked at again.
     pub(super) fn look(&mut self, sight: &mut Sight, policies: &PolicySet, candidates: &Candidates, view: &View<'_>) {
         let View {
-            headers,
+            request: Requested { headers, .. },
             generation,
             local,
             ..
@@ -95,7 +94,7 @@ impl Bench<'_, '_> {
             && sight.device.is_none()
             && policies.needs_device(candidates)
         {
-            sight.device = Some(self.device(view.headers, who, view.generation));
+            sight.device = Some(self.device(view.request.headers, who, view.generation));
         }
         if sight.peer.is_some() {
             return;
@@ -105,7 +104,7 @@ impl Bench<'_, '_> {
             Some(who) => who.identity.workload.is_some() && policies.needs_certificate(candidates),
         };
         if wanted {
-            sight.peer = Some(self.peer(view.headers, view.generation, view.local));
+            sight.peer = Some(self.peer(view.request.headers, view.generation, view.local));
         }
     }
 }

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::effects::{Effect, Effects, Level};
-use super::fetch::{Fetcher, What};
+use super::fetch::{Fetcher, KeyOwner, What};
 use super::trial::Trials;
 use crate::audit::{Counter, Tally};
-use crate::bundle::document::KeySource;
+use crate::bundle::document::{KeySource, Keys};
 use crate::bundle::{Generation, RegionId};
 use crate::center::DecisionCache;
+use crate::device::PostureTokens;
 use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
 use crate::policy::{Candidates, Presence, Served};
 use crate::time::Monotonic;
@@ -46,16 +47,19 @@ pub(super) struct Scope {
     pub(super) standing_of_candidate: Option<Presence>,
     pub(super) authenticator: Authenticator,
     pub(super) workloads: Workloads,
+    pub(super) postures: PostureTokens,
     pub(super) decisions: DecisionCache,
     /// What centers said last, for when they are away.
     pub(super) last_decisions: DecisionCache,
     /// The grants of this generation whose first use was told.
     pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
-    /// The keys of all Regions, as they are now.
+    /// The keys of all Regions and then of all DeviceIssuers, as they are now.
     pub(super) keys: KeyTable,
-    /// Those of them that two Regions hold.
+    /// Those of them that two hold.
     shared: Vec<SharedKey>,
+    /// What was logged last of an override: how it stands, and which.
+    pub(super) override_told: Option<(&'static str, String)>,
     /// What is remembered of what is tried.
     pub(super) trials: Trials,
     /// Reused from request to request.
@@ -120,12 +124,14 @@ impl Scopes {
             standing_of_candidate,
             authenticator: Authenticator::new(self.seed),
             workloads: Workloads::new(self.seed),
+            postures: PostureTokens::new(self.seed),
             decisions: DecisionCache::new(self.seed),
             last_decisions: DecisionCache::new(self.seed),
             grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),
             shared: Vec::new(),
+            override_told: None,
             trials: Trials::new(self.seed),
             candidates: Candidates::default(),
         });
@@ -154,27 +160,30 @@ impl Scopes {
 impl Scope {
     /// Takes over what was fetched, or is in the bundle, or is too old by now: what requests are judged by follows from it.
     pub(super) fn took(&mut self, tally: &mut Tally, fx: &mut Effects) {
-        let fetched = |name: &str| {
-            let resource = self.fetcher.keys_of(name).filter(|resource| resource.is_good())?;
+        let fetched = |owner: KeyOwner<'_>| {
+            let resource = self.fetcher.keys_of(owner).filter(|resource| resource.is_good())?;
             match &resource.what {
                 What::Keys(keys) => keys.ring().cloned(),
                 _ => None,
             }
         };
-        let rings = self.generation.regions.iter().map(|region| match &region.keys.source {
+        let ring = |keys: &Keys, owner: KeyOwner<'_>| match &keys.source {
             KeySource::Inline(ring) => Some(Arc::clone(ring)),
-            KeySource::Remote(_) | KeySource::Discovery(_) => fetched(&region.name),
-        });
-        let (keys, shared) = KeyTable::new(rings);
+            KeySource::Remote(_) | KeySource::Discovery(_) => fetched(owner),
+        };
+        let regions = self.generation.regions.iter();
+        let of_regions = regions.map(|region| ring(&region.keys, KeyOwner::Region(&region.name)));
+        let issuers = self.generation.devices.list.iter();
+        let of_issuers = issuers.map(|issuer| ring(&issuer.keys, KeyOwner::DeviceIssuer(&issuer.name)));
+        let (keys, shared) = KeyTable::new(of_regions.chain(of_issuers));
         if shared != self.shared {
-            let pairs: BTreeSet<(RegionId, RegionId)> = shared.iter().map(|key| (key.first, key.second)).collect();
+            let mut pairs: BTreeSet<(RegionId, RegionId)> = BTreeSet::new();
+            pairs.extend(shared.iter().map(|key| (key.first, key.second)));
             shared.iter().for_each(|_| tally.count(Counter::KeysShared));
             for (first, second) in pairs.iter().take(SHARED_TOLD_MAX) {
-                let name = |id: RegionId| self.generation.region(id).map_or("?", |region| region.name.as_str());
                 let line = format!(
-                    "Regions {} and {} have a key in common (RFC 7638 thumbprint): it verifies for neither",
-                    name(*first),
-                    name(*second)
+                    "{} have a key in common (RFC 7638 thumbprint): it verifies for neither",
+                    both(&self.generation, *first, *second)
                 );
                 fx.push(Effect::Log(Level::Warn, line));
             }
@@ -200,5 +209,22 @@ impl Scope {
         self.local = local;
         [self.standing, self.standing_of_candidate] = standing;
         Activation::Applied
+    }
+}
+
+/// Two rows of the table of keys, by name: Regions come first, then DeviceIssuers.
+fn both(generation: &Generation, first: RegionId, second: RegionId) -> String {
+    let region = |id: RegionId| generation.region(id).map(|region| region.name.as_str());
+    let named = |id: RegionId| match region(id) {
+        Some(name) => format!("the Region {name}"),
+        None => {
+            let place = id.index().checked_sub(generation.regions.len());
+            let issuer = place.and_then(|place| generation.devices.list.get(place));
+            format!("the DeviceIssuer {}", issuer.map_or("?", |issuer| issuer.name.as_str()))
+        }
+    };
+    match (region(first), region(second)) {
+        (Some(first), Some(second)) => format!("Regions {first} and {second}"),
+        _ => format!("{} and {}", named(first), named(second)),
     }
 }

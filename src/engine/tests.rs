@@ -33,7 +33,11 @@ mod keys;
 mod matching;
 #[cfg(feature = "ring")]
 mod order;
+#[cfg(feature = "ring")]
+mod overriding;
 mod places;
+#[cfg(feature = "ring")]
+mod posture;
 #[cfg(feature = "ring")]
 mod proofs;
 #[cfg(feature = "ring")]
@@ -58,6 +62,7 @@ mod status_lists;
 mod step_up;
 #[cfg(feature = "ring")]
 mod tokens;
+#[cfg(feature = "ring")]
 mod trying;
 #[cfg(feature = "ring")]
 mod workload;

@@ -128,6 +128,12 @@ impl Header {
         }
     }
 
+    /// The header of a statement, whose `typ` is looked at by who knows which one it should have.
+    pub(super) fn of_statement(members: &Object<'_>) -> Result<Self, Reason> {
+        has_no_extension(members)?;
+        Self::of(members, false)
+    }
+
     fn read(members: &Object<'_>) -> Result<Self, Reason> {
         has_no_extension(members)?;
         let is_of_svid = match members.get("typ") {

@@ -13,7 +13,7 @@ use crate::decision::Strip;
 use crate::reason::Reason;
 use crate::request::{Authority, Collect, RequestHead};
 
-pub use names::same_name;
+pub use names::{is_header, same_name};
 use origin::Once;
 
 /// A place in which tokens are looked for.

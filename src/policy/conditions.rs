@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use super::decide::Facts;
+use super::when::When;
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
 use crate::identity::{SpiffeId, SpiffePattern};
@@ -49,6 +50,7 @@ pub(super) struct Conditions {
     pub(super) workloads: Option<Vec<SpiffePattern>>,
     pub(super) permissions: document::Words,
     pub(super) roles: document::Words,
+    pub(super) when: Option<When>,
 }
 
 /// The value of each condition for one request.
@@ -59,6 +61,8 @@ pub(super) struct Findings {
     pub(super) workload: Truth,
     pub(super) permissions: Truth,
     pub(super) roles: Truth,
+    /// A match where another condition does not match: then it is not looked at.
+    pub(super) when: Truth,
 }
 
 impl Findings {
@@ -70,6 +74,7 @@ impl Findings {
             .min(self.workload)
             .min(self.permissions)
             .min(self.roles)
+            .min(self.when)
     }
 }
 
@@ -79,7 +84,7 @@ impl Conditions {
         let (permissions, roles) = facts.subject.map_or((&[][..], &[][..]), |subject| {
             (subject.permissions.as_slice(), subject.roles.as_slice())
         });
-        Findings {
+        let mut findings = Findings {
             identity: match self.identity {
                 Demand::Nothing => Truth::Match,
                 Demand::Token => Truth::from(facts.subject.is_some()),
@@ -97,7 +102,15 @@ impl Conditions {
             ),
             permissions: words(&self.permissions, |word| holds(permissions, word)),
             roles: words(&self.roles, |word| holds(roles, word)),
+            when: Truth::Match,
+        };
+        // Last, because it costs the most.
+        if let Some(when) = &self.when
+            && findings.all() != Truth::NoMatch
+        {
+            findings.when = when.weigh(facts);
         }
+        findings
     }
 
     /// Whether they hold for everybody, as far as identity goes.
@@ -107,11 +120,16 @@ impl Conditions {
             && self.home_regions.is_none()
             && unrestricted(&self.permissions)
             && unrestricted(&self.roles)
+            && !self.look_at_token()
+            && !self.look_at_device()
     }
 
     /// Whether any of them looks at the source.
     pub(super) fn look_at_source(&self) -> bool {
-        self.source_regions.is_some() || self.source_countries.is_some() || self.networks.is_some()
+        self.source_regions.is_some()
+            || self.source_countries.is_some()
+            || self.networks.is_some()
+            || self.when.as_ref().is_some_and(When::reads_source)
     }
 
     /// Whether any of them looks at the home region.
@@ -121,7 +139,19 @@ impl Conditions {
 
     /// Whether any of them looks at the workload.
     pub(super) fn look_at_workload(&self) -> bool {
-        self.workloads.is_some() || self.identity == Demand::Workload
+        self.workloads.is_some()
+            || self.identity == Demand::Workload
+            || self.when.as_ref().is_some_and(When::reads_workload)
+    }
+
+    /// Whether any of them looks at a claim of the token.
+    pub(super) fn look_at_token(&self) -> bool {
+        self.when.as_ref().is_some_and(When::reads_token)
+    }
+
+    /// Whether any of them looks at the device, which is only known of somebody with a token.
+    pub(super) fn look_at_device(&self) -> bool {
+        self.when.as_ref().is_some_and(When::reads_device)
     }
 
     fn weigh_source(&self, facts: &Facts<'_>) -> Truth {

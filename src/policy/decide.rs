@@ -8,12 +8,14 @@ use super::authentication::{is_multi_factor, meets};
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
 use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
+use super::variables::Requested;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
 use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 use crate::time::WallTime;
 
 /// What is known of a request beside its host, method and path.
@@ -37,6 +39,8 @@ pub struct Facts<'f> {
     pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
+    /// What is asked.
+    pub request: Requested<'f>,
     /// Where this proxy stands.
     pub local: RegionId,
     /// When it came.
@@ -215,13 +219,21 @@ impl PolicySet {
             if !concerns(rule) {
                 return None;
             }
+            let by = By::Rule(reference);
             let truth = rule.conditions.weigh(facts).all();
             let reason = match truth.min(candidates.certainty(reference)) {
                 Truth::NoMatch => return None,
+                // Nobody has told who they are, and it may hang on that.
+                Truth::Unknown
+                    if facts.subject.is_none()
+                        && (rule.conditions.look_at_token() || rule.conditions.look_at_device()) =>
+                {
+                    let reason = Reason::IdentityMissing;
+                    return Some(Outcome::NeedsIdentity { by, reason });
+                }
                 Truth::Unknown => Reason::ConditionUnknown,
                 Truth::Match => Reason::RuleDenied,
             };
-            let by = By::Rule(reference);
             let refusal = Some(refusal.clone());
             Some(Outcome::Deny { reason, by, refusal })
         })
@@ -290,7 +302,7 @@ impl PolicySet {
     }
 
     /// Whether a public rule of this policy lets the request in: that lifts what the policy, and no other, demands of who asks.
-    fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
+    pub(super) fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
         self.found(candidates)
             .any(|(_, rule)| rule.policy() == policy && rule.is_public && rule.takes_effect(facts))
     }
@@ -402,6 +414,7 @@ enum Stage {
     Workload,
     Permissions,
     Roles,
+    When,
 }
 
 impl Rule {
@@ -420,7 +433,7 @@ impl Rule {
     }
 
     /// Unknown is no match for an allow, and a match for what refuses or asks.
-    fn takes_effect(&self, facts: &Facts<'_>) -> bool {
+    pub(super) fn takes_effect(&self, facts: &Facts<'_>) -> bool {
         // A deny holds for a workload whatever token it shows; a rule that would let it in does not overlook one that is not valid.
         if self.conditions.identity == Demand::Workload && self.could_let_in() && !facts.is_service() {
             return false;
@@ -445,8 +458,10 @@ impl Rule {
             (Stage::Workload, Reason::WorkloadNotMatched)
         } else if findings.permissions != Truth::Match {
             (Stage::Permissions, self.missing_permission(facts))
-        } else {
+        } else if findings.roles != Truth::Match {
             (Stage::Roles, Reason::RoleMissing)
+        } else {
+            (Stage::When, Reason::ConditionNotMet)
         }
     }
 
@@ -466,12 +481,12 @@ impl Rule {
 
 impl Requirement {
     /// Whether it is about who asks, and on what device.
-    fn is_of_caller(&self) -> bool {
+    pub(super) fn is_of_caller(&self) -> bool {
         matches!(self, Self::Certificate | Self::MultiFactor(_) | Self::Device(_))
     }
 
     /// Why it is not met. Absence never meets it.
-    fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
+    pub(super) fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
         match self {
             // With a token, the certificate has to be its subject's: that of a gateway in between says nothing of whoever is behind it.
             Self::Certificate => {
@@ -527,7 +542,7 @@ fn opened(candidates: &Candidates) -> Option<Outcome> {
 fn stricter(a: Defer, b: &Defer) -> Defer {
     let mut claims = a.claims;
     claims.extend_from_slice(&b.claims);
-    claims.sort_unstable();
+    claims.arrange();
     claims.dedup();
     Defer {
         cache: shorter(a.cache, b.cache),

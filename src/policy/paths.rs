@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::compile::RuleRef;
 use crate::request::{CanonicalPath, PathTemplate, Segment};
+use crate::sort::Arrange as _;
 
 /// A node of the arena.
 pub(super) type NodeId = usize;
@@ -90,7 +91,7 @@ impl PathTries {
     pub(super) fn finish(&mut self) {
         for node in &mut self.nodes {
             for leaf in [&mut node.here, &mut node.below] {
-                leaf.0.sort_unstable();
+                leaf.0.arrange();
             }
         }
     }
@@ -172,7 +173,7 @@ impl PathTries {
                 *self.methods.entry_ref(method).or_insert(numbered)
             })
             .collect();
-        numbers.sort_unstable();
+        numbers.arrange();
         numbers.dedup();
         numbers
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Source};
+use super::{Asked, By, Candidates, Facts, Outcome, PolicySet, Reach, Requested, Source, When};
 use crate::bundle::RegionId;
 use crate::bundle::document::{
     About, Acceptance, Defer, Effect, Forward, From, IdentityNeed, MultiFactor, Openings, Place, Policy, Refusal,
@@ -14,11 +14,22 @@ use crate::context::{BusinessHours, Calendar, Country, MaintenanceWindow, Span, 
 use crate::device::{Check, Minimum, Posture};
 use crate::identity::{ClaimMapping, Claims, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
 use crate::reason::Reason;
-use crate::request::{Authority, HostPattern, PathOptions, PathTemplate, canonicalise};
+use crate::request::{Authority, Headers, HostPattern, PathOptions, PathTemplate, StripSet, canonicalise, encode};
 use crate::time::WallTime;
 
 /// A Tuesday, 12:00 UTC: business hours in `eu`, not in `us`; `xx` has none.
 const NOON: WallTime = WallTime(1_763_467_200 * 1_000_000_000);
+/// The headers of every request.
+const HEADERS: &[(&[u8], &[u8])] = &[
+    (b":path", b"/"),
+    (b"X-One", b"1"),
+    (b"x-two", b"a"),
+    (b"X-Two", b"b"),
+    (b"cookie", b"a=1"),
+    (b"cookie", b"b=2"),
+    (b"x-bytes", b"\xff"),
+    (b"X-Regionguard-Subject", b"mallory"),
+];
 const REGIONS: [(&str, Option<&str>); 3] = [
     ("eu", Some("Europe/Dublin")),
     ("us", Some("America/New_York")),
@@ -127,8 +138,12 @@ pub(super) fn policy(head: &str, rules: &[&str]) -> Policy {
     policy
 }
 
-/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass`
+/// `NAME allow|deny|defer|stepup shadow public token service acr=V,… age=S host=… method=… path=… home=… src=… land=… net=… work=… perm=ANY perms=ALL role=ANY roles=ALL cache=S ask=CLAIM,… lenient last=S unless pass when EXPRESSION`
 pub(super) fn rule(text: &str) -> Rule {
+    let (text, when) = match text.split_once(" when ") {
+        Some((text, when)) => (text, Some(when)),
+        None => (text, None),
+    };
     let (name, fields) = words(text);
     let mut rule = Rule {
         name,
@@ -141,6 +156,7 @@ pub(super) fn rule(text: &str) -> Rule {
         identity: IdentityNeed::Required,
         permissions: Words::default(),
         roles: Words::default(),
+        when: None,
         effect: Effect::Allow,
     };
     let mut options = Defer::default();
@@ -192,6 +208,15 @@ pub(super) fn rule(text: &str) -> Rule {
     if let Some(need) = needs {
         rule.identity = need;
     }
+    rule.when = when.map(|source| {
+        let reach = Reach {
+            paths: rule.paths.as_deref().unwrap_or_default(),
+            identity: Some(rule.identity),
+            peers: true,
+            suggests: true,
+        };
+        When::compile(source, &reach).unwrap_or_else(|issues| panic!("{source}: {issues:?}"))
+    });
     match &mut rule.effect {
         Effect::Defer(defer) => *defer = options,
         Effect::StepUp(demand) => *demand = step_up,
@@ -215,7 +240,7 @@ pub(super) fn subject(text: &str) -> Option<Subject> {
     };
     for word in words {
         let (list, word) = match word.split_once(':') {
-            Some(("acr" | "amr" | "age" | "dev", _)) => continue,
+            Some(("acr" | "amr" | "age" | "dev" | "claim", _)) => continue,
             Some(("role", word)) => (&mut subject.roles, word),
             Some(("elsewhere", word)) => (&mut subject.elsewhere, word),
             Some(("refused", word)) => (&mut subject.refused, word),
@@ -251,7 +276,7 @@ fn device(parts: &str) -> serde_json::Value {
     serde_json::Value::Object(parts.map(part).collect())
 }
 
-/// `acr:VALUE`, `amr:VALUE`, `age:SECONDS` and `dev:…` of those words.
+/// `acr:VALUE`, `amr:VALUE`, `age:SECONDS`, `dev:…` and `claim:NAME=JSON` of those words.
 fn claims(who: &str) -> Claims {
     let mut claims = serde_json::Map::new();
     for word in who.split(' ') {
@@ -261,6 +286,10 @@ fn claims(who: &str) -> Claims {
             Some(("age", seconds)) => {
                 let time = NOON.unix_seconds().saturating_sub(seconds.parse().unwrap());
                 claims.insert("auth_time".to_owned(), time.into())
+            }
+            Some(("claim", value)) => {
+                let (name, value) = value.split_once('=').unwrap();
+                claims.insert(name.to_owned(), serde_json::from_str(value).unwrap())
             }
             Some(("dev", parts)) => claims.insert("device".to_owned(), device(parts)),
             _ => None,
@@ -340,6 +369,12 @@ pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str
     let workload = whence.split(' ').find_map(|word| SpiffeId::parse(word.as_bytes()));
     let local = region("us").unwrap();
     let service = workload.as_ref().and_then(|id| counting_home(id, local, &regions));
+    let [method, host, path] = request.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{request}");
+    };
+    let authority = Authority::parse(host.as_bytes(), None).unwrap();
+    let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
+    let headers = encode(HEADERS);
     let facts = Facts {
         subject: subject.as_ref(),
         device: device.as_ref().map_err(|reason| *reason),
@@ -350,6 +385,14 @@ pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str
         token_refused: who == "!",
         claims: claims.as_ref(),
         certificate: who.ends_with(" bound"),
+        request: Requested {
+            method,
+            host: authority.host(),
+            path: &path,
+            headers: Headers::parse(&headers).unwrap(),
+            strip: &StripSet::default(),
+            id: Some("id-1"),
+        },
         local,
         at,
         regions: &regions,

@@ -25,9 +25,9 @@ pub enum Segment {
     Literal(Box<str>),
     /// `{name}`: any one segment that is not empty.
     Capture(Box<str>),
-    /// `*`: any one segment that is not empty.
+    /// `*`, or `{*}` as Istio writes it: any one segment that is not empty.
     Any,
-    /// `**`: whatever follows, nothing included. Always the last one.
+    /// `**`, or `{**}` as Istio writes it: whatever follows, nothing included. Always the last one.
     Rest,
 }
 
@@ -54,6 +54,13 @@ impl PathTemplate {
             return Err(TemplateError::Query {
                 text: text.into(),
                 meant: path.into(),
+            });
+        }
+        // Istio's own meaning is another one: it demands the slash.
+        if let Some(before) = text.strip_suffix("{**}/") {
+            return Err(TemplateError::RestWithSlash {
+                text: text.into(),
+                meant: format!("{before}{{**}}"),
             });
         }
         let mut segments = Vec::new();
@@ -119,6 +126,28 @@ impl PathTemplate {
     }
 }
 
+impl PathTemplate {
+    /// What stands for this capture in a path that the template matches, made with the same options.
+    #[must_use]
+    pub fn capture<'p>(&self, path: &'p CanonicalPath<'_>, name: &str) -> Option<Cow<'p, str>> {
+        let mut asked = path.segments();
+        let mut found = None;
+        for segment in &self.segments {
+            if *segment == Segment::Rest {
+                return found;
+            }
+            let value = asked.next()?;
+            match segment {
+                Segment::Literal(literal) if **literal != *value => return None,
+                Segment::Capture(_) | Segment::Any if value.is_empty() => return None,
+                Segment::Capture(known) if **known == *name => found = Some(value),
+                Segment::Literal(_) | Segment::Capture(_) | Segment::Any | Segment::Rest => {}
+            }
+        }
+        asked.next().is_none().then_some(found)?
+    }
+}
+
 impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -181,6 +210,13 @@ pub enum TemplateError {
         /// What the author wrote.
         text: String,
     },
+    /// A `{**}` with a slash behind it.
+    RestWithSlash {
+        /// What the author wrote.
+        text: String,
+        /// A template that is probably meant.
+        meant: String,
+    },
     /// An asterisk is only part of a segment.
     PartialWildcard {
         /// The segment.
@@ -242,6 +278,7 @@ impl TemplateError {
             Self::Query { .. } => "path_query",
             Self::EmptySegment { .. } => "path_empty_segment",
             Self::RestNotLast { .. } => "path_rest_not_last",
+            Self::RestWithSlash { .. } => "path_rest_with_slash",
             Self::PartialWildcard { .. } => "path_partial_wildcard",
             Self::PartialCapture { .. } => "path_partial_capture",
             Self::Name { .. } => "path_capture_name",
@@ -268,6 +305,10 @@ impl fmt::Display for TemplateError {
                 "`{text}` has an empty segment, which no template matches; take one slash away"
             ),
             Self::RestNotLast { text } => write!(f, "`{text}`: `**` stands at the end only; write `*` for one segment"),
+            Self::RestWithSlash { text, meant } => write!(
+                f,
+                "`{text}`: a trailing slash never counts here, so this would also match paths without one; write `{meant}` if that is right"
+            ),
             Self::PartialWildcard { segment } => {
                 write!(
                     f,
@@ -320,8 +361,8 @@ fn not_absolute(text: &str) -> TemplateError {
 fn parse_segment(text: &str, part: &str, options: &PathOptions) -> Result<Segment, TemplateError> {
     match part {
         "" => return Err(TemplateError::EmptySegment { text: text.into() }),
-        "*" => return Ok(Segment::Any),
-        "**" => return Ok(Segment::Rest),
+        "*" | "{*}" => return Ok(Segment::Any),
+        "**" | "{**}" => return Ok(Segment::Rest),
         _ => {}
     }
     if let Some(inner) = part

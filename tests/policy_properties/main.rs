@@ -17,9 +17,9 @@ mod properties {
     use regionguard::bundle::document::Policy;
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{self, By, Candidates, Facts, Outcome, PolicySet, Told};
+    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
-    use regionguard::request::{Authority, Headers, PathOptions, canonicalise, encode};
+    use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
@@ -36,6 +36,7 @@ mod properties {
     /// Judges a request with `judge`, unless its path has no single meaning with these options.
     fn with_request<R>(plan: &RequestPlan, options: &PathOptions, judge: impl FnOnce(&Asked<'_>) -> R) -> Option<R> {
         let regions = random::regions();
+        let strip = StripSet::default();
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
@@ -54,6 +55,14 @@ mod properties {
             token_refused: plan.token_refused && plan.subject.is_none(),
             claims: claims.as_ref(),
             certificate: plan.certificate,
+            request: Requested {
+                method: plan.method,
+                host: authority.host(),
+                path: &path,
+                headers: Headers::NONE,
+                strip: &strip,
+                id: None,
+            },
             local: plan.local,
             at: plan.at,
             regions: &regions,
@@ -190,6 +199,7 @@ mod properties {
             "rule.home_region",
             "rule.public",
             "rule.source",
+            "rule.when",
             "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
@@ -272,6 +282,42 @@ mod properties {
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
                 if let Some(refusal) = refusal {
                     assert_eq!(set.decide(&candidates, &asked.facts), refusal);
+                }
+            });
+        }
+
+        #[test]
+        fn an_explanation_agrees_with_the_outcome(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                find(&set, asked, &mut candidates);
+                let route = policy::Asked::new(asked.authority, asked.method, asked.path);
+                let said = set.explain(&route, &candidates, &asked.facts);
+                let takes = |effect: &str| said.rules.iter().any(|rule| rule.effect == effect && rule.takes_effect && !rule.shadow);
+                let mut required = said.policies.iter().filter(|policy| !policy.shadow).flat_map(|policy| &policy.requirements);
+                let unmet = required.any(|one| one.shortfall.is_some() && !one.lifted);
+                let agrees = match set.decide(&candidates, &asked.facts) {
+                    Outcome::Allow { reason: Reason::DefaultAllowed, .. } => {
+                        !takes("deny") && !takes("allow") && !unmet && said.policies.iter().any(|policy| policy.default_allow && !policy.shadow)
+                    }
+                    Outcome::Allow { reason: Reason::PreflightAllowed | Reason::ProbeAllowed, .. } => {
+                        said.opened.is_some() && !takes("deny") && !unmet
+                    }
+                    Outcome::Allow { .. } => takes("allow") && !takes("deny") && !unmet,
+                    Outcome::Defer { .. } => takes("defer") && !takes("deny") && !unmet,
+                    Outcome::Deny { reason: Reason::RuleDenied | Reason::ConditionUnknown, .. } => takes("deny"),
+                    Outcome::Challenge { .. } => unmet || takes("stepUp"),
+                    Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow") || request.upgrade.is_some(),
+                };
+                assert!(agrees, "{said:#?}");
+                for rule in &said.rules {
+                    let least = rule.conditions.iter().map(|(_, holds)| *holds).max_by_key(|holds| match holds {
+                        Holds::Yes => 0,
+                        Holds::Unknown => 1,
+                        Holds::No => 2,
+                    });
+                    assert_eq!(least, Some(rule.all), "{rule:?}");
                 }
             });
         }

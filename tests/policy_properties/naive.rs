@@ -17,7 +17,7 @@ use regionguard::request::{Authority, CanonicalPath};
 
 use super::random::RequestPlan;
 use about::{looks, opening, stands};
-use conditions::{all, governs, holds, is_about, is_met, matches_whoever_asks, miss, unmet};
+use conditions::{all, governs, holds, is_about, is_met, matches_whoever_asks, miss, reads_token, unmet};
 
 /// An outcome with names in place of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,13 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     }
     // "A deny wins."
     if let Some(deny) = denies.first() {
+        // "Where the outcome hangs on an identity that was not presented, the answer is 401."
+        if deny.holds.is_none() && anonymous && reads_token(deny.rule) {
+            return Verdict::NeedsIdentity {
+                by: deny.label(),
+                reason: Reason::IdentityMissing,
+            };
+        }
         return denied_by(deny);
     }
     // "A request must meet those of every policy that governs it, before any defer, allow."

@@ -19,7 +19,7 @@ use regionguard::context::{
 };
 use regionguard::device::{Check, Minimum, Platform};
 use regionguard::identity::{ClaimMapping, KeyRing, SpiffeId, SpiffePattern, Subject, counting_home};
-use regionguard::policy::{Served, Source};
+use regionguard::policy::{Reach, Served, Source, When};
 use regionguard::request::{ContentKind, HostPattern, PathOptions, PathTemplate, Scheme, Upgrade};
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
@@ -114,6 +114,18 @@ const VERSIONS: &[&str] = &["9", "14.9", "14.10", "14.10.0", "15"];
 const AGES: &[u64] = &[60, 900, 3_600];
 const CLAIMS: &[&str] = &["email", "groups", "tenant"];
 const HEADERS: &[&str] = &["x-tenant", "x-user"];
+/// Conditions, each with whether it reads the token or the device. What they say, the oracle knows by itself.
+pub(crate) const WHENS: &[(&str, bool)] = &[
+    ("request.method == 'POST' || request.path == '/x/y'", false),
+    ("source.region == 'eu-west-1'", false),
+    ("source.country != 'DE' && local.region == 'us-east-1'", false),
+    ("source.workload == 'spiffe://a/x'", false),
+    ("request.host == 'a.com' || has(source.region)", false),
+    ("token.acr == 'gold'", true),
+    ("has(token.acr) && request.method == 'GET'", true),
+    ("device.managed || request.method == 'POST'", true),
+    ("'mfa' in token.amr || source.region == 'us-east-1'", true),
+];
 
 /// A policy, described.
 #[derive(Debug, Clone)]
@@ -137,6 +149,7 @@ struct RulePlan {
     identity: IdentityNeed,
     permissions: Words,
     roles: Words,
+    when: Option<(&'static str, bool)>,
     effect: Effect,
 }
 
@@ -430,18 +443,19 @@ fn rule() -> impl Strategy<Value = RulePlan> {
         ][..],
     );
     let about = prop_oneof![3 => Just(About::default()), 2 => about()];
+    let when = option::weighted(0.2, select(WHENS));
     (
         hosts,
         methods,
         paths,
         (from(), about),
         identity,
-        words(),
-        words(),
+        (words(), words()),
+        when,
         effect,
     )
         .prop_map(
-            |(hosts, methods, paths, (from, about), identity, permissions, roles, effect)| {
+            |(hosts, methods, paths, (from, about), identity, (permissions, roles), when, effect)| {
                 let is_deny = matches!(effect, Effect::Deny(_));
                 let is_step_up = matches!(effect, Effect::StepUp(_));
                 let identity = if is_step_up || !is_deny && identity == IdentityNeed::Anybody {
@@ -454,6 +468,9 @@ fn rule() -> impl Strategy<Value = RulePlan> {
                     IdentityNeed::None | IdentityNeed::Workload => Default::default(),
                     _ => (permissions, roles),
                 };
+                // So is one that reads their token.
+                let no_token = matches!(identity, IdentityNeed::None | IdentityNeed::Workload);
+                let when = when.filter(|(_, reads_token)| !(no_token && *reads_token));
                 RulePlan {
                     hosts,
                     methods,
@@ -463,6 +480,7 @@ fn rule() -> impl Strategy<Value = RulePlan> {
                     identity,
                     permissions,
                     roles,
+                    when,
                     effect,
                 }
             },
@@ -771,6 +789,15 @@ fn rule_document(name: &str, plan: &RulePlan, options: &PathOptions) -> Rule {
         identity: plan.identity,
         permissions: plan.permissions.clone(),
         roles: plan.roles.clone(),
+        when: plan.when.map(|(source, _)| {
+            let reach = Reach {
+                paths: &[],
+                identity: Some(plan.identity),
+                peers: true,
+                suggests: true,
+            };
+            When::compile(source, &reach).unwrap()
+        }),
         effect: plan.effect.clone(),
     }
 }

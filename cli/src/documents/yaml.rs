@@ -20,6 +20,8 @@ pub(super) struct Read {
     pub(super) roots: Vec<Node>,
     /// Whether all of the text could be read.
     pub(super) complete: bool,
+    /// Where block scalars begin in the file.
+    pub(super) blocks: Vec<usize>,
 }
 
 /// A text and where it stands.
@@ -49,6 +51,7 @@ pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Proble
         problems,
         open: Vec::new(),
         roots: Vec::new(),
+        blocks: Vec::new(),
         nodes: 0,
     };
     let mut complete = true;
@@ -73,6 +76,7 @@ pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Proble
     Read {
         roots: reader.roots,
         complete,
+        blocks: reader.blocks,
     }
 }
 
@@ -89,6 +93,7 @@ struct Reader<'r> {
     problems: &'r mut Vec<Problem>,
     open: Vec<Open>,
     roots: Vec<Node>,
+    blocks: Vec<usize>,
     nodes: usize,
 }
 
@@ -128,6 +133,9 @@ impl Reader<'_> {
         match event {
             Event::StreamEnd => return Ok(false),
             Event::Scalar(text, style, ..) => {
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    self.blocks.push(span.bytes.start);
+                }
                 let mut node = self.scalar(&text, style, span);
                 node.reported |= tagged;
                 self.put(node, style == ScalarStyle::Plain);

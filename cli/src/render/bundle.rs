@@ -86,6 +86,29 @@ impl Bundle {
         self.node.text(&["tokens", "refreshBefore"]).is_some()
     }
 
+    /// The protocols that its rules name, as Envoy calls them.
+    pub(crate) fn upgrades(&self) -> Vec<&'static str> {
+        let rules = self
+            .documents()
+            .iter()
+            .filter_map(|document| match document.field("spec")?.field("rules")? {
+                Node::List(rules) => Some(rules),
+                _ => None,
+            });
+        let mut named: Vec<&str> = Vec::new();
+        for rule in rules.flatten() {
+            for field in ["upgrades", "methods"] {
+                if let Some(Node::List(words)) = rule.field(field) {
+                    named.extend(words.iter().filter_map(|word| word.text(&[])));
+                }
+            }
+        }
+        let known = UPGRADES
+            .iter()
+            .filter(|(names, _)| names.iter().any(|name| named.contains(name)));
+        known.map(|(_, kind)| *kind).collect()
+    }
+
     /// `region` of the bundle, if it says one.
     pub(crate) fn region(&self) -> Option<&str> {
         self.node.text(&["region"])
@@ -98,6 +121,14 @@ impl Bundle {
         }
     }
 }
+
+/// The words of rules, and Envoy's `upgrade_type` for them.
+const UPGRADES: &[(&[&str], &str)] = &[
+    (&["websocket"], "websocket"),
+    (&["connect", "CONNECT"], "CONNECT"),
+    (&["connect-udp"], "connect-udp"),
+    (&["spdy/3.1"], "spdy/3.1"),
+];
 
 /// The places of a Region that name a server to fetch from.
 const SERVERS: &[&[&str]] = &[

@@ -60,11 +60,16 @@ fn values(settings: &Settings, bundle: &Bundle) -> Result<Values, Failure> {
         .iter()
         .map(|server| self::server(settings, server))
         .collect::<Result<_, _>>()?;
+    let upgrade = |kind: &&str| Node::Map(vec![("upgrade_type".to_owned(), (*kind).into())]);
+    let upgrades: Vec<Node> = bundle.upgrades().iter().map(upgrade).collect();
     values
         .set("region", bundle.region().unwrap_or("us-east-1"))
         .set("policy_file", settings.policy_file().as_str())
         .set("policy_folder", settings.policy_file().folder())
         .set("if refreshes", bundle.refreshes())
+        .set("if upgrades", !upgrades.is_empty())
+        .set("if no upgrades", upgrades.is_empty())
+        .set("upgrades", Node::List(upgrades))
         .set("centers", Node::List(centers))
         .set("servers", Node::List(servers));
     Ok(values)

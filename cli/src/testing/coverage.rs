@@ -64,7 +64,7 @@ fn decided(found: &Found) -> bool {
 }
 
 /// The path of a rule (`policy/rule`) in the bundle.
-pub(super) fn path_of(bundle: &Value, decider: &str) -> Option<String> {
+pub(crate) fn path_of(bundle: &Value, decider: &str) -> Option<String> {
     let (policy, rule) = decider.split_once('/')?;
     let documents = bundle.get("documents")?.as_array()?;
     let is_it = |document: &Value| {

@@ -613,3 +613,51 @@ fn a_folder_that_cannot_be_written_is_an_error() {
         stderr(&output)
     );
 }
+
+/// What rules name in `upgrades` is what Envoy is told to upgrade, without a chain of its own.
+#[test]
+fn envoy_upgrades_what_rules_name() {
+    let read =
+        |file: &str| std::fs::read_to_string(super::root().join("envoy-config/documents").join(file)).expect("a file");
+    let (bundle, regions, plain) = (read("bundle.yaml"), read("regions.yaml"), read("rules.yaml"));
+    let policy = |rules: &str| {
+        format!(
+            "apiVersion: security.io/v1\nkind: ZeroTrustPolicy\nmetadata: {{name: live}}\nspec: {{rules: [{rules}]}}\n"
+        )
+    };
+    let socket = "{name: live, paths: [/live], upgrades: [websocket, spdy/3.1], effect: allow}";
+    let tunnel = "{name: tunnel, methods: [CONNECT], effect: allow}";
+    for (name, rules, expected) in [
+        ("none", String::new(), Value::Null),
+        (
+            "socket",
+            policy(socket),
+            json!([{"upgrade_type": "websocket"}, {"upgrade_type": "spdy/3.1"}]),
+        ),
+        (
+            "both",
+            policy(&format!("{tunnel}, {socket}")),
+            json!([{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}, {"upgrade_type": "spdy/3.1"}]),
+        ),
+    ] {
+        let files = [
+            ("bundle.yaml", &*bundle),
+            ("regions.yaml", &regions),
+            ("rules.yaml", &plain),
+            ("live.yaml", &rules),
+        ];
+        let files: Vec<(&str, &str)> = files.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+        let folder = Folder::new(&format!("upgrades-{name}"), &files);
+        let out = Folder::new(&format!("upgrades-{name}-out"), &[]);
+        printed(&["envoy", folder.as_str(), "--out", out.as_str()]);
+        for file in ["gateway.yaml", "sidecar.yaml"] {
+            let text = std::fs::read_to_string(std::path::Path::new(out.as_str()).join(file)).expect("a bootstrap");
+            let bootstrap = &documents(&text)[0];
+            let http = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+            let http = bootstrap.pointer(http).expect("a connection manager");
+            assert_eq!(http["upgrade_configs"], expected, "{name} {file}");
+            let over_http2 = http["http2_protocol_options"]["allow_connect"] == true;
+            assert_eq!(over_http2, expected.is_array(), "{name} {file}");
+        }
+    }
+}

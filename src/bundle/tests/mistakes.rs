@@ -15,6 +15,7 @@ mod regions;
 mod revocations;
 mod rules;
 mod tokens;
+mod when;
 
 /// Whatever a document is said to be a version of, its other errors are told at once, and it counts as there.
 #[test]
@@ -103,9 +104,7 @@ fn of_the_bundle() {
     );
     refuses("documents", json!({"a": 1}), "", "must be a list; found an object of 1");
     refuses("document", json!([]), "", "did you mean `documents`?");
-    for later in ["layers", "override"] {
-        refuses(later, json!([1]), "", &format!("`{later}` is not supported yet"));
-    }
+    refuses("layers", json!([1]), "", "`layers` is not supported yet");
 }
 
 #[test]
@@ -261,12 +260,6 @@ fn of_every_document() {
         json!("ZeroTrustPolcy"),
         "",
         "did you mean `ZeroTrustPolicy`?",
-    );
-    refuses(
-        "documents[2].kind",
-        json!("DeviceIssuer"),
-        "",
-        "`DeviceIssuer` is not supported yet",
     );
     refuses(
         "documents[2].kind",

@@ -3,10 +3,11 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Member, Value};
+use crate::sort::Arrange as _;
 
 /// SHA-256 of `value` in a form of its own: each value with a tag, each string, list and object with its length, members sorted by name, numbers as binary64. No two different trees have the
 /// same form, and neither the encoding nor the order of members changes it.
-pub(in crate::bundle) fn digest(value: &Value) -> [u8; 32] {
+pub(crate) fn digest(value: &Value) -> [u8; 32] {
     let mut form = Form {
         hasher: Sha256::new(),
         pending: Vec::with_capacity(BLOCK),
@@ -51,7 +52,7 @@ impl<'v> Form<'v> {
                 let first = self.order.len();
                 self.order.extend(members);
                 if let Some(own) = self.order.get_mut(first..) {
-                    own.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+                    own.arrange_by(|(left, _), (right, _)| left.cmp(right));
                 }
                 for index in (first..).take(members.len()) {
                     if let Some((name, value)) = self.order.get(index).copied() {

@@ -1,7 +1,6 @@
 //! Calls: which function it is, and which of its overloads.
 
 use super::{Checker, Typed};
-use crate::bundle::nearest;
 use crate::cel::functions::{Function, Prepared};
 use crate::cel::issue::Span;
 use crate::cel::program::{Call, Node};
@@ -118,7 +117,7 @@ impl Checker<'_> {
             .functions()
             .filter(|function| function.receiver == is_method)
             .map(|function| function.name);
-        match nearest(name, same.chain(MACROS.iter().copied())) {
+        match self.environment.nearest(name, same.chain(MACROS.iter().copied())) {
             Some(meant) => format!("no such function `{name}`: did you mean `{meant}`?"),
             None => format!("no such function `{name}`"),
         }

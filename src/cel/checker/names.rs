@@ -1,7 +1,6 @@
 //! Variables, their fields, and what stands in maps and lists.
 
 use super::{Checker, Typed};
-use crate::bundle::nearest;
 use crate::cel::environment::{Declared, Field, Variable};
 use crate::cel::issue::Span;
 use crate::cel::program::Node;
@@ -42,7 +41,7 @@ impl<'e> Checker<'e> {
             return kind;
         }
         let known = self.environment.variables().map(|variable| variable.name);
-        let message = match nearest(name, known) {
+        let message = match self.environment.nearest(name, known) {
             Some(meant) => format!("no such variable `{name}`: did you mean `{meant}`?"),
             None => {
                 let all: Vec<&str> = self.environment.variables().map(|variable| variable.name).collect();
@@ -197,7 +196,7 @@ impl<'e> Checker<'e> {
             }
             (None, None) => {
                 let names = || fields.iter().map(|field| field.name);
-                let message = match nearest(field, names()) {
+                let message = match self.environment.nearest(field, names()) {
                     Some(meant) => format!("`{}` has no field `{field}`: did you mean `{meant}`?", variable.name),
                     None if fields.is_empty() => format!("`{}` has no fields here", variable.name),
                     None => {

@@ -1,4 +1,4 @@
-//! The keys of a Region: from a JWKS endpoint, or by way of the issuer's discovery document.
+//! The keys of a Region or a DeviceIssuer: from a JWKS endpoint, or by way of the issuer's discovery document.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Ask, Pace, Read, Tags, Want, What};
 use crate::bundle::Url;
-use crate::bundle::document::{Address, Discovery, Host, KeySource, Region};
+use crate::bundle::document::{Address, Discovery, Host, KeySource, Keys, Region};
 use crate::decision::{shorten, visible};
+use crate::device::DeviceIssuer;
 use crate::identity::{Algorithm, KeyRing, read_jwks};
 
 /// The largest JWKS that is read, in bytes. The sets of large providers are below 20 KiB.
@@ -16,9 +17,19 @@ const JWKS_MAX: usize = 256 << 10;
 /// The largest discovery document that is read, in bytes.
 const DISCOVERY_MAX: usize = 64 << 10;
 
-/// The keys of one Region, and where they come from.
-pub(in crate::engine) struct RegionKeys {
-    pub(in crate::engine) region: String,
+/// Whose keys they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum KeyOwner<'n> {
+    /// The Region of this name.
+    Region(&'n str),
+    /// The DeviceIssuer of this name.
+    DeviceIssuer(&'n str),
+}
+
+/// The keys of one of them, and where they come from.
+pub(in crate::engine) struct FetchedKeys {
+    of_device_issuer: bool,
+    name: String,
     algorithms: Option<Vec<Algorithm>>,
     source: Source,
     /// The last good set.
@@ -41,26 +52,39 @@ struct Discovered {
     last_found: Option<Address>,
 }
 
-impl RegionKeys {
+impl FetchedKeys {
     /// What has to be fetched for this Region; `None` where its keys are inline.
-    pub(super) fn wanted(region: &Region) -> Option<Want> {
-        let keys = &region.keys;
+    pub(super) fn of_region(region: &Region) -> Option<Want> {
+        Self::wanted(KeyOwner::Region(&region.name), &region.issuer, &region.keys)
+    }
+
+    /// What has to be fetched for this DeviceIssuer; `None` where its keys are inline.
+    pub(super) fn of_device_issuer(issuer: &DeviceIssuer) -> Option<Want> {
+        Self::wanted(KeyOwner::DeviceIssuer(&issuer.name), &issuer.issuer, &issuer.keys)
+    }
+
+    fn wanted(owner: KeyOwner<'_>, issuer: &str, keys: &Keys) -> Option<Want> {
         let (source, schedule) = match &keys.source {
             KeySource::Inline(_) => return None,
             KeySource::Remote(remote) => (Source::Jwks(remote.address.clone()), remote.schedule),
             KeySource::Discovery(discovery) => (
-                Source::Discovery(Box::new(Discovered::new(&region.issuer, discovery))),
+                Source::Discovery(Box::new(Discovered::new(issuer, discovery))),
                 discovery.document.schedule,
             ),
         };
+        let (of_device_issuer, name) = match owner {
+            KeyOwner::Region(name) => (false, name),
+            KeyOwner::DeviceIssuer(name) => (true, name),
+        };
         let fetched = Self {
-            region: region.name.clone(),
+            of_device_issuer,
+            name: name.to_owned(),
             algorithms: keys.algorithms.clone(),
             source,
             ring: None,
         };
         Some(Want {
-            key: fetched.key(&region.issuer),
+            key: fetched.key(issuer),
             what: What::Keys(fetched),
             pace: Pace {
                 refresh: schedule.refresh,
@@ -69,6 +93,22 @@ impl RegionKeys {
                 wait_for: schedule.wait_for,
             },
         })
+    }
+
+    /// Whose they are.
+    pub(in crate::engine) fn owner(&self) -> KeyOwner<'_> {
+        match self.of_device_issuer {
+            true => KeyOwner::DeviceIssuer(&self.name),
+            false => KeyOwner::Region(&self.name),
+        }
+    }
+
+    /// What they are, for the log.
+    pub(super) fn label(&self) -> String {
+        match self.owner() {
+            KeyOwner::Region(name) => format!("keys of {name}"),
+            KeyOwner::DeviceIssuer(name) => format!("keys of the DeviceIssuer {name}"),
+        }
     }
 
     /// The last good set, whether it may still be used or not.
@@ -145,7 +185,10 @@ impl RegionKeys {
             add(&address.authority);
             add(&address.path);
         };
-        add(&self.region);
+        if self.of_device_issuer {
+            add("DeviceIssuer");
+        }
+        add(&self.name);
         add(issuer);
         match &self.source {
             Source::Jwks(jwks) => {

@@ -30,6 +30,7 @@ pub(super) fn everything() -> Json {
         {"name": "admin", "paths": ["/v1/admin"], "roles": {"anyOf": ["admin"]}, "effect": "allow"},
         {"name": "europeans", "paths": ["/v1/europe"], "from": {"homeRegions": ["eu-west-1"]}, "effect": "allow"},
         {"name": "near", "paths": ["/v1/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"},
+        {"name": "own", "paths": ["/v1/own/{id}"], "when": "path.id == token.sub", "effect": "allow"},
         {"name": "web", "paths": ["/v1/web"], "from": {"workloads": ["spiffe://prod/ns/web/*"]}, "effect": "allow"},
         {"name": "services", "paths": ["/v1/services"], "identity": "workload", "effect": "allow"},
         {"name": "public", "paths": ["/public/**"], "identity": "none", "effect": "allow"},
@@ -422,6 +423,12 @@ fn forbidden(table: &mut Table) {
         get("/v1/admin").bearer(&ours),
     );
     table.row(
+        Reason::ConditionNotMet,
+        "shop/own;inline",
+        AT_HOME,
+        get("/v1/own/mallory").bearer(&ours),
+    );
+    table.row(
         Reason::HomeNotMatched,
         "shop/europeans;inline",
         AT_HOME,
@@ -575,6 +582,29 @@ fn unavailable(table: &mut Table) {
     );
 }
 
+fn overridden(table: &mut Table) {
+    let world = |mode: &str| {
+        let mut bundle = everything();
+        bundle["override"] =
+            json!({"mode": mode, "until": "2027-01-15T10:00:00Z", "who": "the owner", "why": "an incident"});
+        World::new(&bundle)
+    };
+    table.row_in(
+        world("observe"),
+        Reason::OverrideObserved,
+        "shop/blocked;override:rule.denied",
+        NOWHERE,
+        get("/blocked/a"),
+    );
+    table.row_in(
+        world("denyAll"),
+        Reason::OverrideDenied,
+        "-/-;override",
+        NOWHERE,
+        get("/public/a"),
+    );
+}
+
 fn misconfigured(table: &mut Table) {
     let mut twice = table.world();
     twice.has_line = true;
@@ -613,6 +643,7 @@ fn table(grpc: bool) -> BTreeSet<Reason> {
         requirements,
         device::unfit,
         unavailable,
+        overridden,
         misconfigured,
     ] {
         part(&mut table);

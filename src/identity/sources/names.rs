@@ -1,7 +1,8 @@
 //! When two names are one to some server.
 
 /// Whether a header's name as received is `known`: `_` is `-` to servers that hand headers on as variables.
-pub(super) fn is_header(name: &[u8], known: &str) -> bool {
+#[must_use]
+pub fn is_header(name: &[u8], known: &str) -> bool {
     let fold = |byte: u8| {
         if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
     };

@@ -9,6 +9,7 @@ use crate::time::WallTime;
 mod anonymous;
 mod authentication;
 mod device;
+mod when;
 mod workloads;
 
 type Policies<'a> = &'a [(&'a str, &'a [&'a str])];

@@ -136,6 +136,19 @@ fn shows_an_index_what_it_needs() {
 }
 
 #[test]
+fn takes_the_notation_of_istio() {
+    for (istio, own) in [
+        ("/a/{*}/b", "/a/*/b"),
+        ("/a/{**}", "/a/**"),
+        ("/{*}/{id}/{**}", "/*/{id}/**"),
+    ] {
+        let template = PathTemplate::parse(istio).expect("valid");
+        assert_eq!(template.segments(), PathTemplate::parse(own).expect("valid").segments());
+        assert_eq!(template.as_str(), istio);
+    }
+}
+
+#[test]
 fn says_what_would_be_right() {
     let long = format!("/{}", "a".repeat(MAX_TEMPLATE));
     let deep = "/a".repeat(MAX_SEGMENTS + 1);
@@ -157,6 +170,11 @@ fn says_what_would_be_right() {
         ("/**/a", "path_rest_not_last", "`*` for one segment"),
         ("/a/**/b", "path_rest_not_last", "`*` for one segment"),
         ("/**/**", "path_rest_not_last", "at the end only"),
+        ("/{**}/a", "path_rest_not_last", "`*` for one segment"),
+        ("/a/{**}/", "path_rest_with_slash", "write `/a/{**}`"),
+        ("/{**}/", "path_rest_with_slash", "write `/{**}`"),
+        ("/a{*}", "path_partial_capture", "`a{*}`"),
+        ("/{***}", "path_capture_name", "`{***}`"),
         ("/*.png", "path_partial_wildcard", "`*.png`"),
         ("/a*", "path_partial_wildcard", "`a*`"),
         ("/***", "path_partial_wildcard", "`***`"),

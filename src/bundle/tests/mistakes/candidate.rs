@@ -96,3 +96,51 @@ fn a_candidate_stands_for_itself() {
     };
     assert!(says("candidate") && !says("documents"), "{warnings:?}");
 }
+
+#[test]
+fn of_an_override() {
+    let good =
+        || json!({"mode": "observe", "until": "2026-11-24T08:00:00Z", "who": "the owner", "why": "incident 4711"});
+    for (field, value, fragment) in [
+        (
+            "mode",
+            json!("allowAll"),
+            "must be `observe` or `denyAll`; found `allowAll`",
+        ),
+        ("until", json!("tomorrow"), "not a time: write it as RFC 3339 does"),
+        (
+            "until",
+            json!("2026-11-24T08:00:00"),
+            "not a time: write it as RFC 3339 does",
+        ),
+        ("until", json!(1_800_000_000), "must be a string"),
+        ("who", json!(""), "is empty"),
+        ("why", json!(7), "must be a string: quote it"),
+    ] {
+        let mut over = good();
+        over[field] = value;
+        refuses("override", over, &format!("override.{field}"), fragment);
+    }
+    for field in ["mode", "until", "who", "why"] {
+        let mut over = good();
+        over.as_object_mut().expect("an object").remove(field);
+        refuses("override", over, "override", &format!("`{field}` is missing"));
+    }
+    refuses(
+        "override",
+        json!({"mode": "observe", "untill": "x"}),
+        "override.untill",
+        "did you mean `until`?",
+    );
+    // It loads, and nobody overlooks it.
+    for mode in ["observe", "denyAll", "deny_all"] {
+        let mut bundle = sample();
+        bundle["override"] = good();
+        bundle["override"]["mode"] = json!(mode);
+        let warnings = compiled(&bundle).warnings;
+        assert!(
+            warnings.iter().any(|warning| warning.path == "override"),
+            "{warnings:?}"
+        );
+    }
+}

@@ -1,4 +1,6 @@
-//! Of what policies demand of devices.
+//! Of what policies demand of devices, and of who says what these are.
+
+use core::time::Duration;
 
 use serde_json::json;
 
@@ -53,7 +55,7 @@ fn of_compliance() {
         (json!("0d"), "must be from 1h to 366d"),
         (json!("367d"), "must be from 1h to 366d"),
         (json!("10m"), "must be from 1h to 8784h"),
-        (json!(30), "must be a string"),
+        (json!(30), "has no unit"),
     ] {
         item(json!({"patch_age": age}), "patch_age", fragment);
     }
@@ -132,5 +134,216 @@ fn what_says_nothing_is_a_warning() {
     assert!(
         service.contains("documents[2].spec.rules[1].identity: lets no workload in"),
         "{service}"
+    );
+}
+
+/// The sample with a DeviceIssuer behind its documents, with these changes.
+fn with_issuer(changes: &Json) -> Json {
+    let mut spec = json!({"issuer": "https://mdm.example.com", "audiences": ["posture"], "keys": {"jwks": {"keys": [key("mdm", 77)]}},
+        "binding": {"home": "user_region"}});
+    let members = spec.as_object_mut().expect("an object");
+    members.extend(changes.as_object().expect("an object").clone());
+    members.retain(|_, value| !value.is_null());
+    let mut bundle = sample();
+    let issuer =
+        json!({"apiVersion": "security.io/v1", "kind": "DeviceIssuer", "metadata": {"name": "mdm"}, "spec": spec});
+    bundle["documents"].as_array_mut().expect("a list").push(issuer);
+    bundle
+}
+
+fn place_of_issuer() -> String {
+    let count = sample()["documents"].as_array().expect("a list").len();
+    format!("documents[{count}].spec")
+}
+
+#[test]
+fn a_device_issuer_has_what_it_says_and_the_usual_beside() {
+    let issuer = parsed(&with_issuer(&json!({}))).device_issuers.remove(0);
+    assert_eq!(
+        (issuer.name.as_str(), issuer.issuer.as_str()),
+        ("mdm", "https://mdm.example.com")
+    );
+    assert_eq!(
+        (issuer.header.as_str(), issuer.pass, issuer.kind),
+        ("x-device-posture", false, None)
+    );
+    assert_eq!(issuer.max_age, Duration::from_secs(3_600));
+    let path = |path: &crate::identity::ClaimPath| path.as_str().to_owned();
+    assert_eq!(
+        (path(&issuer.binding.subject), path(&issuer.binding.token)),
+        ("sub".to_owned(), "sub".to_owned())
+    );
+    let claims: Vec<String> = issuer.claims.iter().map(path).collect();
+    assert_eq!(
+        (claims.len(), claims[2].as_str(), claims[8].as_str()),
+        (9, "device.os_version", "device.patched_at")
+    );
+
+    let whole = json!({"header": "x-mdm", "upstream": "pass", "type": "posture+jwt", "max_age": "5m",
+        "binding": {"subject": "user", "token": "email", "issuer": "user_iss", "regions": ["us-east-1"]},
+        "claims": {"os_version": "os.version", "patchedAt": "patched"}});
+    let issuer = parsed(&with_issuer(&whole)).device_issuers.remove(0);
+    assert_eq!(
+        (issuer.header.as_str(), issuer.pass, issuer.kind.as_deref()),
+        ("x-mdm", true, Some("posture+jwt"))
+    );
+    assert_eq!(issuer.binding.regions, Some(vec!["us-east-1".to_owned()]));
+    let claims: Vec<String> = issuer.claims.iter().map(path).collect();
+    assert_eq!(
+        (claims[2].as_str(), claims[3].as_str(), claims[8].as_str()),
+        ("os.version", "device.encrypted", "patched")
+    );
+    // The claim of the user's own token counts only where its Region says so.
+    assert_eq!(parsed(&with_issuer(&json!({}))).regions[0].claims.device, None);
+    assert!(parsed(&sample()).regions[0].claims.device.is_some());
+}
+
+#[test]
+fn of_a_device_issuer() {
+    let spec = place_of_issuer();
+    let wrong = |changes: Json, field: &str, fragment: &str| {
+        expect(&with_issuer(&changes), &format!("{spec}{field}"), fragment);
+    };
+    for name in ["issuer", "audiences", "keys"] {
+        wrong(json!({ name: null }), "", &format!("`{name}` is missing"));
+    }
+    wrong(json!({"audience": ["x"]}), ".audience", "did you mean `audiences`?");
+    wrong(
+        json!({"keys": {"algorithms": ["HS256"]}}),
+        ".keys.algorithms[0]",
+        "is never allowed",
+    );
+    wrong(
+        json!({"header": "X-Posture"}),
+        ".header",
+        "header names are lower case here",
+    );
+    for header in [
+        "authorization",
+        "cookie",
+        "x-forwarded-for",
+        "x-regionguard-device",
+        "dpop",
+        "host",
+    ] {
+        wrong(json!({ "header": header }), ".header", "carries something else");
+    }
+    wrong(json!({"upstream": "keep"}), ".upstream", "must be `strip` or `pass`");
+    wrong(json!({"type": ""}), ".type", "is empty");
+    wrong(json!({"maxAge": "5s"}), ".maxAge", "must be from 10s to 720h");
+    wrong(
+        json!({"binding": null}),
+        "",
+        "the same `sub` in two regions is two people",
+    );
+    wrong(
+        json!({"binding": {"subject": "user"}}),
+        ".binding",
+        "the same `sub` in two regions is two people",
+    );
+    wrong(
+        json!({"binding": {"regions": ["mars"]}}),
+        ".binding.regions[0]",
+        "is no Region of the bundle",
+    );
+    wrong(
+        json!({"binding": {"region": "x"}}),
+        ".binding.region",
+        "did you mean `regions`?",
+    );
+    wrong(
+        json!({"claims": {"encryption": "x"}}),
+        ".claims.encryption",
+        "no such field: `id`, `platform`",
+    );
+    wrong(
+        json!({"claims": {"managed": "x".repeat(257)}}),
+        ".claims.managed",
+        "at most 256 bytes",
+    );
+    wrong(
+        json!({"claims": {"managed": true}}),
+        ".claims.managed",
+        "must be a string",
+    );
+}
+
+#[test]
+fn of_device_issuers_beside_others() {
+    let spec = place_of_issuer();
+    let shared =
+        json!({"keys": {"jwks": {"keys": [at(&mut sample(), "documents[0].spec.keys.jwks.keys[0]").clone()]}}});
+    expect(
+        &with_issuer(&shared),
+        &format!("{spec}.keys.jwks"),
+        "the Region `us-east-1` and the DeviceIssuer `mdm` have a key in common",
+    );
+    let mut bundle = with_issuer(&json!({"keys": {"remote": {"cluster": "identity"}}}));
+    set(
+        &mut bundle,
+        "documents[0].spec.keys",
+        json!({"remote": {"cluster": "identity"}}),
+    );
+    let message = "the Region `us-east-1` and the DeviceIssuer `mdm` fetch their keys at one address";
+    expect(&bundle, &format!("{spec}.keys.remote"), message);
+
+    let mut bundle = with_issuer(&json!({}));
+    let mut second = bundle["documents"]
+        .as_array()
+        .expect("a list")
+        .last()
+        .expect("an issuer")
+        .clone();
+    second["metadata"]["name"] = json!("second");
+    second["spec"]["keys"] = json!({"jwks": {"keys": [key("second", 78)]}});
+    second["spec"]["header"] = json!("x_device_posture");
+    bundle["documents"].as_array_mut().expect("a list").push(second);
+    let later = spec.replace(
+        &format!("[{}]", sample()["documents"].as_array().expect("a list").len()),
+        &format!("[{}]", sample()["documents"].as_array().expect("a list").len() + 1),
+    );
+    expect(&bundle, &format!("{later}.issuer"), "`mdm` has this issuer already");
+    expect(&bundle, &format!("{later}.header"), "spell both alike");
+
+    let mut bundle = with_issuer(&json!({}));
+    set(
+        &mut bundle,
+        "tokens",
+        json!({"sources": [{"header": "x-device-posture"}]}),
+    );
+    expect(
+        &bundle,
+        &format!("{spec}.header"),
+        "`tokens.sources` takes tokens from `x-device-posture`",
+    );
+    let mut bundle = with_issuer(&json!({}));
+    set(
+        &mut bundle,
+        "documents[2].spec.forward",
+        json!({"claims": {"x-device-posture": "sub"}}),
+    );
+    expect(
+        &bundle,
+        &format!("{spec}.header"),
+        "fills `x-device-posture` with a claim",
+    );
+    let many: Vec<Json> = (0..17)
+        .map(|number| {
+            let mut issuer = with_issuer(&json!({}))["documents"]
+                .as_array()
+                .expect("a list")
+                .last()
+                .expect("an issuer")
+                .clone();
+            issuer["metadata"]["name"] = json!(format!("mdm-{number}"));
+            issuer
+        })
+        .collect();
+    let mut bundle = sample();
+    bundle["documents"].as_array_mut().expect("a list").extend(many);
+    expect(
+        &bundle,
+        "documents",
+        "too many documents of kind DeviceIssuer: 17, 16 at most",
     );
 }

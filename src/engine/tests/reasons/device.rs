@@ -6,12 +6,37 @@ use serde_json::{Value as Json, json};
 
 use super::super::device;
 use super::super::host::{World, get};
+use super::super::posture::{HEADER, managed, posture, with_posture};
 use super::super::tokens::{START, token, token_with};
 use super::{AT_HOME, Table};
 use crate::reason::Reason;
 
 pub(super) fn unfit(table: &mut Table) {
     let by = "fit/-;inline";
+    for (reason, request) in [
+        (
+            Reason::DeviceAmbiguous,
+            with_posture(&posture(&json!({}))).header(HEADER, "another"),
+        ),
+        (Reason::DeviceInvalid, with_posture("a.b.c")),
+        (
+            Reason::DeviceStale,
+            with_posture(&posture(&json!({"iat": START - 3_601}))),
+        ),
+        (
+            Reason::DeviceOtherSubject,
+            with_posture(&posture(&json!({"sub": "bob"}))),
+        ),
+    ] {
+        table.row_in(World::new(&managed(&json!({}))), reason, by, AT_HOME, request);
+    }
+    let remote = json!({"keys": {"remote": {"cluster": "mdm"}}});
+    let mut away = World::new(&managed(&remote));
+    let waiting = away.wait(&table.kind(with_posture(&posture(&json!({})))));
+    away.pass(core::time::Duration::from_secs(2));
+    away.wake();
+    let decision = away.finished(waiting);
+    table.expect(&mut away, &decision, Reason::DeviceKeysUnavailable, by, AT_HOME);
     let world = || World::new(&device::demanding());
     let with = |changes: Json| {
         let claim = device::fit_with(&changes);

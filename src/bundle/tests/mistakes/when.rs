@@ -1,0 +1,120 @@
+//! Of conditions.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn of_conditions() {
+    let when = of_rule("when");
+    for (expression, message) in [
+        (
+            json!("tokn.sub == 'a'"),
+            "column 1: no such variable `tokn`: did you mean `token`?; found `tokn`",
+        ),
+        (
+            json!("request.method == 'GET' &&\n  request.hots == 'a'"),
+            "line 2, column 11: `request` has no field `hots`: did you mean `host`?; found `hots`",
+        ),
+        (
+            json!("token.sub == 1"),
+            "column 1: a `string` is compared with an `int`",
+        ),
+        (
+            json!("token.exp"),
+            "column 1: a condition is true or false, and this is of type `timestamp`; found `token.exp`",
+        ),
+        (
+            json!("token.sub =="),
+            "column 13: the expression ends where a value should be",
+        ),
+        (
+            json!("device.mangaed"),
+            "column 8: `device` has no field `mangaed`: did you mean `managed`?",
+        ),
+        (
+            json!("device.os_version >= '14'"),
+            "column 1: a `version` is compared with a `string`, which it can never be: write the text as `version('14.2')`",
+        ),
+        (json!("risk.score == 1"), "`risk` is not supported yet"),
+        (json!("identity.team == 1"), "`identity` is not supported yet"),
+        (json!("path.other == token.sub"), "`path` has no field `other`"),
+        (json!(""), "is empty: give an expression, or leave it out"),
+        (json!(" \n"), "is empty: give an expression, or leave it out"),
+        (json!("a".repeat(4_097)), "is too long: 4097 bytes, 4096 at most"),
+        (json!("true\u{1}"), "holds a control character"),
+        (json!(true), "must be an expression, as a string"),
+        (json!("(".repeat(1_000)), "this is too deep: 96 levels at most"),
+    ] {
+        refuses(&when, expression, "", message);
+    }
+}
+
+/// All that is wrong with an expression is told at once.
+#[test]
+fn of_several_parts_of_a_condition() {
+    let mut bundle = sample();
+    set(
+        &mut bundle,
+        &of_rule("when"),
+        json!("tokn.a == 1 && request.metod == '' && token.sub == 2"),
+    );
+    let errors = refused(&bundle);
+    let places: Vec<&str> = errors
+        .iter()
+        .map(|error| error.message.split(':').next().unwrap_or_default())
+        .collect();
+    assert_eq!(places, ["column 1", "column 24", "column 39"], "{}", lines(&errors));
+}
+
+#[test]
+fn of_what_a_condition_cannot_read() {
+    let when = of_rule("when");
+    let mut bundle = sample();
+    set(&mut bundle, &of_rule("paths"), json!(["/a/{id}/{kind}", "/b/{id}"]));
+    set(&mut bundle, &when, json!("path.id == token.sub"));
+    compiled(&bundle);
+    set(&mut bundle, &when, json!("path.kind == token.sub"));
+    expect(&bundle, &when, "this capture is not in every path of the rule");
+    set(&mut bundle, &of_rule("paths"), json!(["/a/*"]));
+    expect(&bundle, &when, "no path of this rule has a capture");
+    let mut bundle = sample();
+    set(&mut bundle, &when, json!("source.workload == 'spiffe://a/b'"));
+    compiled(&bundle);
+    remove(&mut bundle, "trust.peerVerification");
+    expect(&bundle, &when, "no peer has an identity here");
+    for identity in ["none", "workload"] {
+        let mut bundle = sample();
+        for field in ["permissions", "roles"] {
+            remove(&mut bundle, &of_rule(field));
+        }
+        set(&mut bundle, &of_rule("effect"), json!("allow"));
+        set(&mut bundle, &of_rule("identity"), json!(identity));
+        set(&mut bundle, &when, json!("request.method == 'GET'"));
+        compiled(&bundle);
+        set(&mut bundle, &when, json!("request.method == 'GET' && token.sub == 'a'"));
+        expect(&bundle, &when, &format!("column 28: `identity: {identity}` is for"));
+    }
+}
+
+#[test]
+fn of_conditions_in_a_policy_without_them() {
+    let mut bundle = sample();
+    set(&mut bundle, &of_rule("when"), json!("token.sub == 'a'"));
+    set(
+        &mut bundle,
+        "documents[2].spec.identity",
+        json!({"authorization": [{"abac": true}]}),
+    );
+    compiled(&bundle);
+    set(
+        &mut bundle,
+        "documents[2].spec.identity",
+        json!({"authorization": [{"abac": false}]}),
+    );
+    expect(
+        &bundle,
+        &of_rule("when"),
+        "the policy says `abac: false`, so no rule of it has `when`",
+    );
+}

@@ -1,0 +1,73 @@
+//! `when` of a rule: a condition in CEL, compiled against what the rule can know.
+
+use super::diagnostic::{Problem, Read, Sink};
+use super::document::IdentityNeed;
+use super::limits;
+use super::reader::At;
+use super::root::Known;
+use super::value::Value;
+use crate::cel::Issue;
+use crate::policy::{Reach, When};
+use crate::request::PathTemplate;
+
+/// Reads the condition of a rule with these paths. What is wrong with `identity` or `paths` is told elsewhere.
+pub(super) fn read(
+    at: &At<'_>,
+    identity: Option<IdentityNeed>,
+    paths: &[PathTemplate],
+    known: &Known<'_>,
+    sink: &mut Sink,
+) -> Read<When> {
+    let source = text(at, sink)?;
+    let reach = Reach {
+        paths,
+        identity,
+        peers: known.peer_verification,
+        suggests: sink.may_suggest(),
+    };
+    match When::compile(source, &reach) {
+        Ok(when) => Ok(when),
+        Err(issues) => {
+            let mut reported = None;
+            for issue in &issues {
+                reported = Some(sink.error(&at.path, problem(source, issue)));
+            }
+            match reported {
+                Some(reported) => Err(reported),
+                None => Err(sink.error(&at.path, "is no expression")),
+            }
+        }
+    }
+}
+
+/// A text of one line or several.
+fn text<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
+    let Value::String(text) = at.value else {
+        return Err(at.mismatch("an expression, as a string", sink));
+    };
+    let wrong = if text.trim().is_empty() {
+        "is empty: give an expression, or leave it out".to_owned()
+    } else if text.len() > limits::WHEN {
+        format!("is too long: {} bytes, {} at most", text.len(), limits::WHEN)
+    } else if text
+        .chars()
+        .any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t'))
+    {
+        "holds a control character".to_owned()
+    } else {
+        return Ok(text);
+    };
+    Err(sink.error(&at.path, Problem::new(wrong).found(at.value)))
+}
+
+/// An issue with its place, and the part of the expression that it is about.
+fn problem(source: &str, issue: &Issue) -> Problem {
+    let (line, column) = issue.place(source);
+    let place = if source.trim_end().contains('\n') {
+        format!("line {line}, column {column}")
+    } else {
+        format!("column {column}")
+    };
+    let part = source.get(issue.range.clone()).unwrap_or_default();
+    Problem::new(format!("{place}: {issue}")).excerpt(part)
+}
