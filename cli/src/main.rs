@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod documents;
 mod explain;
 mod fmt;
@@ -38,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Test policies: who sends what, when, and what is expected to become of it
     Test(testing::Args),
+    /// Compare two bundles: which decisions change, over recorded or generated requests
+    Diff(diff::Args),
     /// Explain one decision: what each requirement and rule makes of a request, or what a decision line says
     Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Fmt(args) => fmt::run(&args),
