@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod documents;
 mod explain;
 mod fmt;
@@ -12,6 +13,7 @@ mod problem;
 mod recorded;
 mod render;
 mod report;
+mod schema;
 mod size;
 mod testing;
 mod token;
@@ -37,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Test policies: who sends what, when, and what is expected to become of it
     Test(testing::Args),
+    /// Compare two bundles: which decisions change, over recorded or generated requests
+    Diff(diff::Args),
     /// Explain one decision: what each requirement and rule makes of a request, or what a decision line says
     Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
@@ -45,6 +49,8 @@ enum Command {
     Fmt(fmt::Args),
     /// Make keys and tokens for development, and see what a bundle thinks of a token
     Token(token::Args),
+    /// Print the JSON Schema of documents, for editors
+    Schema(schema::Args),
     /// Write the completions of a shell to standard output
     Completions(completions::Args),
     /// Build the OCI image of the module
@@ -55,10 +61,12 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),
     }
