@@ -471,6 +471,7 @@ impl Maker {
             r"\A",
             r"\z",
             "^",
+            "^",
             "$",
             "",
             "(?i)",
@@ -490,11 +491,13 @@ impl Maker {
             "{",
             "}",
         ];
-        let depth = self.below(6);
-        let pattern = self.pattern_of(&atoms, depth);
+        let depth = self.below(5);
+        let flags = self.one_of(&["", "", "(?m)", "(?i)", "(?s)", "(?im)"]);
+        let end = self.one_of(&["", "", "$", r"\b"]);
+        let pattern = format!("{flags}{}{end}", self.pattern_of(&atoms, depth));
         let length = self.below(9);
         let text = (0..length)
-            .map(|_| self.one_of(&['a', 'a', 'b', 'A', '_', '1', ' ', '\n', '€', 'x', '-', ']', '{']))
+            .map(|_| self.one_of(&['a', 'a', 'b', 'A', '_', '1', ' ', '\n', '\n', '€', 'x', '-', ']', '{']))
             .collect();
         (pattern, text)
     }
