@@ -40,6 +40,7 @@ pub(crate) const LINTS: &[&Lint] = &[
     &times::GRANT_EXPIRED,
     &hosts::HOST_NOT_SERVED,
     &hosts::HOSTS_WITHOUT_TRUST,
+    &times::OVERRIDE_NOT_IN_FORCE,
     &words::PERMISSION_UNUSED,
     &wide::PUBLIC_RULE,
     &reach::REQUIREMENTS_NEVER_MET,

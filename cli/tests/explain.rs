@@ -39,6 +39,9 @@ documents:
           effect: allow
         - {name: not-odd, paths: ["/v1/{id}"], from: {networks: [10.1.9.0/24]}, effect: deny}
         - {name: ask, paths: ["/v2/**"], effect: defer}
+        - {name: tried, paths: [/v4], mode: shadow, effect: deny}
+        - {name: finance, paths: [/v4], when: token.department == 'finance', effect: allow}
+        - {name: beta, paths: [/v4], headers: [{name: x-beta, exact: "1"}], effect: allow}
         - {name: service, paths: [/v3], identity: workload, from: {workloads: ["spiffe://here.x/ns/web/*"]}, effect: allow}
 "#;
 
@@ -115,6 +118,36 @@ fn requirements_and_defers_are_told() {
     assert_eq!(asked["question"]["resource"]["id"], "/v2/**");
     let answered = json("answered", &[&v2[..], &["--center", "deny"]].concat());
     assert_eq!(answered["reason"], "center.denied");
+}
+
+#[test]
+fn expressions_headers_and_shadows_are_told() {
+    let v4 = ["--url", "https://api.x.com/v4", "--source", "10.1.2.3"];
+    let sales = r#"{"sub": "a", "department": "sales"}"#;
+    let run = explain("when", &[&v4[..], &["--claims", sales]].concat());
+    for said in [
+        "  shop/finance  allow: does not match  ./bundle.yaml:35:18\n    no match  when: token.department == 'finance'\n",
+        "  shop/tried (shadow: reported only)  deny: matches",
+        "  shop/beta  is not about this request: ",
+    ] {
+        assert!(run.stdout.contains(said), "no {said:?} in\n{}", run.stdout);
+    }
+    // What the expression reads is not there.
+    let absent = json("when-absent", &[&v4[..], &["--claims", r#"{"sub": "a"}"#]].concat());
+    let rules = absent["rules"].as_array().expect("rules");
+    let finance = rules
+        .iter()
+        .find(|rule| rule["rule"] == "shop/finance")
+        .expect("the rule");
+    assert_eq!(
+        (&finance["holds"], &finance["takesEffect"]),
+        (&"unknown".into(), &false.into())
+    );
+    let beta = json(
+        "beta",
+        &[&v4[..], &["--claims", sales, "--header", "X-Beta: 1"]].concat(),
+    );
+    assert_eq!((&beta["verdict"], &beta["by"]), (&"allow".into(), &"shop/beta".into()));
 }
 
 #[test]

@@ -168,9 +168,11 @@ impl Said<'_> {
             "inline" => "in the filter".to_owned(),
             "cache" => "an answer of the center that was kept".to_owned(),
             "default" => "a default, or no rule at all".to_owned(),
-            other => match other.strip_prefix("center:") {
-                Some(region) => format!("the center of {region}, or its absence"),
-                None => other.to_owned(),
+            "override" => "an override of the bundle, which refused everything".to_owned(),
+            other => match (other.strip_prefix("center:"), other.strip_prefix("override:")) {
+                (Some(region), _) => format!("the center of {region}, or its absence"),
+                (_, Some(reason)) => format!("an override of the bundle, against what the policies said: {reason}"),
+                _ => other.to_owned(),
             },
         };
         let region = |text: &str, nothing: &str| match text {

@@ -1,6 +1,7 @@
 //! Times that have passed, and times that not every reader takes for text.
 
 use jiff::Timestamp;
+use regionguard::bundle::document::{Override, OverrideMode};
 
 use super::Lint;
 use super::model::Model;
@@ -15,6 +16,12 @@ pub(super) const REVOCATION_EXPIRED: Lint = Lint {
     id: "lint/revocation-expired",
     about: "the revocation of a token that has expired anyway",
     help: "it is of no use any more: take it away",
+};
+
+pub(super) const OVERRIDE_NOT_IN_FORCE: Lint = Lint {
+    id: "lint/override-not-in-force",
+    about: "an `override` that has ended, or ends too far ahead to hold",
+    help: "take it away, or give it an end in the next days: one that lets requests in holds for 7 days at most",
 };
 
 pub(super) const TIME_UNQUOTED: Lint = Lint {
@@ -46,6 +53,18 @@ pub(super) fn find(model: &mut Model<'_>, now: f64) {
                 found.push((&REVOCATION_EXPIRED, format!("{spec}.tokens[{index}].expires"), message));
             }
         }
+    }
+    if let Some(over) = &model.bundle.over {
+        let left = over.until - now;
+        let why = if left <= 0.0 {
+            Some(format!("ended {}", ago(-left)))
+        } else if over.mode == OverrideMode::Observe && left > Override::LONGEST {
+            Some("ends so far ahead that it does not hold now".to_owned())
+        } else {
+            None
+        };
+        let path = "override.until".to_owned();
+        found.extend(why.map(|why| (&OVERRIDE_NOT_IN_FORCE, path, why)));
     }
     for (path, text) in model.loaded.plain_texts() {
         if is_time(&text) {
