@@ -156,7 +156,7 @@ fn meant(text: &str) -> Option<String> {
         .split(['-', '/', '.', ' '])
         .collect();
     let is_number = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !parts.iter().all(|part| is_number(part)) {
+    if !parts.iter().all(is_number) {
         return None;
     }
     let of_parts = |year: &str, month: &str, day: &str| {

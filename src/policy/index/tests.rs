@@ -130,6 +130,31 @@ fn paths() {
     }
 }
 
+/// Rules for one path with methods of their own, each found by its own and no other.
+#[test]
+fn rules_of_one_path_are_told_apart_by_their_methods() {
+    let set = compile(&[(
+        "p",
+        &[
+            "a allow path=/x method=PUT,GET",
+            "b allow path=/x",
+            "c allow path=/x method=POST",
+            "d allow path=/x method=GET,DELETE",
+            "e allow path=/x method=PUT",
+        ],
+    )]);
+    for (method, expected) in [
+        ("GET", &["p/a", "p/b", "p/d"][..]),
+        ("HEAD", &["p/a", "p/b", "p/d"]),
+        ("PUT", &["p/a", "p/b", "p/e"]),
+        ("POST", &["p/b", "p/c"]),
+        ("DELETE", &["p/b", "p/d"]),
+        ("PATCH", &["p/b"]),
+    ] {
+        assert_eq!(found(&set, &format!("{method} a.com /x")), expected, "{method}");
+    }
+}
+
 #[test]
 fn a_rule_is_found_once_and_all_stand_by_name() {
     let set = compile(&[
