@@ -84,6 +84,7 @@ impl Host<'_> {
         let stream = Stream {
             address: self.trial.address.map(|address| address.to_string()),
             certificate: self.certificate,
+            port: self.trial.port,
         };
         // The effects of before are not the request's.
         run.removed.clear();
@@ -267,6 +268,7 @@ fn nanoseconds(time: Duration) -> u64 {
 struct Stream<'t> {
     address: Option<String>,
     certificate: Option<&'t Certificate>,
+    port: Option<u16>,
 }
 
 impl Attrs for Stream<'_> {
@@ -284,6 +286,14 @@ impl Attrs for Stream<'_> {
 
     fn is_outbound(&self) -> bool {
         false
+    }
+
+    fn destination_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    fn has_no_body(&self) -> bool {
+        true
     }
 
     fn has_line(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::bundle::reader::{At, Shape};
 use crate::bundle::value::Value;
 
 const REQUEST: Shape = Shape {
-    fields: &["method", "scheme", "host", "path", "headers", "address"],
+    fields: &["method", "scheme", "host", "path", "headers", "address", "port"],
     later: &[],
 };
 
@@ -37,6 +37,7 @@ fn one(name: &str, at: &At<'_>, default_host: Option<&str>, sink: &mut Sink) -> 
     let path = fields.required("path", sink, own);
     let headers = fields.optional("headers", sink, headers);
     let address = fields.optional("address", sink, address);
+    let port = fields.optional("port", sink, |at, sink| at.integer(1, 65_535, sink));
     let host = match host?.or_else(|| default_host.map(str::to_owned)) {
         Some(host) => host,
         None => {
@@ -52,6 +53,7 @@ fn one(name: &str, at: &At<'_>, default_host: Option<&str>, sink: &mut Sink) -> 
         path: path?,
         headers: headers?.unwrap_or_default(),
         address: address?,
+        port: port?.and_then(|port| u16::try_from(port).ok()),
     })
 }
 
