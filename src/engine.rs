@@ -10,6 +10,7 @@ mod device;
 mod effects;
 mod enact;
 mod exchange;
+mod explain;
 mod fetch;
 mod forward;
 mod grants;
@@ -39,6 +40,7 @@ use crate::time::{Now, WallTime};
 
 pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
 pub use exchange::{Cx, Errand, Flow, Office, Step, Wakeup};
+pub use explain::Explained;
 pub use fetch::ResourceId;
 pub use host::{Attrs, Kit};
 pub use scope::{Activation, ScopeId};

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod reason;
 pub mod request;
 mod response;
+mod sort;
 pub mod time;
 pub mod version;
 

@@ -21,8 +21,8 @@ use crate::problem::{Place, Problem, Source};
 use bundle::Draft;
 pub(crate) use canonical::{Canonical, canonical};
 pub(crate) use files::UNREADABLE;
-pub(crate) use node::camel_case;
 use node::{Node, Sources};
+pub(crate) use node::{camel_case, member};
 pub(crate) use suite::{Suite, deciders};
 
 /// A bundle that was read, and compiles.
@@ -49,6 +49,11 @@ impl Loaded {
     /// Where the field at `path` stands (`documents[2].spec.rules[0].paths[1]`, as the kernel writes it), or the nearest thing around it.
     pub(crate) fn place(&self, path: &str) -> Option<Place> {
         bundle::place(&self.tree, path, &self.sources)
+    }
+
+    /// The text of the field at `path`, as it was written.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        bundle::text(self, path)
     }
 
     /// A warning about the field at `path`.
@@ -82,6 +87,12 @@ impl Judged {
         self.problems.extend(problems);
         sort(&mut self.problems, &Sources(self.sources.clone()));
     }
+}
+
+/// The exit code where these errors end it: 2 where the system does not give a file.
+pub(crate) fn exit_code(errors: &[Problem]) -> std::process::ExitCode {
+    let unreadable = errors.iter().any(|problem| problem.code == UNREADABLE);
+    std::process::ExitCode::from(if unreadable { 2 } else { 1 })
 }
 
 /// Reads the one bundle at `paths` (files and folders), which must compile.

@@ -9,6 +9,7 @@ mod model;
 mod reach;
 mod shadow;
 mod times;
+mod when;
 mod wide;
 mod words;
 
@@ -47,6 +48,7 @@ pub(crate) const LINTS: &[&Lint] = &[
     &reach::RULE_NEVER_MATCHES,
     &shadow::RULE_SHADOWED,
     &times::TIME_UNQUOTED,
+    &when::WHEN_WITHOUT_HAS,
     &wide::WIDE_HOSTS,
     &wide::WIDE_PATHS,
 ];
@@ -65,6 +67,7 @@ pub(crate) fn find(loaded: &Loaded, now: f64) -> Vec<Problem> {
     shadow::find(&mut model);
     hosts::find(&mut model);
     wide::find(&mut model);
+    when::find(&mut model);
     words::find(&mut model);
     times::find(&mut model, now);
     model.into_problems()

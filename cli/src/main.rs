@@ -2,12 +2,15 @@
 
 mod check;
 mod completions;
+mod diff;
 mod documents;
+mod explain;
 mod fmt;
 mod image;
 mod lint;
 mod output;
 mod problem;
+mod recorded;
 mod render;
 mod report;
 mod size;
@@ -35,6 +38,10 @@ enum Command {
     Check(check::Args),
     /// Test policies: who sends what, when, and what is expected to become of it
     Test(testing::Args),
+    /// Compare two bundles: which decisions change, over recorded or generated requests
+    Diff(diff::Args),
+    /// Explain one decision: what each requirement and rule makes of a request, or what a decision line says
+    Explain(Box<explain::Args>),
     /// Render what operators apply: plain Envoy, ConfigMap, Istio and Envoy Gateway resources, Helm values
     Render(Box<render::Args>),
     /// Bring documents into their one form: the order of fields, indentation, spacing
@@ -51,6 +58,8 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => testing::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Token(args) => token::run(&args),

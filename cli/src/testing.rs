@@ -16,7 +16,9 @@ use crate::report;
 use crate::trial::Stage;
 
 use case::Case;
+pub(crate) use case::trial;
 use coverage::Coverage;
+pub(crate) use coverage::path_of;
 
 /// What `test` is asked to do.
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ use regionguard::bundle::document::Region;
 pub(crate) use regionguard::bundle::policy_test::{Center, Device, Verdict};
 use regionguard::bundle::{self, Encoding, Generation, RegionId};
 use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip, Tried};
+use regionguard::engine::Explained;
 use regionguard::identity::ClaimPath;
 use regionguard::reason::Reason;
 use regionguard::time::WallTime;
@@ -140,6 +141,34 @@ impl Stage {
     /// # Errors
     /// When the trial itself makes no sense: a token of a Region that is not there, a request that cannot be sent.
     pub(crate) fn run(&self, trial: &Trial) -> Result<Found, String> {
+        self.with_host(trial, |mut host, lines| {
+            let ended = host.run(&lines)?;
+            let told = |text: &str| text.replace(&self.generation.label, &self.label);
+            Ok(match ended {
+                Ended::Asked(question) => asked(&told(&question)),
+                Ended::Decided(decided) => {
+                    let token = host.minted.map(|minted| minted.text.as_str());
+                    let secrets: Vec<&str> = token.into_iter().chain(host.posture).collect();
+                    found(*decided, lines, &secrets, told)
+                }
+            })
+        })
+    }
+
+    /// What a request meets on its way.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) fn explain(&self, trial: &Trial) -> Result<Explained, String> {
+        self.with_host(trial, |mut host, lines| host.explain(&lines))
+    }
+
+    /// What `f` makes of a host for this trial and the lines of its request, the token among them.
+    fn with_host<T>(
+        &self,
+        trial: &Trial,
+        f: impl FnOnce(Host<'_>, Vec<(String, String)>) -> Result<T, String>,
+    ) -> Result<T, String> {
         let workload = trial.workload.as_deref();
         let bound = trial.token.as_ref().is_some_and(|token| token.bound);
         let certificate = match (workload, bound) {
@@ -159,23 +188,14 @@ impl Stage {
             _ => None,
         };
         lines.extend(posture.clone());
-        let mut host = Host {
+        let host = Host {
             stage: self,
             trial,
             certificate: certificate.as_ref(),
             minted: minted.as_ref(),
+            posture: posture.as_ref().map(|(_, posture)| posture.as_str()),
         };
-        let ended = host.run(&lines)?;
-        let told = |text: &str| text.replace(&self.generation.label, &self.label);
-        Ok(match ended {
-            Ended::Asked(question) => asked(&told(&question)),
-            Ended::Decided(decided) => {
-                let token = minted.as_ref().map(|minted| minted.text.as_str());
-                let posture = posture.as_ref().map(|(_, posture)| posture.as_str());
-                let secrets: Vec<&str> = token.into_iter().chain(posture).collect();
-                found(*decided, lines, &secrets, told)
-            }
-        })
+        f(host, lines)
     }
 
     /// The Region in which the proxy of this trial stands.

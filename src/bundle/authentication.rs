@@ -7,6 +7,7 @@ use super::document::{MultiFactor, Requirement, StepUp};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
+use crate::sort::Arrange as _;
 
 const IDENTITY: Shape = Shape {
     fields: &["authentication", "authorization"],
@@ -58,7 +59,7 @@ pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
     });
     let forbids = fields.optional("authorization", sink, authorization);
     let mut requirements = authentication?.unwrap_or_default();
-    requirements.sort_unstable_by_key(|requirement| match requirement {
+    requirements.arrange_by_key(|requirement| match requirement {
         Requirement::MultiFactor(wanted) => Some(wanted.clone()),
         _ => None,
     });

@@ -6,6 +6,7 @@ use super::limits;
 use super::reader::{At, Shape, all_of};
 use super::root::Known;
 use super::{authentication, device, forward, hours, openings, place, rule};
+use crate::sort::Arrange as _;
 
 const SPEC: Shape = Shape {
     fields: &[
@@ -119,7 +120,7 @@ fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Rule>> {
         .enumerate()
         .map(|(i, rule)| (rule.name.as_str(), i))
         .collect();
-    names.sort_unstable();
+    names.arrange();
     let mut wrong = None;
     for pair in names.windows(2) {
         if let [(first, earlier), (second, later)] = pair

@@ -13,6 +13,7 @@ use crate::context::Networks;
 use crate::device::DeviceIssuer;
 use crate::identity::{ClaimPath, TokenSources};
 use crate::request::PathOptions;
+use crate::sort::Arrange as _;
 
 const BUNDLE: Shape = Shape {
     fields: &[
@@ -122,6 +123,14 @@ pub(super) struct Placed<T> {
     pub(super) list: &'static str,
     pub(super) index: usize,
     pub(super) document: T,
+}
+
+impl<T> Placed<T> {
+    /// One of `documents`.
+    fn in_force(index: usize, document: T) -> Self {
+        let list = DOCUMENTS;
+        Self { list, index, document }
+    }
 }
 
 /// Reads the whole bundle, and checks what its documents say of each other.
@@ -242,50 +251,25 @@ fn documents(
         let spec = At::new(spec, Path::Member(&document, "spec"));
         sink.enter(Some(format!("{} {}", header.kind.name(), header.name)));
         let outcome = match header.kind {
-            Kind::Region => region::read(&header.name, &spec, &known, sink).map(|document| {
-                regions.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Policy => policy::read(&header.name, &spec, &known, sink).map(|document| {
-                policies.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink).map(|document| {
-                revoked.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::Grants => grants::read(&header.name, &spec, &known, sink).map(|document| {
-                granted.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
-            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink).map(|document| {
-                device_issuers.push(Placed {
-                    list: DOCUMENTS,
-                    index,
-                    document,
-                })
-            }),
+            Kind::Region => region::read(&header.name, &spec, &known, sink)
+                .map(|document| regions.push(Placed::in_force(index, document))),
+            Kind::Policy => policy::read(&header.name, &spec, &known, sink)
+                .map(|document| policies.push(Placed::in_force(index, document))),
+            Kind::Revocations => revocations::read(&header.name, &spec, &known, sink)
+                .map(|document| revoked.push(Placed::in_force(index, document))),
+            Kind::Grants => grants::read(&header.name, &spec, &known, sink)
+                .map(|document| granted.push(Placed::in_force(index, document))),
+            Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink)
+                .map(|document| device_issuers.push(Placed::in_force(index, document))),
         };
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
-    regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    granted.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    device_issuers.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    regions.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    policies.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    revoked.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    granted.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
+    device_issuers.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),

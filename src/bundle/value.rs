@@ -7,6 +7,7 @@ mod protobuf;
 use super::diagnostic::{Read, Sink};
 use super::limits;
 use super::path::Path;
+use crate::sort::Arrange as _;
 
 pub(crate) use canonical::digest;
 
@@ -153,7 +154,7 @@ fn text(text: String) -> Result<String, String> {
 /// Reports each name that `members` has twice.
 fn report_duplicates(members: &[(String, Value)], path: &Path<'_>, sink: &mut Sink) {
     let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
+    names.arrange();
     for pair in names.windows(2) {
         if let [first, second] = pair
             && first == second

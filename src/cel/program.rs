@@ -12,6 +12,7 @@ use super::parser;
 use super::syntax::Operator;
 use super::types::Type;
 use super::value::Value;
+use crate::sort::Arrange as _;
 
 /// An expression that is right by an [`Environment`]: names are resolved, what is constant is computed.
 pub struct Program {
@@ -40,11 +41,11 @@ impl Reads {
     }
 
     pub(super) fn normalise(&mut self) {
-        self.ids.sort_unstable();
+        self.ids.arrange();
         self.ids.dedup();
-        self.members.sort_unstable();
+        self.members.arrange();
         self.members.dedup();
-        self.keys.sort_unstable();
+        self.keys.arrange();
         self.keys.dedup();
     }
 }

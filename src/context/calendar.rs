@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::hours::{BusinessHours, Interval, minute_of_day};
 use super::{Holiday, Zone};
+use crate::sort::Arrange as _;
 
 /// Opening hours in a time zone: those of the days of the week, but for holidays and exceptions.
 ///
@@ -39,8 +40,8 @@ impl Calendar {
         mut holidays: Vec<Holiday>,
         mut exceptions: Vec<(Date, Vec<Interval>)>,
     ) -> Self {
-        holidays.sort_unstable();
-        exceptions.sort_by_key(|(date, _)| *date);
+        holidays.arrange();
+        exceptions.arrange_by_key(|(date, _)| *date);
         exceptions.dedup_by_key(|(date, _)| *date);
         Self {
             zone,

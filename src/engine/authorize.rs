@@ -336,7 +336,7 @@ impl Bench<'_, '_> {
     }
 
     /// Who asks; `None` for an anonymous request.
-    fn identify(
+    pub(super) fn identify(
         &mut self,
         request: &Understood<'_>,
         case: &mut Case<'_>,
@@ -503,7 +503,7 @@ impl Bench<'_, '_> {
     }
 
     /// The one meaning of a request, if it has one and is meant for this proxy.
-    fn understand<'r>(
+    pub(super) fn understand<'r>(
         &mut self,
         head: RequestHead<'r>,
         headers: Headers<'r>,

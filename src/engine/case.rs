@@ -39,6 +39,26 @@ pub(super) struct Case<'r> {
 }
 
 impl Case<'_> {
+    /// Nothing is known yet of a request that stays.
+    pub(super) fn new(generation: Rc<Generation>, local: Option<RegionId>) -> Self {
+        Self {
+            generation,
+            local,
+            home: None,
+            source: None,
+            grpc: false,
+            token: false,
+            unchecked: false,
+            awaits: None,
+            dpop: false,
+            nonce: None,
+            request_id: None,
+            late: None,
+            observed: false,
+            tried: None,
+        }
+    }
+
     /// The same, for as long as the request waits.
     pub(super) fn to_owned(&self) -> Case<'static> {
         Case {

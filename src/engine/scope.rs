@@ -177,7 +177,8 @@ impl Scope {
         let of_issuers = issuers.map(|issuer| ring(&issuer.keys, KeyOwner::DeviceIssuer(&issuer.name)));
         let (keys, shared) = KeyTable::new(of_regions.chain(of_issuers));
         if shared != self.shared {
-            let pairs: BTreeSet<(RegionId, RegionId)> = shared.iter().map(|key| (key.first, key.second)).collect();
+            let mut pairs: BTreeSet<(RegionId, RegionId)> = BTreeSet::new();
+            pairs.extend(shared.iter().map(|key| (key.first, key.second)));
             shared.iter().for_each(|_| tally.count(Counter::KeysShared));
             for (first, second) in pairs.iter().take(SHARED_TOLD_MAX) {
                 let line = format!(

@@ -56,7 +56,12 @@ impl Trials {
     /// Whether one of the `sample` requests in [`Candidate::ALL`] is this one. What is drawn does not depend on what comes, so nothing that comes at regular
     /// intervals is always drawn, or never.
     fn draws(&mut self, sample: u32) -> bool {
-        sample >= Candidate::ALL || self.dice.roll() % u64::from(Candidate::ALL) < u64::from(sample)
+        if sample >= Candidate::ALL {
+            return true;
+        }
+        // The share of all numbers of 32 bits.
+        let drawn = (self.dice.roll() >> 32).saturating_mul(u64::from(Candidate::ALL)) >> 32;
+        drawn < u64::from(sample)
     }
 }
 

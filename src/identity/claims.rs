@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::strict_json::{Json, Object};
 use super::subject::Permissions;
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 
 /// How far the issuer's clock may be from ours, in seconds.
 pub const LEEWAY_SECONDS: f64 = 30.0;
@@ -242,7 +243,7 @@ pub(super) fn words(value: Option<&Json<'_>>) -> Result<Vec<String>, Reason> {
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(Reason::TokenClaims),
     };
-    words.sort_unstable();
+    words.arrange();
     words.dedup();
     Ok(words)
 }

@@ -10,6 +10,7 @@ use super::subject::{Identity, Subject};
 use crate::bundle::RegionId;
 use crate::bundle::document;
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 
 /// The most entries of one token's grants.
 const CLAIM_GRANTS: usize = 128;
@@ -118,11 +119,11 @@ impl Subject {
         if granted.is_empty() {
             return None;
         }
-        granted.sort_unstable();
+        granted.arrange();
         granted.dedup();
         let mut subject = self.clone();
         subject.permissions.extend(granted.iter().cloned());
-        subject.permissions.sort_unstable();
+        subject.permissions.arrange();
         subject.granted = granted;
         Some(subject)
     }

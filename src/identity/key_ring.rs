@@ -12,6 +12,7 @@ use super::jws::MAX_KID_BYTES;
 use super::keys::{Algorithm, KeyType, PublicKey};
 use super::roca;
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 
 /// Keys in one set, at most.
 pub const MAX_KEYS: usize = 100;
@@ -102,7 +103,7 @@ impl KeyRing {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut each: Vec<[u8; 32]> = self.keys.iter().map(BoundKey::digest).collect();
-        each.sort_unstable();
+        each.arrange();
         Sha256::digest(each.concat()).into()
     }
 

@@ -76,7 +76,8 @@ fn shared(rings: &[Option<Arc<KeyRing>>]) -> BTreeMap<[u8; 32], SharedKey> {
     let mut owners: BTreeMap<[u8; 32], RegionId> = BTreeMap::new();
     let mut shared = BTreeMap::new();
     for (second, ring) in (0..).map(RegionId).zip(rings) {
-        let keys: BTreeSet<&[u8; 32]> = ring.iter().flat_map(|ring| ring.thumbprints()).collect();
+        let mut keys: BTreeSet<&[u8; 32]> = BTreeSet::new();
+        keys.extend(ring.iter().flat_map(|ring| ring.thumbprints()));
         for key in keys {
             let first = *owners.entry(*key).or_insert(second);
             if first != second {

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::sort::Arrange as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// How deep objects and lists may stand in each other, the outermost included.
@@ -44,7 +45,7 @@ pub(super) struct Object<'t> {
 impl<'t> Object<'t> {
     /// `None` where a name stands twice. Sorting keeps an object of thousands of members from costing their square.
     fn new(mut members: Vec<(Cow<'t, str>, Json<'t>)>) -> Option<Self> {
-        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        members.arrange_by(|(a, _), (b, _)| a.cmp(b));
         let twice = members
             .iter()
             .zip(members.iter().skip(1))

@@ -12,6 +12,7 @@ use super::workload::SpiffeId;
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, Region, Wildcard};
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 
 /// A verified token: what its home region says of its subject, wherever that counts.
 #[derive(Debug)]
@@ -238,7 +239,7 @@ impl Subject {
 }
 
 fn normalise(words: &mut Vec<String>) {
-    words.sort_unstable();
+    words.arrange();
     words.dedup();
 }
 

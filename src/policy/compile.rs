@@ -14,6 +14,7 @@ use crate::bundle::{RegionId, document};
 use crate::context::{Calendar, MaintenanceWindow, Span};
 use crate::device::Check;
 use crate::request::{Authority, CanonicalPath, PathTemplate, Upgrade};
+use crate::sort::Arrange as _;
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,7 +147,7 @@ impl PolicySet {
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
         let mut has_shadow = false;
-        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        documents.arrange_by(|a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
             let selector = document.hosts.as_deref();
@@ -155,7 +156,7 @@ impl PolicySet {
             }
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
-            of_policy.sort_by(|a, b| a.name.cmp(&b.name));
+            of_policy.arrange_by(|a, b| a.name.cmp(&b.name));
             has_shadow |= document.shadow;
             for mut rule in of_policy {
                 rule.shadow |= document.shadow;
@@ -192,6 +193,15 @@ impl PolicySet {
         if self.has_shadow {
             self.set_aside(candidates);
         }
+    }
+
+    /// The rules about this host, method and path, whatever else they say of the request.
+    pub(super) fn on_route(&self, asked: &Asked<'_>) -> Vec<RuleRef> {
+        let mut candidates = Candidates::default();
+        let governs = |rule: RuleRef| self.rule(rule).is_some_and(|rule| self.governs(rule, asked.authority));
+        self.index
+            .find(asked.authority, asked.method, asked.path, governs, &mut candidates);
+        candidates.rules
     }
 
     /// Whether any rule may let in a request for this protocol.
@@ -322,11 +332,11 @@ impl Rule {
         };
         let mut paths = document.paths;
         if let Some(paths) = &mut paths {
-            paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            paths.arrange_by(|a, b| a.as_str().cmp(b.as_str()));
         }
         let mut effect = document.effect;
         if let Effect::Defer(options) = &mut effect {
-            options.claims.sort_unstable();
+            options.claims.arrange();
             options.claims.dedup();
         }
         Self {
@@ -361,7 +371,9 @@ struct RegionNames<'r>(BTreeMap<&'r str, RegionId>);
 impl<'r> RegionNames<'r> {
     fn new(regions: &'r [document::Region]) -> Self {
         let names = regions.iter().map(|region| region.name.as_str());
-        Self(names.zip((0..=u16::MAX).map(RegionId)).collect())
+        let mut by_name = BTreeMap::new();
+        by_name.extend(names.zip((0..=u16::MAX).map(RegionId)));
+        Self(by_name)
     }
 
     /// The Regions that are named so. A name that no Region has can never be met, and so is left out.

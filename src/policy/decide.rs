@@ -15,6 +15,7 @@ use crate::context::Country;
 use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
+use crate::sort::Arrange as _;
 use crate::time::WallTime;
 
 /// What is known of a request beside its host, method and path.
@@ -301,7 +302,7 @@ impl PolicySet {
     }
 
     /// Whether a public rule of this policy lets the request in: that lifts what the policy, and no other, demands of who asks.
-    fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
+    pub(super) fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
         self.found(candidates)
             .any(|(_, rule)| rule.policy() == policy && rule.is_public && rule.takes_effect(facts))
     }
@@ -432,7 +433,7 @@ impl Rule {
     }
 
     /// Unknown is no match for an allow, and a match for what refuses or asks.
-    fn takes_effect(&self, facts: &Facts<'_>) -> bool {
+    pub(super) fn takes_effect(&self, facts: &Facts<'_>) -> bool {
         // A deny holds for a workload whatever token it shows; a rule that would let it in does not overlook one that is not valid.
         if self.conditions.identity == Demand::Workload && self.could_let_in() && !facts.is_service() {
             return false;
@@ -480,12 +481,12 @@ impl Rule {
 
 impl Requirement {
     /// Whether it is about who asks, and on what device.
-    fn is_of_caller(&self) -> bool {
+    pub(super) fn is_of_caller(&self) -> bool {
         matches!(self, Self::Certificate | Self::MultiFactor(_) | Self::Device(_))
     }
 
     /// Why it is not met. Absence never meets it.
-    fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
+    pub(super) fn shortfall(&self, facts: &Facts<'_>) -> Option<Reason> {
         match self {
             // With a token, the certificate has to be its subject's: that of a gateway in between says nothing of whoever is behind it.
             Self::Certificate => {
@@ -541,7 +542,7 @@ fn opened(candidates: &Candidates) -> Option<Outcome> {
 fn stricter(a: Defer, b: &Defer) -> Defer {
     let mut claims = a.claims;
     claims.extend_from_slice(&b.claims);
-    claims.sort_unstable();
+    claims.arrange();
     claims.dedup();
     Defer {
         cache: shorter(a.cache, b.cache),

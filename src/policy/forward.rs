@@ -2,6 +2,7 @@
 
 use super::compile::PolicySet;
 use super::index::Candidates;
+use crate::sort::Arrange as _;
 
 /// What the policies that govern one request say about what the upstream gets.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl PolicySet {
                 .extend(claims.map(|(header, claim)| (header.as_str(), claim.as_str())));
         }
         // A stable sort: of those for one header, the first policy's comes first.
-        forwarding.claims.sort_by_key(|(header, _)| *header);
+        forwarding.claims.arrange_by_key(|(header, _)| *header);
         forwarding.claims.dedup_by_key(|(header, _)| *header);
         forwarding
     }

@@ -11,6 +11,7 @@ use super::paths::{NodeId, PathTries, Walk};
 use super::shadow::Whole;
 use crate::bundle::document;
 use crate::request::{Authority, CanonicalPath, HostPattern};
+use crate::sort::Arrange as _;
 
 /// A list of up to so many hosts gets its paths into the trie of each of them; a longer one gets a trie of its own, so that the index grows with
 /// the bundle's length and not with its hosts times its paths. Rules with the same list share that trie.
@@ -94,7 +95,7 @@ impl Index {
             policies.extend_from_slice(&entry.policies);
         });
         // Several patterns of one list may match.
-        walk.reached.sort_unstable();
+        walk.reached.arrange();
         walk.reached.dedup();
         self.tries.find(method, path, walk, rules);
         sort_once(policies);
@@ -110,7 +111,7 @@ impl Index {
 }
 
 fn sort_once<T: Ord>(list: &mut Vec<T>) {
-    list.sort_unstable();
+    list.arrange();
     list.dedup();
 }
 
@@ -154,7 +155,7 @@ impl IndexBuilder {
             return vec![self.index.any_host];
         };
         let mut named: Vec<_> = hosts.iter().map(|host| (host.to_string(), host)).collect();
-        named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        named.arrange_by(|(a, _), (b, _)| a.cmp(b));
         named.dedup_by(|(a, _), (b, _)| a == b);
         if named.len() > SPREAD {
             return vec![self.root_of(named)];

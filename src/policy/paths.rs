@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::compile::RuleRef;
 use crate::request::{CanonicalPath, PathTemplate, Segment};
+use crate::sort::Arrange as _;
 
 /// A node of the arena.
 pub(super) type NodeId = usize;
@@ -163,7 +164,7 @@ impl PathTries {
                 *self.methods.entry_ref(method).or_insert(numbered)
             })
             .collect();
-        numbers.sort_unstable();
+        numbers.arrange();
         numbers.dedup();
         numbers
     }

@@ -12,6 +12,7 @@ use crate::cel::{Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, V
 use crate::context::Country;
 use crate::identity::Claims;
 use crate::request::{CanonicalPath, Headers, Parameter, PathTemplate, StripSet, parameters};
+use crate::sort::Arrange as _;
 use crate::time::WallTime;
 
 /// What conditions may read of the request itself.
@@ -389,7 +390,7 @@ impl Entries for HeaderMap<'_> {
             lines.push((name.to_ascii_lowercase(), value));
         }
         // Lines of the same name keep their order.
-        lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+        lines.arrange_by(|(a, _), (b, _)| a.cmp(b));
         let mut pairs = Vec::with_capacity(lines.len());
         for group in lines.chunk_by(|(a, _), (b, _)| a == b) {
             if let Some(((name, first), more)) = group.split_first() {
@@ -431,7 +432,7 @@ impl Entries for QueryMap<'_> {
 
     fn pairs(&self) -> Result<Vec<(Value<'_>, Value<'_>)>, Fault> {
         let mut all = parameters(self.query).ok_or(Self::AMBIGUOUS)?;
-        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.arrange_by(|a, b| a.name.cmp(&b.name));
         let twice = all.iter().zip(all.iter().skip(1)).any(|(a, b)| a.name == b.name);
         if twice {
             return Err(Self::AMBIGUOUS);

@@ -9,6 +9,7 @@ use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
 use crate::request::PathTemplate;
+use crate::sort::Arrange as _;
 
 /// Why a rule cannot read a token.
 const FOR_EVERYBODY: &str = "`identity: none` is for everybody, and of nobody without a token claims or device are known: leave one of them out";
@@ -67,7 +68,7 @@ impl When {
         let program = Program::condition(source, &environment)?;
         let reads_path = program.reads().ids.iter().any(|id| *id >= PATH);
         let mut paths = if reads_path { reach.paths.to_vec() } else { Vec::new() };
-        paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        paths.arrange_by(|a, b| a.as_str().cmp(b.as_str()));
         Ok(Self {
             program: Rc::new(program),
             paths,
@@ -125,7 +126,7 @@ struct Captures {
 impl Captures {
     fn of(paths: &[PathTemplate]) -> Self {
         let mut names: Vec<&str> = paths.iter().flat_map(PathTemplate::names).collect();
-        names.sort_unstable();
+        names.arrange();
         names.dedup();
         let is_everywhere = |name: &&str| paths.iter().all(|path| path.names().any(|known| known == *name));
         let (everywhere, some): (Vec<&str>, Vec<&str>) = names.into_iter().partition(is_everywhere);

@@ -1,6 +1,7 @@
 //! What every decision needs of the headers, collected in one pass over them.
 
 use super::{HeadError, Headers, Scheme};
+use crate::sort::Arrange as _;
 
 /// Longest method that is read, in bytes. The longest registered one has 17.
 const MAX_METHOD: usize = 64;
@@ -68,7 +69,7 @@ impl<'a> RequestHead<'a> {
         }
         if removals.len() > 1 {
             // Sorting, not a search for each name: a client may send a thousand spellings of one name.
-            removals.sort_unstable();
+            removals.arrange();
             removals.dedup();
         }
         refused.map_or_else(|| parts.finish(), Err)
@@ -142,7 +143,7 @@ impl StripSet {
             .into_iter()
             .map(|name| name.as_ref().bytes().map(fold).collect::<Box<[u8]>>())
             .collect();
-        names.sort_unstable_by(|a, b| order(a, b));
+        names.arrange_by(|a, b| order(a, b));
         names.dedup();
         let lengths = names.iter().fold(0, |bits, name| bits | length_bit(name.len()));
         Self { names, lengths }

@@ -17,7 +17,7 @@ mod properties {
     use regionguard::bundle::document::Policy;
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{self, By, Candidates, Facts, Outcome, PolicySet, Requested, Told};
+    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
     use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
 
@@ -282,6 +282,42 @@ mod properties {
                 assert_eq!(refusal, set.refusal_for_everybody(&candidates, &asked.facts));
                 if let Some(refusal) = refusal {
                     assert_eq!(set.decide(&candidates, &asked.facts), refusal);
+                }
+            });
+        }
+
+        #[test]
+        fn an_explanation_agrees_with_the_outcome(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                find(&set, asked, &mut candidates);
+                let route = policy::Asked::new(asked.authority, asked.method, asked.path);
+                let said = set.explain(&route, &candidates, &asked.facts);
+                let takes = |effect: &str| said.rules.iter().any(|rule| rule.effect == effect && rule.takes_effect && !rule.shadow);
+                let mut required = said.policies.iter().filter(|policy| !policy.shadow).flat_map(|policy| &policy.requirements);
+                let unmet = required.any(|one| one.shortfall.is_some() && !one.lifted);
+                let agrees = match set.decide(&candidates, &asked.facts) {
+                    Outcome::Allow { reason: Reason::DefaultAllowed, .. } => {
+                        !takes("deny") && !takes("allow") && !unmet && said.policies.iter().any(|policy| policy.default_allow && !policy.shadow)
+                    }
+                    Outcome::Allow { reason: Reason::PreflightAllowed | Reason::ProbeAllowed, .. } => {
+                        said.opened.is_some() && !takes("deny") && !unmet
+                    }
+                    Outcome::Allow { .. } => takes("allow") && !takes("deny") && !unmet,
+                    Outcome::Defer { .. } => takes("defer") && !takes("deny") && !unmet,
+                    Outcome::Deny { reason: Reason::RuleDenied | Reason::ConditionUnknown, .. } => takes("deny"),
+                    Outcome::Challenge { .. } => unmet || takes("stepUp"),
+                    Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow") || request.upgrade.is_some(),
+                };
+                assert!(agrees, "{said:#?}");
+                for rule in &said.rules {
+                    let least = rule.conditions.iter().map(|(_, holds)| *holds).max_by_key(|holds| match holds {
+                        Holds::Yes => 0,
+                        Holds::Unknown => 1,
+                        Holds::No => 2,
+                    });
+                    assert_eq!(least, Some(rule.all), "{rule:?}");
                 }
             });
         }

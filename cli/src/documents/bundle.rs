@@ -255,6 +255,12 @@ pub(super) fn warning(loaded: &Loaded, code: &'static str, path: &str, message: 
     }
 }
 
+/// The text of the value at `path`, in its file.
+pub(super) fn text<'l>(loaded: &'l Loaded, path: &str) -> Option<&'l str> {
+    let span = &loaded.tree.find(path).node.span;
+    loaded.sources.0.get(span.file)?.text.get(span.bytes.clone())
+}
+
 /// The scalars that stand without quotes, each with its path and text.
 pub(super) fn plain_texts(loaded: &Loaded) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -324,7 +330,13 @@ fn with_lines(message: &str, tree: &Node, sources: &Sources) -> String {
     let Some((index, after)) = rest.split_once(']') else {
         return message.to_owned();
     };
-    let written = format!("documents[{index}]");
+    let within = if before.ends_with("candidate.") {
+        "candidate."
+    } else {
+        ""
+    };
+    let before = before.strip_suffix(within).unwrap_or(before);
+    let written = format!("{within}documents[{index}]");
     let place = place(tree, &written, sources);
     let shown = place.and_then(|place| {
         let (start, _) = place.positions()?;

@@ -220,7 +220,15 @@ impl Reading<'_> {
     }
 
     fn head(&mut self, root: Node, around: Around) {
-        const FIELDS: [&str; 5] = ["region", "metadata", "trust", "tokens", "documents"];
+        const FIELDS: [&str; 7] = [
+            "region",
+            "metadata",
+            "trust",
+            "tokens",
+            "documents",
+            "candidate",
+            "override",
+        ];
         if ["static_resources", "dynamic_resources"]
             .iter()
             .any(|name| root.member(name).is_some())
@@ -238,7 +246,7 @@ impl Reading<'_> {
             .any(|member| FIELDS.contains(&member.name.as_str()))
         {
             let message = "neither a document, which has a `kind`, nor the head of a bundle, which has `metadata`";
-            let help = "the fields of a head are `region`, `metadata`, `trust`, `tokens` and `documents`";
+            let help = "the fields of a head are `region`, `metadata`, `trust`, `tokens`, `documents`, `candidate` and `override`";
             self.error("no-document", &root, message.to_owned(), Some(help));
         } else {
             self.large_version(&root, around);

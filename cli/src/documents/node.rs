@@ -243,3 +243,12 @@ pub(crate) fn camel_case(name: &str) -> String {
     }
     camel
 }
+
+/// The member of an object by its camelCase name, in either spelling.
+pub(crate) fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
+    let members = object.as_object()?;
+    let spelled = |(given, value): (&String, &'v Value)| (camel_case(given) == name).then_some(value);
+    members
+        .get(name)
+        .or_else(|| members.iter().find_map(|(given, value)| spelled((given, value))))
+}

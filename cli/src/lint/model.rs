@@ -8,7 +8,7 @@ use regionguard::request::HostPattern;
 use serde_json::Value;
 
 use super::{Lint, comment};
-use crate::documents::{Loaded, camel_case};
+use crate::documents::Loaded;
 use crate::problem::Problem;
 
 /// The bundle, and what was found in it.
@@ -160,13 +160,4 @@ impl<'m> RuleAt<'m> {
         let is_shadow = |written: &Value| written.get("mode").and_then(Value::as_str) == Some("shadow");
         is_shadow(self.written) || is_shadow(self.policy.written)
     }
-}
-
-/// The member of an object by its camelCase name, in either spelling.
-pub(super) fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
-    let members = object.as_object()?;
-    let spelled = |(given, value): (&String, &'v Value)| (camel_case(given) == name).then_some(value);
-    members
-        .get(name)
-        .or_else(|| members.iter().find_map(|(given, value)| spelled((given, value))))
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Lint;
 use super::cover::lists_meet;
-use super::model::{Model, PolicyAt, RuleAt, member};
+use super::model::{Model, PolicyAt, RuleAt};
+use crate::documents::member;
 
 pub(super) const RULE_NEVER_MATCHES: Lint = Lint {
     id: "lint/rule-never-matches",

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use regionguard::bundle::document::{Effect, Wildcard, Words};
 
 use super::Lint;
-use super::model::Model;
+use super::model::{Model, RuleAt};
 
 pub(super) const PERMISSION_UNUSED: Lint = Lint {
     id: "lint/permission-unused",
@@ -20,8 +20,8 @@ pub(super) const ROLE_UNUSED: Lint = Lint {
 };
 
 pub(super) fn find(model: &mut Model<'_>) {
-    // Centers and upstreams may look at what no rule names, and so may expressions.
-    let defers = |rule: &super::model::RuleAt<'_>| matches!(rule.rule.effect, Effect::Defer(_));
+    // Centers and upstreams may look at what no rule names. An expression looks at the token itself, whatever is accepted of it.
+    let defers = |rule: &RuleAt<'_>| matches!(rule.rule.effect, Effect::Defer(_));
     let forwards = || {
         model
             .bundle
@@ -29,11 +29,7 @@ pub(super) fn find(model: &mut Model<'_>) {
             .iter()
             .filter_map(|policy| policy.forward.as_ref())
     };
-    let elsewhere = model
-        .rules
-        .iter()
-        .any(|rule| defers(rule) || rule.written.get("when").is_some())
-        || forwards().any(|forward| !forward.claims.is_empty());
+    let elsewhere = model.rules.iter().any(defers) || forwards().any(|forward| !forward.claims.is_empty());
     if elsewhere {
         return;
     }

@@ -134,7 +134,8 @@ fn explained(found: &Found) -> String {
     }
 }
 
-fn trial(suite: &Suite, test: &Test, principal: &Principal, request: &Request) -> Trial {
+/// What the request of a principal in a test meets.
+pub(crate) fn trial(suite: &Suite, test: &Test, principal: &Principal, request: &Request) -> Trial {
     Trial {
         request: trial::Request {
             method: request.method.clone(),

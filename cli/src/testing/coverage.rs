@@ -81,7 +81,7 @@ fn tried(line: &str) -> Option<&str> {
 }
 
 /// The path of a rule (`policy/rule`) in the bundle.
-pub(super) fn path_of(bundle: &Value, decider: &str) -> Option<String> {
+pub(crate) fn path_of(bundle: &Value, decider: &str) -> Option<String> {
     let (policy, rule) = decider.split_once('/')?;
     let documents = bundle.get("documents")?.as_array()?;
     let is_it = |document: &Value| {

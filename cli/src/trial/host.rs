@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regionguard::Response;
 use regionguard::decision::Decision;
-use regionguard::engine::{Attrs, Call, Effect, Effects, Engine, Input, Kit, Outcome, Owner};
+use regionguard::engine::{Attrs, Call, Effect, Effects, Engine, Explained, Input, Kit, Outcome, Owner, ScopeId};
 use regionguard::identity::{RingVerifier, SignatureVerifier};
 use regionguard::request::{Headers, encode};
 use regionguard::time::{Monotonic, Now, WallTime};
@@ -49,6 +49,8 @@ pub(super) struct Host<'t> {
     pub(super) trial: &'t Trial,
     pub(super) certificate: Option<&'t Certificate>,
     pub(super) minted: Option<&'t Minted>,
+    /// The posture token of the device.
+    pub(super) posture: Option<&'t str>,
 }
 
 impl Host<'_> {
@@ -57,12 +59,45 @@ impl Host<'_> {
     /// # Errors
     /// When these lines are no request that a proxy hands on.
     pub(super) fn run(&mut self, lines: &[(String, String)]) -> Result<Ended, String> {
-        let pairs: Vec<(&[u8], &[u8])> = lines
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-            .collect();
-        let block = encode(&pairs);
-        let headers = Headers::parse(&block).map_err(|_| "the request has too many headers, or too large ones")?;
+        let block = block(lines);
+        let headers = Headers::parse(&block).map_err(|_| TOO_LARGE)?;
+        let (mut run, scope, stream) = self.ready()?;
+        let outcome =
+            run.with(|engine, kit, now, fx| engine.begin(Some(scope), Input { headers }, &stream, kit, now, fx));
+        let question = match outcome {
+            Outcome::Done(decision) => {
+                run.decision = Some(decision);
+                None
+            }
+            Outcome::NeedBody { .. } => return Err("a rule asks for the body of the request".to_owned()),
+            Outcome::Waiting(_) => self.wait(&mut run)?,
+        };
+        match (run.decision, question) {
+            (Some(decision), question) => Ok(Ended::Decided(Box::new(Decided {
+                decision,
+                removed: run.removed,
+                path: run.path,
+                question,
+            }))),
+            (None, Some(question)) => Ok(Ended::Asked(question)),
+            (None, None) => Err("the request waits, and nobody was asked".to_owned()),
+        }
+    }
+
+    /// What the request of these lines meets.
+    ///
+    /// # Errors
+    /// When these lines are no request that a proxy hands on.
+    pub(super) fn explain(&mut self, lines: &[(String, String)]) -> Result<Explained, String> {
+        let block = block(lines);
+        let headers = Headers::parse(&block).map_err(|_| TOO_LARGE)?;
+        let (mut run, scope, stream) = self.ready()?;
+        let explained = run.with(|engine, kit, now, _| engine.explain(scope, Input { headers }, &stream, kit, now));
+        explained.ok_or_else(|| "no bundle serves".to_owned())
+    }
+
+    /// An engine in which the bundle serves, and has what it fetches; and the stream of the request.
+    fn ready(&self) -> Result<(Run, ScopeId, Stream<'_>), String> {
         let mut run = Run {
             engine: Engine::new(7),
             kit: Tools {
@@ -88,26 +123,7 @@ impl Host<'_> {
         };
         // The effects of before are not the request's.
         run.removed.clear();
-        let outcome =
-            run.with(|engine, kit, now, fx| engine.begin(Some(scope), Input { headers }, &stream, kit, now, fx));
-        let question = match outcome {
-            Outcome::Done(decision) => {
-                run.decision = Some(decision);
-                None
-            }
-            Outcome::NeedBody { .. } => return Err("a rule asks for the body of the request".to_owned()),
-            Outcome::Waiting(_) => self.wait(&mut run)?,
-        };
-        match (run.decision, question) {
-            (Some(decision), question) => Ok(Ended::Decided(Box::new(Decided {
-                decision,
-                removed: run.removed,
-                path: run.path,
-                question,
-            }))),
-            (None, Some(question)) => Ok(Ended::Asked(question)),
-            (None, None) => Err("the request waits, and nobody was asked".to_owned()),
-        }
+        Ok((run, scope, stream))
     }
 
     /// Answers until the request is decided or the center is asked; where the request waits for what nobody has, its patience ends.
@@ -169,6 +185,16 @@ impl Host<'_> {
             body: token.into_bytes(),
         })
     }
+}
+
+const TOO_LARGE: &str = "the request has too many headers, or too large ones";
+
+fn block(lines: &[(String, String)]) -> Vec<u8> {
+    let pairs: Vec<(&[u8], &[u8])> = lines
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    encode(&pairs)
 }
 
 /// The engine, and what it wants.

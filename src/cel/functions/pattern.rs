@@ -166,6 +166,7 @@ pub(super) struct PatternError {
 }
 
 impl PatternError {
+    #[cold]
     fn new(at: usize, message: impl Into<String>) -> Self {
         Self {
             at,

@@ -15,7 +15,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Two hours after the time at which these tests begin.
 fn until() -> String {
-    let end = i64::try_from(super::tokens::START).expect("a time") + 7_200;
+    let end = i64::try_from(super::tokens::START)
+        .expect("a time")
+        .saturating_add(7_200);
     jiff::Timestamp::from_second(end).expect("a time").to_string()
 }
 

@@ -428,6 +428,8 @@ impl Parser<'_> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
+    /// Not inlined: it is called from everywhere.
+    #[inline(never)]
     fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }

@@ -1,0 +1,87 @@
+//! What a rule wants, in the words of its document, and what was found of that.
+
+use regionguard::policy::Seen;
+use serde_json::Value;
+
+use crate::documents::{Loaded, member};
+use crate::testing;
+
+/// The rule `policy/rule`, as it was written.
+pub(super) fn rule<'l>(bundle: &'l Loaded, name: &str) -> Option<&'l Value> {
+    let path = testing::path_of(&bundle.value, name)?;
+    let pointer = path.trim_end_matches(".name").replace(['.', '['], "/").replace(']', "");
+    bundle.value.pointer(&format!("/{pointer}"))
+}
+
+/// What a rule says in this field, in a line; `None` where it says nothing.
+pub(super) fn wanted(rule: Option<&Value>, field: &str) -> Option<String> {
+    let rule = rule?;
+    // Beside the two that are conditions of their own, `from` is about the source.
+    if field == "from" {
+        let from = member(rule, "from")?.as_object()?;
+        let own = |name: &str| ["homeRegions", "home_regions", "workloads"].contains(&name);
+        let rest: Vec<String> = from
+            .iter()
+            .filter(|(name, _)| !own(name))
+            .map(|(name, value)| format!("{name} {}", short(value)))
+            .collect();
+        return (!rest.is_empty()).then(|| rest.join(", "));
+    }
+    let value = field.split('.').try_fold(rule, |value, name| member(value, name))?;
+    Some(short(value))
+}
+
+/// What was found of what this field is about.
+pub(super) fn found(seen: &Seen, field: &str) -> Option<String> {
+    let held = |words: Option<&Vec<String>>| match words {
+        None => "no valid token".to_owned(),
+        Some(words) if words.is_empty() => "none".to_owned(),
+        Some(words) => words.join(", "),
+    };
+    let subject = seen.subject.as_ref();
+    Some(match field {
+        "identity" if seen.subject.is_some() => "a valid token".to_owned(),
+        "identity" if seen.service => "a workload that counts".to_owned(),
+        "identity" if seen.token_refused => "a token that is not valid here".to_owned(),
+        "identity" => "no token".to_owned(),
+        "from.homeRegions" => seen.home.clone()?,
+        "from.workloads" => seen
+            .workload
+            .clone()
+            .unwrap_or_else(|| "none that can be told".to_owned()),
+        "from" => source(seen),
+        "permissions" => held(subject.map(|subject| &subject.permissions)),
+        "roles" => held(subject.map(|subject| &subject.roles)),
+        _ => return None,
+    })
+}
+
+/// Address, region and country of the source.
+pub(super) fn source(seen: &Seen) -> String {
+    let address = seen.address.map(|address| address.to_string());
+    format!(
+        "{} (region {}, country {})",
+        address.as_deref().unwrap_or("an address that cannot be told"),
+        seen.source_region.as_deref().unwrap_or("unknown"),
+        seen.source_country.as_deref().unwrap_or("unknown"),
+    )
+}
+
+/// A value in one line, without the quotes that nobody needs to read it.
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(short).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("{name} {}", short(value)))
+                .collect();
+            members.join(", ")
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,225 @@
+//! `regionguard diff` as people run it.
+
+#[path = "check/run.rs"]
+mod run;
+
+use run::{Run, folder_of, regionguard, workspace};
+use serde_json::Value;
+
+const BUNDLE: &str = r#"
+region: here
+metadata: {name: shop, version: 1}
+trust: {hosts: [api.x.com], peerVerification: required}
+documents:
+  - apiVersion: security.io/v1
+    kind: Region
+    metadata: {name: here}
+    spec:
+      issuer: identity.x.com
+      audiences: [api.x.com]
+      keys: {jwks: {keys: [{kty: OKP, kid: one, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}
+      claims: {permissions: scope, roles: realm_access.roles}
+      networks: [10.1.0.0/16]
+      accepts: [{home: there, permissions: ["read:*"]}]
+  - apiVersion: security.io/v1
+    kind: Region
+    metadata: {name: there}
+    spec:
+      issuer: identity.y.com
+      audiences: [api.y.com]
+      keys: {jwks: {keys: [{kty: OKP, kid: one, crv: Ed25519, x: h2lx9FcXZGXxm66dZaMjc5TMMTVAXGJqBrsAVEmftOc}]}}
+  - apiVersion: security.io/v1
+    kind: ZeroTrustPolicy
+    metadata: {name: shop}
+    spec:
+      rules:
+        - {name: health, paths: [/healthz], identity: none, effect: allow}
+        - {name: read, methods: [GET], paths: ["/v1/{id}"], permissions: {anyOf: ["read:a"]}, effect: allow}
+        - {name: admin, paths: ["/admin/**"], roles: {anyOf: [admin]}, effect: allow}
+        - {name: not-there, paths: ["/v1/**"], from: {networks: [192.0.2.0/24]}, effect: deny}
+"#;
+
+fn diff(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut new = BUNDLE.to_owned();
+    for (from, to) in change {
+        assert!(new.contains(from), "{from}");
+        new = new.replace(from, to);
+    }
+    let recorded = concat!(
+        r#"{"url": "https://api.x.com/v1/7", "claims": {"sub": "alice", "scope": "read:a"}, "address": "10.1.2.3"}"#,
+        "\n\n",
+        r#"{"method":"GET","authority":"api.x.com","path":"/healthz","status":200,"decision":"allow;x"}"#,
+        "\n"
+    );
+    let files = [
+        ("old.yaml", BUNDLE.as_bytes()),
+        ("new.yaml", new.as_bytes()),
+        ("requests.jsonl", recorded.as_bytes()),
+        ("broken.jsonl", b"{\"url\": \"https://api.x.com/v1/7\"}\n{\"url\": 7}\n"),
+    ];
+    let folder = folder_of(&format!("diff-{name}"), &files);
+    let mut all = vec!["diff", "old.yaml", "new.yaml", "--at", "2026-11-23T18:10:00Z"];
+    all.extend(arguments);
+    regionguard(&folder, &all)
+}
+
+fn json(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Value {
+    let mut all = vec!["--format", "json"];
+    all.extend(arguments);
+    let run = diff(name, change, &all);
+    assert_ne!(run.code, 2, "{}", run.stderr);
+    serde_json::from_str(&run.stdout).expect("JSON")
+}
+
+/// Whether some generated request goes from one decision to another.
+fn goes(said: &Value, was: &str, is: &str) -> bool {
+    let mut changes = said["changes"].as_array().expect("changes").iter();
+    changes.any(|change| change["was"]["decision"] == was && change["is"]["decision"] == is)
+}
+
+#[test]
+fn what_is_the_same_decides_alike() {
+    let run = diff("same", &[], &[]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.starts_with("no decision differs ("), "{}", run.stdout);
+    // Another name of a rule is another rule with the same outcome.
+    let said = json("renamed", &[("{name: read,", "{name: reading,")], &[]);
+    assert_eq!(
+        (&said["changed"], &said["changes"]),
+        (&0.into(), &Value::Array(Vec::new()))
+    );
+    assert!(said["moved"].as_u64() > Some(0), "{said:#}");
+}
+
+#[test]
+fn generated_requests_find_each_kind_of_change() {
+    for (name, from, to, was, is) in [
+        (
+            "permission",
+            "read:a\"]}, effect",
+            "read:b\"]}, effect",
+            "allow rule.allowed",
+            "deny 403 permission.missing",
+        ),
+        (
+            "role",
+            "[admin]}",
+            "[root]}",
+            "allow rule.allowed",
+            "deny 403 role.missing",
+        ),
+        (
+            "public",
+            "identity: none, ",
+            "",
+            "allow rule.public",
+            "deny 401 identity.missing",
+        ),
+        (
+            "method",
+            "methods: [GET]",
+            "methods: [PUT]",
+            "allow rule.allowed",
+            "deny 403 policy.no_rule",
+        ),
+        (
+            "network",
+            "192.0.2.0/24",
+            "198.51.100.0/24",
+            "deny 403 rule.denied",
+            "allow rule.allowed",
+        ),
+        (
+            "path",
+            "/admin/**",
+            "/admin/*",
+            "allow rule.allowed",
+            "deny 403 policy.no_rule",
+        ),
+        (
+            "home",
+            ", permissions: [\"read:*\"]}",
+            "}",
+            "allow rule.allowed",
+            "deny 403 permission.not_accepted",
+        ),
+        (
+            "host",
+            "hosts: [api.x.com]",
+            "hosts: [www.x.com]",
+            "allow rule.public",
+            "deny 421 request.authority_not_served",
+        ),
+    ] {
+        let said = json(name, &[(from, to)], &[]);
+        assert!(goes(&said, was, is), "{name}: {said:#}");
+    }
+}
+
+#[test]
+fn a_table_says_was_and_is_with_an_example() {
+    let run = diff("table", &[("[GET]", "[PUT]")], &[]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains(" are decided otherwise\n"), "{}", run.stdout);
+    let mut lines = run.stdout.lines();
+    let row = lines
+        .find(|line| line.starts_with("allow rule.allowed (shop/read)"))
+        .expect("a row");
+    assert!(row.contains("→ deny"), "{row}");
+    // The example can be tried again.
+    let example: Value = serde_json::from_str(lines.next().expect("an example").trim()).expect("JSON");
+    assert!(
+        example["url"]
+            .as_str()
+            .is_some_and(|url| url.starts_with("https://api.x.com/")),
+        "{example}"
+    );
+}
+
+#[test]
+fn recorded_requests_are_tried() {
+    let change = [("[GET]", "[PUT]")];
+    let said = json("recorded", &change, &["--requests", "requests.jsonl"]);
+    assert_eq!(
+        (&said["requests"], &said["changed"], &said["generated"]),
+        (&2.into(), &1.into(), &false.into())
+    );
+    assert_eq!(said["changes"][0]["was"]["by"], "shop/read");
+    assert_eq!(said["changes"][0]["example"]["claims"]["sub"], "alice");
+    let run = diff("broken", &change, &["--requests", "broken.jsonl"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("broken.jsonl:2: `url` must be a string"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_limit_leaves_no_rule_out() {
+    let said = json("limit", &[("/healthz", "/health")], &["--max", "5"]);
+    assert_eq!(said["requests"], 5);
+    assert!(
+        goes(&said, "allow rule.public", "deny 401 identity.missing"),
+        "{said:#}"
+    );
+}
+
+/// Each example is in reach of its own generated requests.
+#[test]
+fn folders_are_bundles() {
+    for name in ["web-app", "service-to-service"] {
+        let folder = format!("examples/policies/{name}");
+        let run = regionguard(&workspace(), &["diff", &folder, &folder, "--format", "json"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        let said: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        assert!(said["requests"].as_u64() > Some(20), "{said}");
+    }
+}
+
+#[test]
+fn documents_with_errors_are_nothing_to_compare() {
+    let run = diff("errors", &[("effect: deny", "effect: dney")], &[]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(run.stderr.contains("did you mean `deny`"), "{}", run.stderr);
+}
