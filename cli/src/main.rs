@@ -13,6 +13,7 @@ mod problem;
 mod recorded;
 mod render;
 mod report;
+mod schema;
 mod size;
 mod testing;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     Fmt(fmt::Args),
     /// Make keys and tokens for development, and see what a bundle thinks of a token
     Token(token::Args),
+    /// Print the JSON Schema of documents, for editors
+    Schema(schema::Args),
     /// Write the completions of a shell to standard output
     Completions(completions::Args),
     /// Build the OCI image of the module
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Image(args) => image::run(&args),
     }

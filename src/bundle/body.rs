@@ -4,7 +4,7 @@ use super::diagnostic::{Code, Problem, Read, Sink};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, one_of};
-use super::value::Value;
+use super::value::{Member, Value};
 use crate::decision::{Body, Placeholder};
 
 /// How deep objects and lists may stand in each other.
@@ -26,7 +26,7 @@ pub(super) fn read(at: &At<'_>, sink: &mut Sink) -> Read<Body> {
     Ok(body)
 }
 
-fn object(members: &[(String, Value)], path: &Path<'_>, depth: usize, body: &mut Body, sink: &mut Sink) -> Read<()> {
+fn object(members: &[Member], path: &Path<'_>, depth: usize, body: &mut Body, sink: &mut Sink) -> Read<()> {
     let mut outcome = Ok(());
     body.raw("{");
     for (index, (name, value)) in members.iter().enumerate() {

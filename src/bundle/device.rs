@@ -152,7 +152,7 @@ fn by_platform(
     let mut all = Vec::new();
     for (name, value) in at.members(sink)? {
         let at = At::new(value, Path::Member(&at.path, name));
-        let platform = Platform::ALL.into_iter().find(|platform| platform.name() == name);
+        let platform = Platform::ALL.into_iter().find(|platform| *platform.name() == **name);
         match (platform, read(&at, sink)) {
             (Some(platform), Ok(version)) => all.push((platform, version)),
             (None, _) => {

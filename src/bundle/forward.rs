@@ -71,7 +71,7 @@ fn claims(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(String, String)>> {
             ));
         }
         match (valid, claim) {
-            (Ok(()), Ok(claim)) => claims.push((header.clone(), claim.to_owned())),
+            (Ok(()), Ok(claim)) => claims.push((header.to_string(), claim.to_owned())),
             (Err(reported), _) | (_, Err(reported)) => wrong = Some(reported),
         }
     }

@@ -176,7 +176,7 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
     }
     if let Some(secret) = Jwk::SECRET_MEMBERS
         .iter()
-        .find(|name| members.iter().any(|(given, _)| given == *name))
+        .find(|name| members.iter().any(|(given, _)| **given == ***name))
     {
         let message = format!(
             "`{secret}` is a member of a private or symmetric key: secrets are never in a bundle, which stands in configuration dumps; give the public key only, and replace this one"
@@ -184,7 +184,7 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
         return Err(sink.error(&at.path, message));
     }
     let mut text = |name: &str| -> Read<Option<String>> {
-        let Some((_, value)) = members.iter().find(|(given, _)| given == name) else {
+        let Some((_, value)) = members.iter().find(|(given, _)| **given == *name) else {
             return Ok(None);
         };
         match value {
@@ -197,7 +197,7 @@ fn jwk(at: &At<'_>, sink: &mut Sink) -> Read<Jwk> {
     let (n, e, x, y) = (text("n"), text("e"), text("x"), text("y"));
     let operations = members
         .iter()
-        .find(|(given, _)| given == "key_ops")
+        .find(|(given, _)| **given == *"key_ops")
         .map(|(name, value)| {
             let at = At::new(value, Path::Member(&at.path, name));
             at.list(limits::ALGORITHMS, sink, |at, sink| at.text(sink).map(str::to_owned))

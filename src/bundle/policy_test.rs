@@ -16,7 +16,7 @@ use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::root::{DOCUMENT, METADATA};
-use super::value::{self, Encoding, Value};
+use super::value::{self, Encoding, Member, Value};
 use crate::device::Field;
 use crate::reason::Reason;
 use crate::time::WallTime;
@@ -465,9 +465,9 @@ fn header_name(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<String> {
 }
 
 /// The members of an object of fixtures: any visible name.
-fn fixture<'v>((name, value): &'v (String, Value), at: &'v At<'v>, sink: &mut Sink) -> Read<(&'v str, At<'v>)> {
+fn fixture<'v>((name, value): &'v Member, at: &'v At<'v>, sink: &mut Sink) -> Read<(&'v str, At<'v>)> {
     let path = Path::Member(&at.path, name);
-    if name.is_empty() || name.len() > limits::NAME || name.chars().any(char::is_control) || name.trim() != name {
+    if name.is_empty() || name.len() > limits::NAME || name.chars().any(char::is_control) || name.trim() != &**name {
         let message = format!("not a name: visible characters, {} bytes at most", limits::NAME);
         return Err(sink.error(&path, message));
     }

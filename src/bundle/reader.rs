@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::diagnostic::{Code, Problem, Read, Reported, Sink};
 use super::limits;
 use super::path::Path;
-use super::value::Value;
+use super::value::{Member, Value};
 
 /// The fields of one kind of object, in camelCase.
 pub(super) struct Shape {
@@ -25,7 +25,7 @@ pub(super) struct At<'v> {
 /// An object whose members' names were all checked.
 pub(super) struct Fields<'v> {
     path: &'v Path<'v>,
-    members: &'v [(String, Value)],
+    members: &'v [Member],
 }
 
 impl<'v> At<'v> {
@@ -46,12 +46,12 @@ impl<'v> At<'v> {
         })
     }
 
-    fn check_name(&self, given: &str, earlier: &[(String, Value)], shape: &Shape, sink: &mut Sink) {
+    fn check_name(&self, given: &str, earlier: &[Member], shape: &Shape, sink: &mut Sink) {
         let path = Path::Member(&self.path, given);
         if let Some(field) = shape.fields.iter().find(|field| is_spelling(given, field)) {
             let twice = earlier
                 .iter()
-                .find(|(other, _)| other != given && is_spelling(other, field));
+                .find(|(other, _)| **other != *given && is_spelling(other, field));
             if let Some((other, _)) = twice {
                 sink.error(
                     &path,
@@ -71,7 +71,7 @@ impl<'v> At<'v> {
     }
 
     /// The members of an object that has some.
-    pub(super) fn members(&self, sink: &mut Sink) -> Read<&'v [(String, Value)]> {
+    pub(super) fn members(&self, sink: &mut Sink) -> Read<&'v [Member]> {
         let Value::Object(members) = self.value else {
             return Err(self.mismatch("an object", sink));
         };
@@ -352,6 +352,10 @@ fn joined(words: &[&str], conjunction: &str) -> String {
 fn is_spelling(given: &str, field: &str) -> bool {
     if given == field {
         return true;
+    }
+    // Names begin alike in both spellings: most are told apart by their first letter.
+    if given.as_bytes().first() != field.as_bytes().first() {
+        return false;
     }
     let mut given = given.chars();
     let follows = field.chars().all(|expected| {

@@ -4,6 +4,10 @@ mod canonical;
 mod json;
 mod protobuf;
 
+use std::rc::Rc;
+
+use hashbrown::HashSet;
+
 use super::diagnostic::{Read, Sink};
 use super::limits;
 use super::path::Path;
@@ -25,15 +29,21 @@ pub enum Value {
     /// In order.
     List(Vec<Value>),
     /// In the order in which they came; no name twice.
-    Object(Vec<(String, Value)>),
+    Object(Vec<Member>),
 }
+
+/// A name and its value. All members of that name share it: a bundle has few names, and each of them thousands of times.
+pub type Member = (Rc<str>, Value);
 
 impl Value {
     /// The member with exactly this name, if this is an object and has it.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members.iter().find(|(other, _)| other == name).map(|(_, value)| value),
+            Self::Object(members) => members
+                .iter()
+                .find(|(other, _)| **other == *name)
+                .map(|(_, value)| value),
             _ => None,
         }
     }
@@ -108,6 +118,25 @@ fn detect(bytes: &[u8], sink: &mut Sink) -> Read<Value> {
     }
 }
 
+/// How many members are compared one by one.
+const FEW: usize = 16;
+
+/// The names of members, each once.
+#[derive(Default)]
+struct Names(HashSet<Rc<str>>);
+
+impl Names {
+    /// A name without NUL, or why not.
+    fn share(&mut self, name: &str) -> Result<Rc<str>, String> {
+        if let Some(known) = self.0.get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let name: Rc<str> = text(name.to_owned())?.into();
+        self.0.insert(Rc::clone(&name));
+        Ok(name)
+    }
+}
+
 /// What reading counts, so that it ends in time.
 struct Budget {
     nodes: usize,
@@ -152,8 +181,17 @@ fn text(text: String) -> Result<String, String> {
 }
 
 /// Reports each name that `members` has twice.
-fn report_duplicates(members: &[(String, Value)], path: &Path<'_>, sink: &mut Sink) {
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+fn report_duplicates(members: &[Member], path: &Path<'_>, sink: &mut Sink) {
+    // The same name is the same place in memory, and most objects have few members: then there is nothing to be made and sorted.
+    let few = members.len() <= FEW;
+    let is_twice = |(index, (name, _)): (usize, &Member)| {
+        let others = members.iter().take(index);
+        others.into_iter().any(|(other, _)| Rc::ptr_eq(other, name))
+    };
+    if few && !members.iter().enumerate().any(is_twice) {
+        return;
+    }
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
     names.arrange();
     for pair in names.windows(2) {
         if let [first, second] = pair

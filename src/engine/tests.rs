@@ -12,7 +12,6 @@ mod away;
 #[cfg(feature = "ring")]
 mod decision_cache;
 #[cfg(feature = "ring")]
-#[expect(clippy::arithmetic_side_effects, reason = "times of tests are small")]
 mod device;
 #[cfg(feature = "ring")]
 mod documents;

@@ -179,7 +179,8 @@ impl IndexBuilder {
         }
     }
 
-    pub(super) fn build(self) -> Index {
+    pub(super) fn build(mut self) -> Index {
+        self.index.tries.finish();
         self.index
     }
 

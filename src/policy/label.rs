@@ -7,7 +7,9 @@ pub(super) const NOTHING: &str = "-/-";
 
 /// `policy/rule`, or `policy/-` without a rule; both percent-encoded, so that a name cannot forge a separator of the line.
 pub(super) fn label(policy: &str, rule: Option<&str>) -> Box<str> {
-    let mut label = String::with_capacity(policy.len().saturating_add(rule.map_or(0, str::len)).saturating_add(2));
+    // Nothing is left over where nothing is to be encoded: the box takes the text as it lies there.
+    let length = policy.len().saturating_add(rule.map_or(1, str::len)).saturating_add(1);
+    let mut label = String::with_capacity(length);
     encode(policy, &mut label);
     label.push('/');
     match rule {

@@ -37,9 +37,9 @@ struct Node {
     below: Leaf,
 }
 
-/// Rules by method, sorted by its number.
+/// Methods and rules; sorted by method once all are there.
 #[derive(Debug, Default)]
-struct Leaf(Vec<(usize, Vec<RuleRef>)>);
+struct Leaf(Vec<(usize, RuleRef)>);
 
 /// Lists that a walk fills, kept for the next one.
 #[derive(Debug, Default)]
@@ -83,6 +83,15 @@ impl PathTries {
             let leaf = if is_tail { &mut node.below } else { &mut node.here };
             for method in methods {
                 leaf.add(method, rule);
+            }
+        }
+    }
+
+    /// To be called once all rules are there.
+    pub(super) fn finish(&mut self) {
+        for node in &mut self.nodes {
+            for leaf in [&mut node.here, &mut node.below] {
+                leaf.0.arrange();
             }
         }
     }
@@ -172,26 +181,22 @@ impl PathTries {
 
 impl Leaf {
     fn add(&mut self, method: usize, rule: RuleRef) {
-        match self.0.binary_search_by_key(&method, |(method, _)| *method) {
-            Ok(at) => {
-                if let Some((_, rules)) = self.0.get_mut(at) {
-                    rules.push(rule);
-                }
-            }
-            Err(at) => self.0.insert(at, (method, vec![rule])),
-        }
+        self.0.push((method, rule));
     }
 
     fn find(&self, method: usize, rules: &mut Vec<RuleRef>) {
-        let every = self.0.first().filter(|(named, _)| *named == EVERY_METHOD);
-        let own = if method == EVERY_METHOD { None } else { self.of(method) };
-        for (_, found) in every.into_iter().chain(own) {
-            rules.extend_from_slice(found);
-        }
+        let own = if method == EVERY_METHOD {
+            &[][..]
+        } else {
+            self.of(method)
+        };
+        rules.extend(self.of(EVERY_METHOD).iter().chain(own).map(|(_, rule)| *rule));
     }
 
-    fn of(&self, method: usize) -> Option<&(usize, Vec<RuleRef>)> {
-        let at = self.0.binary_search_by_key(&method, |(method, _)| *method).ok()?;
-        self.0.get(at)
+    fn of(&self, method: usize) -> &[(usize, RuleRef)] {
+        let from = self.0.partition_point(|(other, _)| *other < method);
+        let rest = self.0.get(from..).unwrap_or_default();
+        let until = rest.partition_point(|(other, _)| *other == method);
+        rest.get(..until).unwrap_or_default()
     }
 }

@@ -415,7 +415,7 @@ fn invalid_name(part: &str, inner: &str) -> TemplateError {
 fn parse_literal(part: &str, options: &PathOptions) -> Result<Box<str>, TemplateError> {
     let encoded = encode_beyond_ascii(part);
     let mut canonical = Vec::with_capacity(encoded.len());
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(encoded.len());
     let segment =
         canonicalise_segment(encoded.as_bytes(), options, &mut canonical, &mut decoded).map_err(|reason| {
             TemplateError::Literal {

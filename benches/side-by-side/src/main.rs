@@ -9,6 +9,7 @@ mod report;
 mod revoked;
 mod rounds;
 mod rules;
+mod scale;
 mod tokens;
 mod variants;
 

@@ -23,6 +23,7 @@ use crate::mutual::Mutual;
 use crate::prover::Prover;
 use crate::revoked;
 use crate::rules::{self, HOST, REGION};
+use crate::scale::{self, Compiled};
 use crate::tokens;
 use crate::variants::{self, Guards, Load, Variant};
 
@@ -60,6 +61,8 @@ pub struct Measured {
     pub pinned: bool,
     /// Of one look-up among a million revoked tokens, in this program.
     pub revoked_nanoseconds: Option<f64>,
+    /// What a bundle of 10,000 rules takes, where a variant has one.
+    pub compiled: Option<Compiled>,
     pub took: Duration,
 }
 
@@ -78,6 +81,10 @@ pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
     eprintln!("signing tokens …");
     let tokens = Tokens::sign(&issuer, &mutual, plan)?;
     let run = RunDir::new("side-by-side")?;
+    let compiled = match plan.variants.iter().any(|variant| variant.name == scale::NAME) {
+        true => Some(compiled(plan, &issuer, &mutual, run.path(), &module).await?),
+        false => None,
+    };
     let (envoy, _list) = start_envoy(plan, &issuer, &mutual, run.path(), &module).await?;
     let ready = Instant::now();
     let mut targets = targets(plan, &envoy, &mutual).await?;
@@ -116,8 +123,23 @@ pub async fn measure(plan: &Plan<'_>) -> Result<Measured> {
         module_bytes: std::fs::metadata(&module)?.len(),
         pinned: plan.cores.is_some(),
         revoked_nanoseconds: revoked::look_up_nanoseconds(plan.rounds),
+        compiled,
         took: start.elapsed(),
     })
+}
+
+/// What a bundle of 10,000 rules takes, in a proxy that stands where the measured one will stand.
+async fn compiled(plan: &Plan<'_>, issuer: &Issuer, mutual: &Mutual, dir: &Path, module: &Path) -> Result<Compiled> {
+    eprintln!("compiling 10,000 rules …");
+    let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    if let Some(cores) = plan.cores {
+        cores.start_proxy_here()?;
+    }
+    let compiled = scale::measure(issuer, mutual, dir, module, nobody).await;
+    if let Some(cores) = plan.cores {
+        cores.stay_off_the_proxy()?;
+    }
+    compiled
 }
 
 /// The proxy, and the list that it fetches.

@@ -53,7 +53,12 @@ fn claims(issuer: &Issuer, permitted: bool) -> Value {
     let mut claims = issuer.claims("alice");
     let mut permissions = vec!["read:orders".to_owned(), "write:orders".to_owned()];
     if permitted {
-        permissions.extend([permission(5), "read:profile".to_owned(), permission(500)]);
+        permissions.extend([
+            permission(5),
+            "read:profile".to_owned(),
+            permission(500),
+            permission(5000),
+        ]);
     }
     permissions.push("read:invoices".to_owned());
     claims["permissions"] = json!({"global": permissions, "regional": {"eu-west-1": ["read:orders"]}});

@@ -95,7 +95,7 @@ pub const NONE: &str = "none";
 const NONE_TLS: &str = "none-tls";
 
 /// All variants, in the order of a round.
-pub const ALL: [Variant; 26] = [
+pub const ALL: [Variant; 27] = [
     Variant {
         name: "none",
         about: "no filter but the router",
@@ -151,6 +151,14 @@ pub const ALL: [Variant; 26] = [
         guards: Guards::Permission,
         above: NONE,
         chain: &[Part::Ours(1000), Part::Interlock],
+    },
+    Variant {
+        name: "ours-10000",
+        about: "ours with 10,000 rules, token known",
+        load: Load::Warm(5000),
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::Ours(10_000), Part::Interlock],
     },
     Variant {
         name: "jwt-cold-rs256",

@@ -29,6 +29,7 @@ pub(crate) enum LogLevel {
 #[derive(Clone, Copy)]
 pub(crate) enum MetricType {
     Counter = 0,
+    Gauge = 1,
     Histogram = 2,
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     decisions: HashMap<Reason, u32>,
     counters: HashMap<&'static str, u32>,
     callout_time: Option<u32>,
+    compile_time: Option<u32>,
+    memory: Option<u32>,
 }
 
 impl Metrics {
@@ -52,6 +54,21 @@ impl Metrics {
             // A lost sample changes nothing.
             let _ = abi::record_metric(metric, milliseconds);
         }
+    }
+
+    /// A bundle was compiled in so many microseconds, and this VM has so many bytes of memory now.
+    pub(crate) fn compiled(&mut self, microseconds: u64, memory: u64) {
+        set(&mut self.compile_time, "bundle.compile_time_us", microseconds);
+        set(&mut self.memory, "memory_bytes", memory);
+    }
+}
+
+/// Sets a gauge.
+fn set(metric: &mut Option<u32>, name: &str, value: u64) {
+    *metric = metric.or_else(|| define(MetricType::Gauge, &format!("{PREFIX}.{name}")));
+    if let Some(metric) = *metric {
+        // A lost value changes nothing but a graph.
+        let _ = abi::record_metric(metric, value);
     }
 }
 

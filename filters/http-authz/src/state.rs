@@ -131,7 +131,11 @@ impl State {
     /// so that the first tick should come soon.
     pub(crate) fn configure(&mut self, root: u32, size: usize) -> Option<bool> {
         let bytes = abi::buffer(Buffer::PluginConfiguration, size.min(CONFIGURATION_MAX)).unwrap_or_default();
-        let generation = match bundle::compile(&bytes, Encoding::Detect) {
+        let begin = Instant::now();
+        let compiled = bundle::compile(&bytes, Encoding::Detect);
+        let took = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.metrics.compiled(took, memory());
+        let generation = match compiled {
             Ok(generation) => generation,
             Err(diagnostics) => {
                 abi::log(
@@ -431,6 +435,16 @@ impl State {
             }
         }
     }
+}
+
+/// Bytes of this VM's memory, which never become fewer.
+fn memory() -> u64 {
+    const PAGE: u64 = 65_536;
+    #[cfg(target_arch = "wasm32")]
+    let pages = core::arch::wasm32::memory_size::<0>();
+    #[cfg(not(target_arch = "wasm32"))]
+    let pages = 0_usize;
+    u64::try_from(pages).unwrap_or(0).saturating_mul(PAGE)
 }
 
 /// The wall clock, and how to read the monotonic one. Where the host has no time, it is the end of time: every token has expired then.

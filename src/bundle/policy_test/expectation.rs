@@ -230,7 +230,7 @@ fn upstream(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(String, String)>> {
         let path = Path::Member(&at.path, name);
         let name = match name.strip_prefix(':') {
             // What may be rewritten on the way.
-            Some("path" | "authority") => name.clone(),
+            Some("path" | "authority") => name.to_string(),
             _ => header_name(name, &path, sink)?,
         };
         all.push((name, At::new(value, path).text(sink)?.to_owned()));

@@ -155,7 +155,7 @@ fn claims(at: &At<'_>, sink: &mut Sink) -> Read<Map<String, Json>> {
     let members = at.members(sink)?;
     Ok(members
         .iter()
-        .map(|(name, value)| (name.clone(), json(value)))
+        .map(|(name, value)| (name.to_string(), json(value)))
         .collect())
 }
 
@@ -168,7 +168,7 @@ fn json(value: &Value) -> Json {
         Value::List(items) => items.iter().map(json).collect(),
         Value::Object(members) => members
             .iter()
-            .map(|(name, value)| (name.clone(), json(value)))
+            .map(|(name, value)| (name.to_string(), json(value)))
             .collect::<Map<String, Json>>()
             .into(),
     }

@@ -1,12 +1,13 @@
 //! JSON text (RFC 8259) into a tree, by a visitor that sees each member as it comes: duplicates are found, depth and number of values are bounded while reading.
 
 use core::fmt;
+use std::rc::Rc;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Deserializer;
 use serde_json::de::SliceRead;
 
-use super::{Budget, Value, number, report_duplicates, text};
+use super::{Budget, Member, Names, Value, number, report_duplicates, text};
 use crate::bundle::diagnostic::{Problem, Read, Sink};
 use crate::bundle::path::Path;
 
@@ -15,6 +16,7 @@ pub(super) fn read(bytes: &[u8], sink: &mut Sink) -> Read<Value> {
     check_text(bytes, sink)?;
     let mut reading = Reading {
         budget: Budget::new(),
+        names: Names::default(),
         refused: None,
         sink,
     };
@@ -58,6 +60,7 @@ fn check_text(bytes: &[u8], sink: &mut Sink) -> Read<()> {
 
 struct Reading<'s> {
     budget: Budget,
+    names: Names,
     /// Where one of our own limits was met; the parser's own error says the line and column.
     refused: Option<String>,
     sink: &'s mut Sink,
@@ -173,9 +176,12 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut found: A) -> Result<Value, A::Error> {
         self.spend()?;
-        let mut members = Vec::new();
-        while let Some(name) = found.next_key::<String>()? {
-            let name = self.check(text(name))?;
+        let mut members: Vec<Member> = Vec::new();
+        loop {
+            let name = match found.next_key_seed(NameSeed(&mut self.reading.names))? {
+                None => break,
+                Some(name) => self.check(name)?,
+            };
             let seed = Seed {
                 reading: &mut *self.reading,
                 path: &Path::Member(self.path, &name),
@@ -186,5 +192,28 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         }
         report_duplicates(&members, self.path, self.reading.sink);
         Ok(Value::Object(members))
+    }
+}
+
+/// The name of a member, or why it is none.
+struct NameSeed<'n>(&'n mut Names);
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Result<Rc<str>, String>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Result<Rc<str>, String>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.share(name))
     }
 }

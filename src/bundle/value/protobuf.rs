@@ -3,7 +3,9 @@
 //! A generated decoder builds the whole message before anybody can count: two bytes on the wire become a value of dozens in memory. This one stops at the limits, and it takes neither an unknown
 //! field nor a member twice.
 
-use super::{Budget, Value, number, report_duplicates, text};
+use std::rc::Rc;
+
+use super::{Budget, Names, Value, number, report_duplicates, text};
 use crate::bundle::diagnostic::{Read, Sink};
 use crate::bundle::path::Path;
 
@@ -15,6 +17,7 @@ const LENGTH: u64 = 2;
 pub(super) fn read(bytes: &[u8], sink: &mut Sink) -> Read<Value> {
     let mut reading = Reading {
         budget: Budget::new(),
+        names: Names::default(),
         sink,
     };
     let mut wire = Wire(bytes);
@@ -39,6 +42,7 @@ pub(super) fn begins_entry(bytes: &[u8]) -> bool {
 
 struct Reading<'s> {
     budget: Budget,
+    names: Names,
     sink: &'s mut Sink,
 }
 
@@ -63,19 +67,19 @@ impl Reading<'_> {
     }
 
     /// `{ string key = 1; Value value = 2; }`, the value still as bytes.
-    fn entry<'w>(&mut self, entry: &'w [u8], path: &Path<'_>) -> Read<(String, &'w [u8])> {
+    fn entry<'w>(&mut self, entry: &'w [u8], path: &Path<'_>) -> Read<(Rc<str>, &'w [u8])> {
         let mut wire = Wire(entry);
         let (mut name, mut value) = (None, None);
         while !wire.is_empty() {
             let (tag, bytes) = (wire.tag(), wire.bytes());
             match (tag, bytes) {
-                (Some((1, LENGTH)), Some(bytes)) if name.is_none() => name = Some(self.text(bytes, path)?),
+                (Some((1, LENGTH)), Some(bytes)) if name.is_none() => name = Some(self.name(bytes, path)?),
                 (Some((2, LENGTH)), Some(bytes)) if value.is_none() => value = Some(bytes),
                 _ => return Err(self.broken(path)),
             }
         }
         match value {
-            Some(value) => Ok((name.unwrap_or_default(), value)),
+            Some(value) => Ok((name.unwrap_or_else(|| Rc::from("")), value)),
             None => Err(self.broken(path)),
         }
     }
@@ -144,6 +148,13 @@ impl Reading<'_> {
             items.push(self.value(bytes, &place, depth.saturating_add(1))?);
         }
         Ok(Value::List(items))
+    }
+
+    fn name(&mut self, bytes: &[u8], path: &Path<'_>) -> Read<Rc<str>> {
+        let found = core::str::from_utf8(bytes).map_err(|_| self.sink.error(path, "a string is not valid UTF-8"))?;
+        self.names
+            .share(found)
+            .map_err(|message| self.sink.error(path, message))
     }
 
     fn text(&mut self, bytes: &[u8], path: &Path<'_>) -> Read<String> {

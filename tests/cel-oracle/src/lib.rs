@@ -417,38 +417,101 @@ impl Maker {
         (name, made)
     }
 
-    /// A regular expression.
+    /// A regular expression of what is common to texts of any language.
     fn pattern(&mut self, depth: usize) -> String {
+        let atoms = [
+            "a",
+            "b",
+            "é",
+            ".",
+            "[ab]",
+            "[^a]",
+            "[a-z]",
+            r"\d",
+            "[^é,]",
+            "(?i:A)",
+            "",
+            "^",
+            "$",
+            ",",
+            r"\x{e9}",
+            "[[:upper:]]",
+        ];
+        self.pattern_of(&atoms, depth)
+    }
+
+    /// A regular expression, and a text for it. Of the texts' characters, Unicode and ASCII say the same: which are digits, of a word, white space or a letter in two cases.
+    pub fn pattern_and_text(&mut self) -> (String, String) {
+        let atoms = [
+            "a",
+            "b",
+            "€",
+            "A",
+            "_",
+            "1",
+            " ",
+            r"\n",
+            ".",
+            "[ab]",
+            "[^ab]",
+            "[A-b]",
+            "[^€]",
+            r"[\d_]",
+            r"[^\w]",
+            "[[:space:]x]",
+            "[[:^alpha:]]",
+            r"\d",
+            r"\D",
+            r"\w",
+            r"\W",
+            r"\s",
+            r"\S",
+            r"\b",
+            r"\B",
+            r"\A",
+            r"\z",
+            "^",
+            "$",
+            "",
+            "(?i)",
+            "(?m)",
+            "(?s)",
+            "(?-i)",
+            "(?i:ab)",
+            "(?m:^a)",
+            "(?s:.)",
+            r"\x61",
+            r"\x{20AC}",
+            r"\.",
+            "[-a]",
+            "[]b]",
+            r"[\]\-]",
+            "(?P<n>a)",
+            "{",
+            "}",
+        ];
+        let depth = self.below(6);
+        let pattern = self.pattern_of(&atoms, depth);
+        let length = self.below(9);
+        let text = (0..length)
+            .map(|_| self.one_of(&['a', 'a', 'b', 'A', '_', '1', ' ', '\n', '€', 'x', '-', ']', '{']))
+            .collect();
+        (pattern, text)
+    }
+
+    fn pattern_of(&mut self, atoms: &[&str], depth: usize) -> String {
         if depth == 0 {
-            let atoms = [
-                "a",
-                "b",
-                "é",
-                ".",
-                "[ab]",
-                "[^a]",
-                "[a-z]",
-                r"\d",
-                "[^é,]",
-                "(?i:A)",
-                "",
-                "^",
-                "$",
-                ",",
-                r"\x{e9}",
-                "[[:upper:]]",
-            ];
-            return self.one_of(&atoms).to_owned();
+            return self.one_of(atoms).to_owned();
         }
         let depth = depth - 1;
         match self.below(6) {
-            0 => format!("{}|{}", self.pattern(depth), self.pattern(depth)),
+            0 => format!("{}|{}", self.pattern_of(atoms, depth), self.pattern_of(atoms, depth)),
             1 => {
-                let often = self.one_of(&["*", "+", "?", "{2}", "{1,2}", "{0,3}", "*?", "{2,}"]);
-                format!("({}){often}", self.pattern(depth))
+                let often = self.one_of(&["*", "+", "?", "{2}", "{1,2}", "{0,3}", "*?", "{2,}", "{0}"]);
+                format!("({}){often}", self.pattern_of(atoms, depth))
             }
-            2 => format!("(?:{})", self.pattern(depth)),
-            _ => format!("{}{}", self.pattern(depth), self.pattern(depth)),
+            2 => format!("(?:{})", self.pattern_of(atoms, depth)),
+            _ => format!("{}{}", self.pattern_of(atoms, depth), self.pattern_of(atoms, depth)),
         }
     }
 

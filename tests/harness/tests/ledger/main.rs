@@ -3,6 +3,7 @@
 //! A host call that returns data costs as much as the decision itself, so each one that a request makes is here for a reason.
 
 mod hostile;
+mod scale;
 mod sender;
 #[path = "../support/wasm_host.rs"]
 mod wasm_host;
@@ -588,24 +589,4 @@ fn headers_that_the_host_does_not_hand_over_are_refused() {
         let (_, action) = vm.request(block).expect("no trap");
         assert_eq!((action, reason(&vm)), (Action::Pause, "request.malformed"));
     }
-}
-
-#[test]
-fn the_work_of_a_request_does_not_grow_with_rules_that_cannot_match() {
-    let token = token("p256", Alg::Es256);
-    let fuel = |rules: usize| {
-        let mut vm = warm_with(&many_rules(rules), &token);
-        let middle = format!("/v1/things-{}/1", rules / 2);
-        for _ in 0..3 {
-            send(&mut vm, &middle, &[("authorization", &token)]);
-        }
-        let (action, _) = vm.fuel_of(|vm| send(vm, &middle, &[("authorization", &token)]));
-        assert_eq!(action, Action::Continue);
-        vm.fuel_of(|vm| send(vm, &middle, &[("authorization", &token)])).1
-    };
-    let (few, many) = (fuel(10), fuel(1000));
-    assert!(
-        many * 10 <= few * 12,
-        "{few} instructions with 10 rules, {many} with 1,000"
-    );
 }

@@ -183,6 +183,12 @@ impl Vm {
         (result, FUEL - left)
     }
 
+    /// Bytes of the VM's memory.
+    pub fn memory(&self) -> usize {
+        let memory = self.instance.get_memory(&self.store, "memory").expect("an export");
+        memory.data_size(&self.store)
+    }
+
     /// Configures the plugin; `Err` is a trap.
     pub fn configure(&mut self, configuration: &[u8]) -> Result<bool, Error> {
         self.host_mut().configuration = configuration.to_vec();
