@@ -12,11 +12,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use regionguard::bundle::document::Region;
-pub(crate) use regionguard::bundle::policy_test::{Center, Verdict};
+pub(crate) use regionguard::bundle::policy_test::{Center, Device, Verdict};
 use regionguard::bundle::{self, Encoding, Generation, RegionId};
-use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip};
+use regionguard::decision::{Action, Answer, Decision, Forwarded, Strip, Tried};
 use regionguard::engine::Explained;
 use regionguard::policy::Served;
+use regionguard::identity::ClaimPath;
 use regionguard::reason::Reason;
 use regionguard::time::WallTime;
 use serde_json::Value;
@@ -49,6 +50,8 @@ pub(crate) struct Trial {
     pub(crate) address: Option<IpAddr>,
     /// The SPIFFE id in the certificate of the direct peer; `None`: it shows no certificate, unless a token is bound to one.
     pub(crate) workload: Option<String>,
+    /// The device that the request comes from.
+    pub(crate) device: Option<Device>,
     /// The region in which the node stands, for a bundle without `region`.
     pub(crate) locality: Option<String>,
     /// Whom the proxy serves, as the node tells it.
@@ -97,6 +100,10 @@ pub(crate) struct Found {
     pub(crate) answer: Option<Answer>,
     /// What the center is asked.
     pub(crate) question: Option<Value>,
+    /// The decision line by all that is in shadow mode, where it differs.
+    pub(crate) shadow: Option<String>,
+    /// The decision line by the candidate, where it differs.
+    pub(crate) candidate: Option<String>,
 }
 
 impl Found {
@@ -143,8 +150,9 @@ impl Stage {
             Ok(match ended {
                 Ended::Asked(question) => asked(&told(&question)),
                 Ended::Decided(decided) => {
-                    let secret = host.minted.map(|minted| minted.text.as_str());
-                    found(*decided, lines, secret, told)
+                    let token = host.minted.map(|minted| minted.text.as_str());
+                    let secrets: Vec<&str> = token.into_iter().chain(host.posture).collect();
+                    found(*decided, lines, &secrets, told)
                 }
             })
         })
@@ -178,11 +186,17 @@ impl Stage {
         if let Some(minted) = &minted {
             self.place.put(&minted.text, &mut lines);
         }
+        let posture = match (&trial.device, &minted) {
+            (Some(device), Some(minted)) => self.posture(device, minted, trial.at)?,
+            _ => None,
+        };
+        lines.extend(posture.clone());
         let host = Host {
             stage: self,
             trial,
             certificate: certificate.as_ref(),
             minted: minted.as_ref(),
+            posture: posture.as_ref().map(|(_, posture)| posture.as_str()),
         };
         f(host, lines)
     }
@@ -214,8 +228,57 @@ impl Stage {
             .and_then(|home| self.region(home))
             .ok_or("the bundle has no Region that could sign the token")?;
         let local = local.and_then(|local| self.generation.region(local));
+        let mut token = token.clone();
+        if let Some(device) = trial.device.as_ref().filter(|_| self.generation.devices.is_empty()) {
+            let path = home.0.claims.device.as_ref().map_or("device", ClaimPath::as_str);
+            token.fill(path, parts(device));
+        }
         token.mint(home, local, trial.at, certificate)
     }
+
+    /// The header that carries the posture of a device, where the bundle has somebody who signs such.
+    fn posture(&self, device: &Device, minted: &Minted, at: WallTime) -> Result<Option<(String, String)>, String> {
+        let issuers = &self.generation.devices.list;
+        let issuer = match &device.issuer {
+            Some(name) => issuers.iter().find(|issuer| issuer.name == *name),
+            None => issuers.first(),
+        };
+        let Some(issuer) = issuer else { return Ok(None) };
+        let keys = issuer::of_device_issuer(&issuer.name);
+        let keys = self.issuers.iter().find(|issuer| issuer.region == keys);
+        let keys = keys.ok_or("nobody signs postures")?;
+        let mut posture = Token::default();
+        posture.fill("iss", issuer.issuer.as_str().into());
+        posture.fill("aud", issuer.audiences.first().cloned().unwrap_or_default().into());
+        let signed_at = device.signed_at.unwrap_or(at).0 / 1_000_000_000;
+        posture.fill("iat", signed_at.into());
+        let binding = &issuer.binding;
+        let subject = minted.claim(&binding.token).cloned().unwrap_or_default();
+        posture.fill(binding.subject.as_str(), subject);
+        if let Some(home) = &binding.home {
+            posture.fill(home.as_str(), minted.home.as_str().into());
+        }
+        if let Some(user) = &binding.issuer {
+            let issuer = ClaimPath::new("iss").and_then(|iss| minted.claim(&iss).cloned());
+            posture.fill(user.as_str(), issuer.unwrap_or_default());
+        }
+        for (field, value) in &device.parts {
+            if let Some(path) = issuer.claim(*field) {
+                posture.fill(path.as_str(), value.clone());
+            }
+        }
+        let typ = issuer.kind.as_deref().unwrap_or("JWT");
+        Ok(Some((issuer.header.clone(), keys.sign(None, typ, &posture.claims)?)))
+    }
+}
+
+/// The posture of a device as a claim holds it.
+fn parts(device: &Device) -> Value {
+    let parts = device.parts.iter();
+    parts
+        .map(|(field, value)| (field.name().to_owned(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// The header lines of a request, pseudo-headers first.
@@ -254,6 +317,8 @@ fn asked(question: &str) -> Found {
         upstream: Vec::new(),
         answer: None,
         question,
+        shadow: None,
+        candidate: None,
     }
 }
 
@@ -261,7 +326,7 @@ fn asked(question: &str) -> Found {
 fn found(
     decided: host::Decided,
     mut lines: Vec<(String, String)>,
-    secret: Option<&str>,
+    secrets: &[&str],
     told: impl Fn(&str) -> String,
 ) -> Found {
     let host::Decided {
@@ -271,9 +336,15 @@ fn found(
         question,
     } = decided;
     let Decision {
-        reason, line, action, ..
+        reason,
+        line,
+        action,
+        tried,
     } = decision;
     let line = told(&line);
+    let tried =
+        |line: fn(&Tried) -> &Option<String>| tried.as_deref().and_then(|tried| line(tried).as_deref().map(&told));
+    let (shadow, candidate) = (tried(|tried| &tried.shadow), tried(|tried| &tried.candidate));
     let field = |index: usize| line.split(';').nth(index).unwrap_or_default().to_owned();
     let (by, decided_by) = (field(2), field(3));
     for name in &removed {
@@ -289,7 +360,7 @@ fn found(
                 forward(forwarded, &mut lines);
             }
             for (_, value) in &mut lines {
-                if let Some(secret) = secret {
+                for secret in secrets {
                     *value = value.replace(secret, "(the token)");
                 }
             }
@@ -307,6 +378,8 @@ fn found(
         upstream,
         answer,
         question: question.and_then(|question| serde_json::from_str(&told(&question)).ok()),
+        shadow,
+        candidate,
     }
 }
 

@@ -19,6 +19,7 @@ use super::root::{DOCUMENT, METADATA};
 use super::value::{self, Encoding, Member, Value};
 use crate::identity::SpiffeId;
 use crate::policy::Served;
+use crate::device::Field;
 use crate::reason::Reason;
 use crate::time::WallTime;
 
@@ -50,6 +51,19 @@ pub struct Principal {
     pub address: Option<IpAddr>,
     /// The SPIFFE id in the certificate of the direct peer.
     pub workload: Option<String>,
+    /// The device that it asks from.
+    pub device: Option<Device>,
+}
+
+/// What is said of a device, and by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// `deviceIssuer`: the name of the DeviceIssuer whose posture token says it. `None`: the bundle's first, or where it has none, the user's own token.
+    pub issuer: Option<String>,
+    /// The parts of the posture, each of any form.
+    pub parts: Vec<(Field, Json)>,
+    /// `deviceSignedAt`: when a posture token was made; `None`: just now.
+    pub signed_at: Option<WallTime>,
 }
 
 /// What a principal's token says, and how it is signed.
@@ -128,6 +142,36 @@ pub struct Expectation {
     pub upstream: Vec<(String, String)>,
     /// Headers that the upstream does not get.
     pub upstream_without: Vec<String>,
+    /// What would become of them by all that is in shadow mode.
+    pub shadow: Option<Tried>,
+    /// What would become of them by the candidate.
+    pub candidate: Option<Tried>,
+}
+
+/// What would become of a request by policies that are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// The same: for shadow parts the same verdict, for a candidate its reason too.
+    Same,
+    /// It would go on.
+    Allow,
+    /// It would be refused, or challenged.
+    Deny,
+    /// The center would be asked.
+    Ask,
+}
+
+impl Tried {
+    /// As documents, and the lines of what is tried, spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+        }
+    }
 }
 
 /// What becomes of a request.
@@ -174,6 +218,8 @@ pub enum Center {
 pub struct Known<'k> {
     /// The names of its Regions.
     pub regions: &'k [&'k str],
+    /// The names of its DeviceIssuers.
+    pub device_issuers: &'k [&'k str],
     /// What may decide, as `policy/rule`, `policy/-` and `-/-`.
     pub deciders: &'k [&'k str],
 }

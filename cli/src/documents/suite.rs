@@ -67,8 +67,13 @@ pub(super) fn read(
         .iter()
         .map(|region| region.name.as_str())
         .collect();
+    let devices = bundle
+        .map(|bundle| bundle.generation.devices.list.as_slice())
+        .unwrap_or_default();
+    let devices: Vec<&str> = devices.iter().map(|issuer| issuer.name.as_str()).collect();
     let known = Known {
         regions: &regions,
+        device_issuers: &devices,
         deciders: &deciders,
     };
     let mut names: HashMap<String, Span> = HashMap::new();

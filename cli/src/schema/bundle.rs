@@ -88,6 +88,7 @@ fn bundle() -> Value {
 
 fn policy_test() -> Vec<(&'static str, Value)> {
     let any_value = || map(json!({}));
+    let tried = || word(&["same", "allow", "deny", "ask"]);
     vec![
         (
             "PolicyTest",
@@ -111,6 +112,23 @@ fn policy_test() -> Vec<(&'static str, Value)> {
                 may("revoked", only(true), "its token is revoked"),
                 may("address", text(), "where it comes from"),
                 may("workload", text(), "the SPIFFE id of its certificate"),
+                may("device", at("TestDevice"), "what is told of its device"),
+                may("deviceIssuer", name(), "the DeviceIssuer that tells it"),
+                may("deviceSignedAt", instant(), "when that told it"),
+            ]),
+        ),
+        (
+            "TestDevice",
+            object(&[
+                may("id", json!({}), "which it is"),
+                may("platform", json!({}), "like `macos`"),
+                may("osVersion", json!({}), "of its operating system"),
+                may("encrypted", json!({}), "its storage is"),
+                may("managed", json!({}), "the organisation manages it"),
+                may("jailbroken", json!({}), "it is"),
+                may("screenLock", json!({}), "it locks"),
+                may("certificate", json!({}), "the organisation's is on it"),
+                may("patchedAt", json!({}), "when it took its last update"),
             ]),
         ),
         (
@@ -122,6 +140,7 @@ fn policy_test() -> Vec<(&'static str, Value)> {
                 must("path", text(), "with its query"),
                 may("headers", any_value(), "by name"),
                 may("address", text(), "where it comes from"),
+                may("port", integer(1, 65_535), "that the connection was made to"),
             ]),
         ),
         (
@@ -131,7 +150,7 @@ fn policy_test() -> Vec<(&'static str, Value)> {
                 may("at", instant(), "another time"),
                 may(
                     "center",
-                    json!({"anyOf": [text(), json!({"type": "object"})]}),
+                    word(&["allow", "deny", "away", "wrong"]),
                     "what the center answers",
                 ),
                 may("revocationLists", word(&["away"]), "nobody can tell what is revoked"),
@@ -155,6 +174,8 @@ fn policy_test() -> Vec<(&'static str, Value)> {
                 may("status", integer(400, 599), "of the answer"),
                 may("upstream", any_value(), "headers that the upstream gets"),
                 may("upstreamWithout", texts(), "headers that it does not get"),
+                may("shadow", tried(), "what all in shadow mode would make of it"),
+                may("candidate", tried(), "what the candidate would make of it"),
             ]),
         ),
     ]

@@ -1,6 +1,6 @@
 //! One request of one principal in one test: what was expected, and what was found.
 
-use regionguard::bundle::policy_test::{Expectation, Principal, Request, Test, Verdict};
+use regionguard::bundle::policy_test::{Expectation, Principal, Request, Test, Tried, Verdict};
 
 use crate::documents::{Loaded, Suite};
 use crate::problem::{Place, Problem};
@@ -154,6 +154,7 @@ pub(crate) fn trial(suite: &Suite, test: &Test, principal: &Principal, request: 
         }),
         address: request.address.or(principal.address),
         workload: principal.workload.clone(),
+        device: principal.device.clone(),
         locality: suite.test.locality.clone(),
         serves: suite.test.serves.clone(),
         port: request.port,
@@ -210,6 +211,21 @@ fn differences(listed: Option<&Expectation>, found: &Found) -> Vec<String> {
     for name in &listed.upstream_without {
         if upstream(name).is_some() {
             all.push(format!("expected no `{name}` for the upstream; it gets one"));
+        }
+    }
+    for (what, expected, line) in [
+        ("in shadow", listed.shadow, &found.shadow),
+        ("by the candidate", listed.candidate, &found.candidate),
+    ] {
+        let told = line
+            .as_deref()
+            .and_then(|line| line.split(';').next())
+            .unwrap_or("same");
+        if let Some(expected) = expected.map(Tried::as_str).filter(|expected| *expected != told) {
+            let line = line
+                .as_deref()
+                .map_or_else(|| "`same`".to_owned(), |line| format!("`{line}`"));
+            all.push(format!("expected {what} `{expected}`; found {line}"));
         }
     }
     all

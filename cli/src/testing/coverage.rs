@@ -16,9 +16,18 @@ impl Coverage {
     /// What `found` says of the rules of `bundle`.
     pub(super) fn new<'f>(bundle: &Value, found: impl Iterator<Item = &'f Found>) -> Self {
         let mut rules: Vec<(String, usize)> = deciders(bundle).0.into_iter().map(|rule| (rule, 0)).collect();
-        for found in found.filter(|found| decided(found)) {
-            if let Some((_, count)) = rules.iter_mut().find(|(rule, _)| *rule == found.by) {
+        let mut count = |decider: &str| {
+            if let Some((_, count)) = rules.iter_mut().find(|(rule, _)| rule == decider) {
                 *count += 1;
+            }
+        };
+        for found in found {
+            if decided(found) {
+                count(&found.by);
+            }
+            // A rule in shadow mode decides nothing but what is told of it.
+            if let Some(decider) = found.shadow.as_deref().and_then(tried) {
+                count(decider);
             }
         }
         Self { rules }
@@ -61,6 +70,14 @@ fn decided(found: &Found) -> bool {
             )
         ),
     }
+}
+
+/// What decided a line of what is tried.
+fn tried(line: &str) -> Option<&str> {
+    let mut fields = line.split(';');
+    let (verdict, reason, decider) = (fields.next()?, fields.next()?, fields.next()?);
+    let refused = [Reason::RuleDenied, Reason::ConditionUnknown, Reason::StepUpRequired];
+    (verdict != "deny" || refused.iter().any(|refused| refused.code() == reason)).then_some(decider)
 }
 
 /// The path of a rule (`policy/rule`) in the bundle.

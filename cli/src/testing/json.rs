@@ -61,5 +61,7 @@ fn found(found: &Found) -> Value {
         "decidedBy": found.decided_by,
         "decisionLine": found.line,
         "question": found.question,
+        "shadow": found.shadow,
+        "candidate": found.candidate,
     })
 }

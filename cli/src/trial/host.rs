@@ -49,6 +49,8 @@ pub(super) struct Host<'t> {
     pub(super) trial: &'t Trial,
     pub(super) certificate: Option<&'t Certificate>,
     pub(super) minted: Option<&'t Minted>,
+    /// The posture token of the device.
+    pub(super) posture: Option<&'t str>,
 }
 
 impl Host<'_> {

@@ -21,7 +21,7 @@ pub(super) struct Issuer {
     keys: Vec<(String, Ed25519KeyPair)>,
 }
 
-/// The bundle with each Region's keys replaced, and who has these keys.
+/// The bundle with the keys of each Region and DeviceIssuer replaced, and who has these keys.
 ///
 /// # Errors
 /// When no random bytes can be had.
@@ -30,13 +30,11 @@ pub(super) fn with_own_keys(bundle: &Value) -> Result<(Value, Vec<Issuer>), Stri
     let revoked = revoked(&bundle);
     let mut issuers = Vec::new();
     let documents = bundle.get_mut("documents").and_then(Value::as_array_mut);
-    for document in documents
-        .into_iter()
-        .flatten()
-        .filter(|document| is(document, "Region"))
-    {
-        let Some(region) = name(document).map(str::to_owned) else {
-            continue;
+    for document in documents.into_iter().flatten() {
+        let region = match name(document) {
+            Some(name) if is(document, "Region") => name.to_owned(),
+            Some(name) if is(document, "DeviceIssuer") => of_device_issuer(name),
+            _ => continue,
         };
         let spec = document.get_mut("spec").and_then(Value::as_object_mut);
         let Some(keys) = spec.and_then(|spec| spec.get_mut("keys")) else {
@@ -53,7 +51,16 @@ pub(super) fn with_own_keys(bundle: &Value) -> Result<(Value, Vec<Issuer>), Stri
         *keys = json!({"jwks": {"keys": issuer.jwks()}});
         issuers.push(issuer);
     }
+    // What a candidate would say is told of each request, not of some.
+    if let Some(candidate) = bundle.get_mut("candidate").and_then(Value::as_object_mut) {
+        candidate.insert("sample".to_owned(), json!("100%"));
+    }
     Ok((bundle, issuers))
+}
+
+/// How the keys of a DeviceIssuer are called: no Region has such a name.
+pub(super) fn of_device_issuer(name: &str) -> String {
+    format!("DeviceIssuer {name}")
 }
 
 impl Issuer {

@@ -2,8 +2,9 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Center, Found, Request, Stage, Token, Trial, Verdict};
 use regionguard::policy::Served;
+use super::{Center, Device, Found, Request, Stage, Token, Trial, Verdict};
+use regionguard::device::Field;
 use regionguard::time::WallTime;
 
 /// A Wednesday, 15:00 in UTC.
@@ -309,4 +310,86 @@ fn a_token_stands_where_the_bundle_looks_for_it() {
             found.upstream
         );
     }
+}
+
+/// A bundle with a device manager, a rule in shadow mode, and a candidate.
+fn tried() -> Value {
+    let mut bundle = bundle();
+    let documents = bundle["documents"].as_array_mut().expect("a list");
+    documents.push(
+        json!({"apiVersion": "security.io/v1", "kind": "DeviceIssuer", "metadata": {"name": "mdm"}, "spec": {
+            "issuer": "https://mdm.example.com", "audiences": ["posture"], "keys": {"remote": {"cluster": "mdm"}},
+            "type": "posture+jwt", "maxAge": "15m", "upstream": "pass",
+            "binding": {"subject": "user.id", "home": "user.region", "issuer": "user.iss"},
+            "claims": {"encrypted": "disk.encrypted"},
+        }}),
+    );
+    documents.push(
+        json!({"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "tried"}, "spec": {
+            "rules": [
+                {"name": "encrypted", "paths": ["/device"], "when": "device.encrypted", "effect": "allow"},
+                {"name": "not-a", "paths": ["/a"], "effect": "deny", "mode": "shadow"},
+            ],
+        }}),
+    );
+    let policy = documents[3].clone();
+    bundle["candidate"] = json!({"sample": "0.01%", "documents": [policy]});
+    bundle["candidate"]["documents"][0]["spec"]["rules"][1]["permissions"] = json!({"anyOf": ["read:b"]});
+    bundle
+}
+
+#[test]
+fn devices_are_believed_by_their_managers_word() {
+    let stage = Stage::of(&tried(), "shop@41+abcdef012345").expect("a stage");
+    let device = |encrypted: bool| Device {
+        parts: vec![(Field::Encrypted, json!(encrypted))],
+        ..Device::default()
+    };
+    let run = |device| {
+        let trial = Trial {
+            device,
+            ..with(alice(), get("/device"))
+        };
+        stage.run(&trial).expect("a trial")
+    };
+    let found = run(Some(device(true)));
+    assert_eq!(found.by, "tried/encrypted");
+    assert_eq!(found.verdict, Verdict::Allow);
+    let posture = found.upstream.iter().find(|(name, _)| name == "x-device-posture");
+    assert_eq!(posture.map(|(_, value)| value.as_str()), Some("(the token)"));
+    let stale = Device {
+        signed_at: Some(WallTime(AT.0 - 3_600 * 1_000_000_000)),
+        ..device(true)
+    };
+    for device in [None, Some(device(false)), Some(stale)] {
+        assert_eq!(run(device).verdict, Verdict::Deny);
+    }
+    // Where nobody signs postures, the user's own token says it.
+    let mut bundle = tried();
+    bundle["documents"].as_array_mut().expect("a list").remove(4);
+    let stage = Stage::of(&bundle, "shop@41+abcdef012345").expect("a stage");
+    let trial = Trial {
+        device: Some(device(true)),
+        ..with(alice(), get("/device"))
+    };
+    assert_eq!(stage.run(&trial).expect("a trial").verdict, Verdict::Allow);
+}
+
+#[test]
+fn what_is_tried_is_told_of_each_request() {
+    let stage = Stage::of(&tried(), "shop@41+abcdef012345").expect("a stage");
+    let found = stage.run(&with(alice(), get("/a"))).expect("a trial");
+    assert_eq!(found.verdict, Verdict::Allow);
+    let shadow = found.shadow.expect("a line");
+    assert!(
+        shadow.starts_with("deny;rule.denied;tried/not-a;inline;shop@41+abcdef012345;"),
+        "{shadow}"
+    );
+    let candidate = found.candidate.expect("a line");
+    assert!(
+        candidate.starts_with("deny;permission.missing;shop/read;"),
+        "{candidate}"
+    );
+    let found = stage.run(&get("/public/x")).expect("a trial");
+    assert_eq!((found.shadow, found.candidate), (None, None));
 }

@@ -136,6 +136,13 @@ impl Token {
         claims
     }
 
+    /// Says this at `path`, unless something stands there.
+    pub(super) fn fill(&mut self, path: &str, value: Value) {
+        if find_path(path, &self.claims).is_none() {
+            insert(path, value, &mut self.claims);
+        }
+    }
+
     /// What stands at this path.
     pub(crate) fn claim(&self, path: &ClaimPath) -> Option<&Value> {
         find(path, &self.claims)
@@ -147,6 +154,11 @@ impl Token {
 }
 
 impl Minted {
+    /// What stands at this path.
+    pub(super) fn claim(&self, path: &ClaimPath) -> Option<&Value> {
+        find(path, &self.claims)
+    }
+
     /// The claims of the status list that the token names, in which it is revoked or not.
     pub(super) fn status_list(&self) -> Option<Map<String, Value>> {
         let reference = self.claims.get("status")?.get("status_list")?;

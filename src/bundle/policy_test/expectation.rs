@@ -1,6 +1,6 @@
 //! `expected`: what is to become of which request of whom.
 
-use super::{Center, Expectation, Fixtures, Verdict, header_name, named, once};
+use super::{Center, Expectation, Fixtures, Tried, Verdict, header_name, named, once};
 use crate::bundle::diagnostic::{Problem, Read, Sink};
 use crate::bundle::limits;
 use crate::bundle::path::Path;
@@ -17,6 +17,8 @@ const EXPECTED: Shape = Shape {
         "status",
         "upstream",
         "upstreamWithout",
+        "shadow",
+        "candidate",
     ],
     later: &[],
 };
@@ -26,6 +28,13 @@ const VERDICTS: [(&str, Verdict); 4] = [
     ("deny", Verdict::Deny),
     ("stepUp", Verdict::StepUp),
     ("defer", Verdict::Defer),
+];
+
+const TRIED: [(&str, Tried); 4] = [
+    ("same", Tried::Same),
+    ("allow", Tried::Allow),
+    ("deny", Tried::Deny),
+    ("ask", Tried::Ask),
 ];
 
 /// The test that expects.
@@ -91,6 +100,15 @@ fn one(at: &At<'_>, around: &Around<'_>, sink: &mut Sink) -> Read<Expectation> {
             header_name(name, &at.path, sink)
         })
     });
+    let tried = |at: &At<'_>, sink: &mut Sink| {
+        if told == Some(Verdict::Defer) {
+            let message = "what is tried is told once the center has answered: say what it answers by `center`";
+            return Err(sink.error(&at.path, message));
+        }
+        at.word(&TRIED, sink)
+    };
+    let shadow = fields.optional("shadow", sink, tried);
+    let candidate = fields.optional("candidate", sink, tried);
     Ok(Expectation {
         principals: principals?,
         requests: requests?,
@@ -100,6 +118,8 @@ fn one(at: &At<'_>, around: &Around<'_>, sink: &mut Sink) -> Read<Expectation> {
         status: status?,
         upstream: upstream?.unwrap_or_default(),
         upstream_without: upstream_without?.unwrap_or_default(),
+        shadow: shadow?,
+        candidate: candidate?,
     })
 }
 

@@ -2,16 +2,43 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::{ANONYMOUS, Known, Principal, Token, address, fixture, region};
+use super::{ANONYMOUS, Device, Known, Principal, Token, address, fixture, region, time};
 use crate::bundle::diagnostic::{Problem, Read, Sink};
 use crate::bundle::limits;
-use crate::bundle::reader::{At, Shape};
+use crate::bundle::reader::{At, Fields, Shape};
 use crate::bundle::value::Value;
+use crate::device::Field;
 use crate::identity::SpiffeId;
 
 const PRINCIPAL: Shape = Shape {
     fields: &[
-        "home", "claims", "without", "key", "bound", "revoked", "address", "workload",
+        "home",
+        "claims",
+        "without",
+        "key",
+        "bound",
+        "revoked",
+        "workload",
+        "address",
+        "device",
+        "deviceIssuer",
+        "deviceSignedAt",
+    ],
+    later: &[],
+};
+
+/// In the order of [`Field::ALL`].
+const DEVICE: Shape = Shape {
+    fields: &[
+        "id",
+        "platform",
+        "osVersion",
+        "encrypted",
+        "managed",
+        "jailbroken",
+        "screenLock",
+        "certificate",
+        "patchedAt",
     ],
     later: &[],
 };
@@ -53,9 +80,17 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
         let message = "not the SPIFFE id of a workload: write one like `spiffe://prod/ns/web/sa/api`";
         Err(sink.error(&at.path, Problem::new(message).found(at.value)))
     });
+    let device = device(&fields, known, sink);
     let has_token = ["home", "claims", "without", "key", "bound", "revoked"]
         .iter()
         .any(|field| fields.field(field).is_some());
+    let device = device?;
+    if device.is_some() && !has_token {
+        return Err(fields.wrong(
+            "the posture of a device is read of who has a token: give `claims`",
+            sink,
+        ));
+    }
     let without = without?.unwrap_or_default();
     let mut claims = claims?.unwrap_or_default();
     if has_token && !claims.contains_key("sub") && !without.iter().any(|name| name == "sub") {
@@ -74,7 +109,45 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
         token: has_token.then_some(token),
         address: address?,
         workload: workload?,
+        device,
     })
+}
+
+/// What is said of the device, and by whom.
+fn device(fields: &Fields<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<Option<Device>> {
+    let parts = fields.optional("device", sink, |at, sink| {
+        let parts = at.fields(&DEVICE, sink)?;
+        let named = Field::ALL.into_iter().zip(DEVICE.fields);
+        let told = named.filter_map(|(field, name)| Some((field, json(parts.field(name)?.value))));
+        Ok(told.collect())
+    });
+    let issuer = fields.optional("deviceIssuer", sink, |at, sink| {
+        let name = at.text(sink)?;
+        match known {
+            Some(known) if !known.device_issuers.contains(&name) => {
+                let problem = Problem::new("the bundle has no such DeviceIssuer")
+                    .found(at.value)
+                    .suggest(sink.nearest(name, known.device_issuers.iter().copied()));
+                Err(sink.error(&at.path, problem))
+            }
+            _ => Ok(name.to_owned()),
+        }
+    });
+    let signed_at = fields.optional("deviceSignedAt", sink, time);
+    let (issuer, signed_at) = (issuer?, signed_at?);
+    let Some(parts) = parts? else {
+        for name in ["deviceIssuer", "deviceSignedAt"] {
+            if let Some(at) = fields.field(name) {
+                return Err(sink.error(&at.path, "says who tells of the device: give `device` too"));
+            }
+        }
+        return Ok(None);
+    };
+    Ok(Some(Device {
+        issuer,
+        parts,
+        signed_at,
+    }))
 }
 
 /// Any claims: what the issuer may write, a token may say.

@@ -1,11 +1,13 @@
 use serde_json::{Value as Json, json};
 
-use super::{Center, Known, PolicyTest, Verdict, read};
+use super::{Center, Known, PolicyTest, Tried, Verdict, read};
+use crate::device::Field;
 use crate::reason::Reason;
 use crate::time::WallTime;
 
 const KNOWN: Known<'static> = Known {
     regions: &["us-east-1", "eu-west-1"],
+    device_issuers: &["mdm"],
     deciders: &["shop/read", "shop/-", "-/-"],
 };
 
@@ -16,7 +18,7 @@ fn full() -> Json {
         "spec": {
             "at": "2026-11-25T15:00:00Z", "locality": "us-east-1", "serves": "spiffe://prod/ns/shop/sa/api", "host": "api.us-east-1.com",
             "principals": {
-                "alice": {"home": "eu-west-1", "claims": {"level": 5, "score": 0.5, "debt": -2, "roles": ["a"]}, "without": ["exp"], "key": "1", "bound": "certificate", "revoked": true, "address": "10.1.2.3"},
+                "alice": {"home": "eu-west-1", "claims": {"level": 5, "score": 0.5, "debt": -2, "roles": ["a"]}, "without": ["exp"], "key": "1", "bound": "certificate", "revoked": true, "address": "10.1.2.3", "device": {"os_version": "15.2", "encrypted": true}, "deviceIssuer": "mdm", "deviceSignedAt": "2026-11-25T14:00:00Z"},
                 "web": {"workload": "spiffe://prod/web"},
                 "zed jones": {"claims": {"sub": "bob"}},
             },
@@ -26,7 +28,7 @@ fn full() -> Json {
             },
             "tests": [
                 {"name": "all of it", "expected": [
-                    {"principals": ["alice"], "requests": ["read"], "verdict": "allow", "rule": "shop/read", "reason": "rule.allowed", "upstream": {"x-user": "alice"}, "upstream_without": ["authorization"]},
+                    {"principals": ["alice"], "requests": ["read"], "verdict": "allow", "rule": "shop/read", "reason": "rule.allowed", "upstream": {"x-user": "alice"}, "upstream_without": ["authorization"], "shadow": "same", "candidate": "deny"},
                     {"principals": ["web"], "verdict": "stepUp", "status": 401},
                 ]},
                 {"name": "at night", "at": "2026-11-25T23:00:00.5Z", "center": "away", "revocation_lists": "away", "principals": ["anonymous"], "requests": ["write"]},
@@ -85,6 +87,13 @@ fn all_fields_are_read() {
         (Some("eu-west-1"), Some("1"))
     );
     assert!(token.bound && token.revoked && token.without == ["exp"]);
+    let device = test.principals[0].device.as_ref().expect("a device");
+    assert_eq!(
+        device.parts,
+        [(Field::OsVersion, json!("15.2")), (Field::Encrypted, json!(true))]
+    );
+    assert_eq!(device.issuer.as_deref(), Some("mdm"));
+    assert_eq!(device.signed_at, Some(WallTime(1_795_615_200_000_000_000)));
     assert!(test.principals[1].token.is_none() && test.principals[3].token.is_none());
     assert_eq!(test.principals[1].workload.as_deref(), Some("spiffe://prod/web"));
     let zed = test.principals[2].token.as_ref().expect("a token");
@@ -97,6 +106,7 @@ fn all_fields_are_read() {
         (read.host.as_str(), write.host.as_str()),
         ("api.us-east-1.com", "other")
     );
+    assert_eq!((read.port, write.port), (Some(8080), None));
     let lines: Vec<String> = read
         .headers
         .iter()
@@ -127,6 +137,7 @@ fn all_fields_are_read() {
     assert_eq!(allow.rule.as_deref(), Some("shop/read"));
     assert_eq!(allow.upstream, [("x-user".to_owned(), "alice".to_owned())]);
     assert_eq!(allow.upstream_without, ["authorization"]);
+    assert_eq!((allow.shadow, allow.candidate), (Some(Tried::Same), Some(Tried::Deny)));
     assert_eq!((step_up.verdict, step_up.status), (Verdict::StepUp, Some(401)));
     assert_eq!(
         (step_up.principals.as_slice(), step_up.requests.as_slice()),
@@ -213,6 +224,29 @@ fn mistakes_are_told_with_their_place() {
         (
             with("/spec/principals/web/workload", json!("prod/web")),
             "spec.principals.web.workload: not the SPIFFE id of a workload",
+        ),
+        (
+            with("/spec/principals/alice/deviceIssuer", json!("mdn")),
+            "spec.principals.alice.deviceIssuer: the bundle has no such DeviceIssuer; found `mdn`; did you mean `mdm`?",
+        ),
+        (
+            with("/spec/principals/alice/device", json!({"encryptd": true})),
+            "spec.principals.alice.device.encryptd: no such field",
+        ),
+        (
+            with("/spec/principals/alice/device", Json::Null),
+            "spec.principals.alice.deviceIssuer: says who tells of the device",
+        ),
+        (
+            with("/spec/principals/web/device", json!({"encrypted": true})),
+            "spec.principals.web: the posture of a device is read of who has a token",
+        ),
+        (
+            with(
+                "/spec/tests/0/expected",
+                json!([{"verdict": "defer", "candidate": "same"}]),
+            ),
+            "candidate: what is tried is told once the center has answered",
         ),
         (
             with("/spec/tests/1/principals", json!(["alcie"])),

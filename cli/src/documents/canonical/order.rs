@@ -31,7 +31,7 @@ impl<'o> Order<'o> {
     where
         'o: 'n,
     {
-        if self.kind.is_none() && self.path.last().is_some_and(|name| name == "documents") {
+        if self.kind.is_none() && self.path.last().is_some_and(|name| name == "documents") && self.path.len() <= 2 {
             return Order::of(item);
         }
         let mut path = self.path.clone();
@@ -73,6 +73,17 @@ impl<'o> Order<'o> {
                 &["subject", "permissions", "notBefore", "expires", "approvedBy", "reason"]
             }
             (Some("Grants"), ["spec", "grants", "[]", "subject"]) => &["home", "issuer", "sub"],
+            (Some("DeviceIssuer"), ["spec"]) => &[
+                "issuer",
+                "audiences",
+                "keys",
+                "header",
+                "upstream",
+                "type",
+                "maxAge",
+                "binding",
+                "claims",
+            ],
             (Some("PolicyTest"), ["spec", rest @ ..]) => test(rest),
             _ => &[],
         }
@@ -183,9 +194,19 @@ fn test(path: &[&str]) -> &'static [&'static str] {
     match path {
         [] => &["at", "locality", "host", "principals", "requests", "tests"],
         ["principals", _] => &[
-            "home", "claims", "without", "key", "bound", "revoked", "workload", "address",
+            "home",
+            "claims",
+            "without",
+            "key",
+            "bound",
+            "revoked",
+            "workload",
+            "address",
+            "device",
+            "deviceIssuer",
+            "deviceSignedAt",
         ],
-        ["requests", _] => &["method", "scheme", "host", "path", "headers", "address"],
+        ["requests", _] => &["method", "scheme", "host", "path", "headers", "address", "port"],
         ["tests", "[]"] => &[
             "name",
             "at",
@@ -204,6 +225,8 @@ fn test(path: &[&str]) -> &'static [&'static str] {
             "status",
             "upstream",
             "upstreamWithout",
+            "shadow",
+            "candidate",
         ],
         _ => &[],
     }
