@@ -199,7 +199,7 @@ impl PolicySet {
         // First what is refused to everybody, so that the outcome is the same whether or not the engine asked for that before it looked at the token.
         self.refusal_for_everybody(candidates, facts)
             .or_else(|| self.missing_identity(candidates, facts))
-            .or_else(|| self.refusal(candidates, facts, |_| true))
+            .or_else(|| self.refusal(candidates, facts, |rule| !rule.conditions.ignore_identity()))
             .or_else(|| self.unmet_requirement(candidates, facts))
             .or_else(|| self.step_up(candidates, facts))
             .or_else(|| self.deferral(candidates, facts))
