@@ -12,6 +12,7 @@ pub mod decision;
 pub mod device;
 pub mod engine;
 pub mod identity;
+mod order;
 pub mod policy;
 pub mod reason;
 pub mod request;

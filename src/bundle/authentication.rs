@@ -7,6 +7,7 @@ use super::document::{MultiFactor, Requirement, StepUp};
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Fields, Shape};
+use crate::order;
 
 const IDENTITY: Shape = Shape {
     fields: &["authentication", "authorization"],
@@ -58,10 +59,11 @@ pub(super) fn identity(at: &At<'_>, sink: &mut Sink) -> Read<Identity> {
     });
     let forbids = fields.optional("authorization", sink, authorization);
     let mut requirements = authentication?.unwrap_or_default();
-    requirements.sort_unstable_by_key(|requirement| match requirement {
+    let wanted = |requirement: &Requirement| match requirement {
         Requirement::MultiFactor(wanted) => Some(wanted.clone()),
         _ => None,
-    });
+    };
+    order::sort_by(&mut requirements, |left, right| wanted(left).cmp(&wanted(right)));
     requirements.dedup();
     let [forbids_words, forbids_when] = forbids?.unwrap_or_default();
     Ok(Identity {

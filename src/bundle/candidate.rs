@@ -7,6 +7,7 @@ use super::policy;
 use super::reader::{At, Shape};
 use super::root::{Kind, Known, Placed, headers};
 use super::value::Value;
+use crate::order;
 
 const CANDIDATE: Shape = Shape {
     fields: &["documents", "sample"],
@@ -61,7 +62,9 @@ fn documents(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Placed
     }
     sink.enter(None);
     complete?;
-    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    order::sort_by(&mut policies, |left, right| {
+        left.document.name.cmp(&right.document.name)
+    });
     Ok(policies)
 }
 

@@ -8,6 +8,7 @@ use super::path::Path;
 use super::reader::{At, Fields, Shape, one_of};
 use super::value::Value;
 use crate::device::{Check, Minimum, Platform};
+use crate::order;
 use crate::version::Version;
 
 const DEVICE: Shape = Shape {
@@ -59,7 +60,7 @@ pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Read<Vec<Check>> {
             known.clone_from(os_versions.as_ref().unwrap_or(&Vec::new()));
         }
     }
-    checks.sort_unstable();
+    order::sort_by(&mut checks, Ord::cmp);
     checks.dedup();
     Ok(checks)
 }
@@ -163,7 +164,7 @@ fn by_platform(
             (_, Err(reported)) => wrong = Some(reported),
         }
     }
-    all.sort_unstable();
+    order::sort_by(&mut all, Ord::cmp);
     wrong.map_or(Ok(all), Err)
 }
 

@@ -5,6 +5,7 @@ use super::document::Forward;
 use super::limits;
 use super::path::Path;
 use super::reader::{At, Shape};
+use crate::order;
 
 const FORWARD: Shape = Shape {
     fields: &["token", "claims"],
@@ -74,7 +75,7 @@ fn claims(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(String, String)>> {
             (Err(reported), _) | (_, Err(reported)) => wrong = Some(reported),
         }
     }
-    claims.sort_unstable();
+    order::sort_by(&mut claims, Ord::cmp);
     wrong.map_or(Ok(claims), Err)
 }
 

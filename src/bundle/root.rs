@@ -12,6 +12,7 @@ use super::{candidate, device_issuer, edges, grants, overriding, policy, region,
 use crate::context::Networks;
 use crate::device::DeviceIssuer;
 use crate::identity::{ClaimPath, TokenSources};
+use crate::order;
 use crate::request::PathOptions;
 
 const BUNDLE: Shape = Shape {
@@ -281,11 +282,15 @@ fn documents(
         complete = complete.and(header.version).and(outcome);
     }
     sink.enter(None);
-    regions.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    policies.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    revoked.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    granted.sort_by(|left, right| left.document.name.cmp(&right.document.name));
-    device_issuers.sort_by(|left, right| left.document.name.cmp(&right.document.name));
+    order::sort_by(&mut regions, |left, right| left.document.name.cmp(&right.document.name));
+    order::sort_by(&mut policies, |left, right| {
+        left.document.name.cmp(&right.document.name)
+    });
+    order::sort_by(&mut revoked, |left, right| left.document.name.cmp(&right.document.name));
+    order::sort_by(&mut granted, |left, right| left.document.name.cmp(&right.document.name));
+    order::sort_by(&mut device_issuers, |left, right| {
+        left.document.name.cmp(&right.document.name)
+    });
     // A `region` that names none is reported; the checks that need it are left out.
     let (region, known_region) = match region {
         Ok(region) => (region, Ok(())),

@@ -13,6 +13,7 @@ use super::program::{Node, Reads};
 use super::syntax::{Expr, Kind, Literal, Operator};
 use super::types::{One, Type};
 use super::value::{Held, Value};
+use crate::order;
 
 /// What the value of a constant part may cost.
 const CONSTANT_BUDGET: Budget = Budget::new(2_000);
@@ -29,7 +30,7 @@ pub(super) fn check(expr: &Expr, environment: &Environment<'_>) -> Result<(Node,
     };
     let Typed { node, kind } = checker.check(expr);
     if !checker.issues.is_empty() {
-        checker.issues.sort_by_key(|issue| issue.range.start);
+        order::sort_by(&mut checker.issues, |a, b| a.range.start.cmp(&b.range.start));
         return Err(checker.issues);
     }
     checker.reads.normalise();

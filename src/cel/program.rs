@@ -12,6 +12,7 @@ use super::parser;
 use super::syntax::Operator;
 use super::types::Type;
 use super::value::Value;
+use crate::order;
 
 /// An expression that is right by an [`Environment`]: names are resolved, what is constant is computed.
 pub struct Program {
@@ -40,11 +41,11 @@ impl Reads {
     }
 
     pub(super) fn normalise(&mut self) {
-        self.ids.sort_unstable();
+        order::sort_by(&mut self.ids, Ord::cmp);
         self.ids.dedup();
-        self.members.sort_unstable();
+        order::sort_by(&mut self.members, Ord::cmp);
         self.members.dedup();
-        self.keys.sort_unstable();
+        order::sort_by(&mut self.keys, Ord::cmp);
         self.keys.dedup();
     }
 }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::hours::{BusinessHours, Interval, minute_of_day};
 use super::{Holiday, Zone};
+use crate::order;
 
 /// Opening hours in a time zone: those of the days of the week, but for holidays and exceptions.
 ///
@@ -39,8 +40,8 @@ impl Calendar {
         mut holidays: Vec<Holiday>,
         mut exceptions: Vec<(Date, Vec<Interval>)>,
     ) -> Self {
-        holidays.sort_unstable();
-        exceptions.sort_by_key(|(date, _)| *date);
+        order::sort_by(&mut holidays, Ord::cmp);
+        order::sort_by(&mut exceptions, |(left, _), (right, _)| left.cmp(right));
         exceptions.dedup_by_key(|(date, _)| *date);
         Self {
             zone,

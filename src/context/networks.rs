@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::quoted;
+use crate::order;
 
 /// A map from networks to values, such as the index of a region, that answers with the value of the longest prefix.
 ///
@@ -39,7 +40,8 @@ impl<T: Copy + PartialEq> Networks<T> {
         let mut clashes = Vec::new();
         for family in [&mut v4, &mut v6] {
             // Outer networks come before the ones inside of them. The sort is stable: of equals, the first listed leads.
-            family.sort_by_key(|(network, _)| (number(network.network()), network.prefix_len()));
+            let key = |network: &IpNet| (number(network.network()), network.prefix_len());
+            order::sort_by(family, |(left, _), (right, _)| key(left).cmp(&key(right)));
             family.dedup_by(|(network, value), (kept, first)| {
                 if network == kept && value != first {
                     clashes.push(Clash {

@@ -13,6 +13,7 @@ use crate::bundle::document::{About, Effect, IdentityNeed, Openings, ServedPatte
 use crate::bundle::{RegionId, document};
 use crate::context::{Calendar, MaintenanceWindow, Span};
 use crate::device::Check;
+use crate::order;
 use crate::request::{Authority, CanonicalPath, PathTemplate, Upgrade};
 
 /// A rule of one [`PolicySet`]. They sort by policy name, then by rule name.
@@ -146,7 +147,7 @@ impl PolicySet {
         let mut rules = Vec::with_capacity(documents.iter().map(|policy| policy.rules.len()).sum());
         let mut policies = Vec::with_capacity(documents.len());
         let mut has_shadow = false;
-        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        order::sort_by(&mut documents, |a, b| a.name.cmp(&b.name));
         for mut document in documents {
             let policy = PolicyRef(policies.len());
             let selector = document.hosts.as_deref();
@@ -155,7 +156,7 @@ impl PolicySet {
             }
             let selected = index.roots(selector);
             let mut of_policy = core::mem::take(&mut document.rules);
-            of_policy.sort_by(|a, b| a.name.cmp(&b.name));
+            order::sort_by(&mut of_policy, |a, b| a.name.cmp(&b.name));
             has_shadow |= document.shadow;
             for mut rule in of_policy {
                 rule.shadow |= document.shadow;
@@ -322,7 +323,7 @@ impl Rule {
         };
         let mut paths = document.paths;
         if let Some(paths) = &mut paths {
-            paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            order::sort_by(paths, |a, b| a.as_str().cmp(b.as_str()));
         }
         let mut effect = document.effect;
         if let Effect::Defer(options) = &mut effect {

@@ -8,6 +8,7 @@ use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
+use crate::order;
 use crate::request::PathTemplate;
 
 /// Why a rule cannot read a token.
@@ -67,7 +68,7 @@ impl When {
         let program = Program::condition(source, &environment)?;
         let reads_path = program.reads().ids.iter().any(|id| *id >= PATH);
         let mut paths = if reads_path { reach.paths.to_vec() } else { Vec::new() };
-        paths.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        order::sort_by(&mut paths, |a, b| a.as_str().cmp(b.as_str()));
         Ok(Self {
             program: Rc::new(program),
             paths,

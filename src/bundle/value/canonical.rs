@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Value;
+use crate::order;
 
 /// SHA-256 of `value` in a form of its own: each value with a tag, each string, list and object with its length, members sorted by name, numbers as binary64. No two different trees have the
 /// same form, and neither the encoding nor the order of members changes it.
@@ -33,7 +34,7 @@ fn absorb(value: &Value, hasher: &mut Sha256) {
             hasher.update(b"o");
             absorb_length(members.len(), hasher);
             let mut sorted: Vec<&(String, Value)> = members.iter().collect();
-            sorted.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+            order::sort_by(&mut sorted, |(left, _), (right, _)| left.cmp(right));
             for (name, value) in sorted {
                 absorb_text(name, hasher);
                 absorb(value, hasher);

@@ -5,6 +5,7 @@ use core::cmp::Ordering;
 use crate::bundle::document::{Revocations, RevokedKey, RevokedSession, RevokedSubject, RevokedToken};
 use crate::identity::claims::LEEWAY_SECONDS;
 use crate::identity::subject::{Identity, SigningKey};
+use crate::order;
 
 /// All that a bundle revokes: sorted, each once. What is compared is the text itself, so nothing is revoked by chance.
 #[derive(Debug, Default)]
@@ -26,17 +27,19 @@ impl Pushed {
             all.sessions.extend(document.sessions);
             all.keys.extend(document.keys);
         }
-        all.tokens
-            .sort_by(|left, right| token(left, &right.issuer, &right.jti).then(ends(right).total_cmp(&ends(left))));
+        order::sort_by(&mut all.tokens, |left, right| {
+            token(left, &right.issuer, &right.jti).then(ends(right).total_cmp(&ends(left)))
+        });
         all.tokens
             .dedup_by(|later, kept| token(later, &kept.issuer, &kept.jti).is_eq());
-        all.subjects.sort_by(|left, right| {
+        order::sort_by(&mut all.subjects, |left, right| {
             subject(left, &right.home, &right.issuer, &right.subject).then(right.not_before.total_cmp(&left.not_before))
         });
         all.subjects
             .dedup_by(|later, kept| subject(later, &kept.home, &kept.issuer, &kept.subject).is_eq());
-        all.sessions
-            .sort_by(|left, right| session(left, &right.issuer, &right.sid));
+        order::sort_by(&mut all.sessions, |left, right| {
+            session(left, &right.issuer, &right.sid)
+        });
         all
     }
 

@@ -1,5 +1,7 @@
 //! Sets of characters.
 
+use crate::order;
+
 /// A set of characters: those of ASCII as a mask, the others as ranges in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Set {
@@ -95,7 +97,7 @@ impl Ranges {
 
     /// The same characters, in ascending order, none twice.
     fn normal(mut self) -> Vec<(char, char)> {
-        self.0.sort_unstable();
+        order::sort_by(&mut self.0, Ord::cmp);
         let mut merged: Vec<(char, char)> = Vec::new();
         for (first, last) in self.0 {
             match merged.last_mut() {

@@ -590,8 +590,8 @@ fn headers_that_the_host_does_not_hand_over_are_refused() {
     }
 }
 
-/// What a condition may cost beside its rule: at a third of a nanosecond an instruction, and with Envoy around it, that is well within 1.5 µs.
-const CONDITION_FUEL: u64 = 4_500;
+/// What a condition of four parts may cost, of what a request without one does: what that is in time, `make bench` tells (`ours-10-when`).
+const CONDITION_SHARE: f64 = 0.6;
 
 #[test]
 fn a_condition_costs_little_and_no_host_call() {
@@ -626,7 +626,7 @@ fn a_condition_costs_little_and_no_host_call() {
     let cost = with.saturating_sub(without);
     println!("{without} instructions without the condition, {with} with it: {cost}");
     assert!(
-        cost <= CONDITION_FUEL,
+        cost as f64 <= without as f64 * CONDITION_SHARE,
         "{without} instructions without the condition, {with} with it"
     );
 }
