@@ -10,7 +10,7 @@ mod counting;
 mod driven;
 
 use counting::allocated;
-use driven::{Driven, bearer, block};
+use driven::{Driven, bearer, bearer_with, block};
 use regionguard::Response;
 use regionguard::engine::{Effect, Effects, Outcome};
 use regionguard::reason::Reason;
@@ -71,6 +71,25 @@ fn a_request_that_is_let_in_allocates_once() {
                 "{count} rules"
             );
         }
+    }
+}
+
+/// Conditions read what is there: the claims of a known token were taken apart when they were first asked for.
+#[test]
+fn a_condition_allocates_nothing() {
+    let bearer = bearer_with(json!({
+        "department": "finance", "device": {"os_version": "14.10", "managed": true}, "level": 3, "tags": ["a", "b"],
+    }));
+    let block = block("/v1/ledger/7", &[("authorization", &bearer), ("x-a", "b")]);
+    for when in [
+        "token.department == 'finance' && request.method in ['GET','HEAD'] && device.os_version >= version('14') && request.path.startsWith('/v1/')",
+        "path.id == '7' && request.headers['x-a'] == 'b' && has(token.tags) && 'b' in token.tags && token.level >= 3",
+        "request.time < token.exp && local.region == 'us-east-1' && !has(request.query.a)",
+    ] {
+        let rule = json!({"name": "read", "paths": ["/v1/ledger/{id}"], "when": when, "effect": "allow"});
+        let mut driven = Driven::new(&json!([rule]));
+        // The decision line.
+        assert_eq!(allocations(&mut driven, &block), (Reason::RuleAllowed, 1), "{when}");
     }
 }
 

@@ -43,8 +43,8 @@ pub const INDEX: usize = 4_000_000;
 pub const RULE_ITEMS: usize = 256;
 /// Bytes of `when` of one rule.
 pub const WHEN: usize = 4_096;
-/// What one evaluation of a `when` may cost, in units of about one step: beyond it, the condition is unknown. 20,000 take about a millisecond.
-pub const EVALUATION_COST: u32 = 20_000;
+/// What one evaluation of a `when` may cost, in units of about one step: beyond it, the condition is unknown.
+pub const EVALUATION_COST: u32 = 10_000;
 /// One list of permissions or roles.
 pub const WORDS: usize = 256;
 /// `headers`, `query` or `upgrades` of one rule.

@@ -26,7 +26,13 @@ pub(super) fn read(
         suggests: sink.may_suggest(),
     };
     match When::compile(source, &reach) {
-        Ok(when) => Ok(when),
+        Ok(when) => {
+            if when.reads_words() {
+                let message = "what the token says of roles and permissions is its issuer's word, whatever `accepts` leaves of it here: `roles` and `permissions` of the rule look at what counts";
+                sink.warn(&at.path, message);
+            }
+            Ok(when)
+        }
         Err(issues) => {
             let mut reported = None;
             for issue in &issues {

@@ -5,7 +5,7 @@ use super::fault::{Budget, Fault};
 use super::functions;
 use super::operators;
 use super::program::{Call, Loop, LoopKind, Node};
-use super::relation::{self, charge_lookup};
+use super::relation::{self, charge_all, charge_lookup};
 use super::syntax::Operator;
 use super::value::{Map, Value};
 
@@ -178,6 +178,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         map.get(key)?.ok_or(Fault::NoSuchKey)
     }
 
+    #[inline(never)]
     fn index(&mut self, of: &Value<'a>, index: &Value<'a>) -> Result<Value<'a>, Fault> {
         match of {
             Value::Map(map) => self.look_up(map, index),
@@ -194,6 +195,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         }
     }
 
+    #[inline(never)]
     fn map(&mut self, entries: &'a [(Node, Node)]) -> Result<Value<'a>, Fault> {
         let mut pairs: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
@@ -228,6 +230,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         }
     }
 
+    #[inline(never)]
     fn run(&mut self, call: &'a Call, arguments: &[Value<'a>]) -> Result<Value<'a>, Fault> {
         let mut candidates = call.functions.iter();
         let (function, prepared) = candidates
@@ -241,6 +244,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
     }
 
     /// A loop over a list, or over the keys of a map.
+    #[inline(never)]
     fn each(&mut self, each: &'a Loop) -> Result<Value<'a>, Fault> {
         let over = self.value(&each.over)?;
         let mut state = State::default();
@@ -250,8 +254,8 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 self.step(each, first, item, &mut state)
             }),
             Value::Map(map) => {
+                charge_all(map, self.budget)?;
                 let pairs = map.pairs()?;
-                self.budget.charge(pairs.len() / 4)?;
                 pairs.iter().try_for_each(|(key, value)| {
                     if each.pairs {
                         self.step(each, Some(key.clone()), value.clone(), &mut state)

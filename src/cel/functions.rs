@@ -29,6 +29,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use super::fault::{Budget, Fault};
+use super::relation::charge_all;
 use super::types::Sig;
 use super::value::{List, Map, Text, Timestamp, Value};
 
@@ -208,7 +209,7 @@ impl Function {
                         Value::String(text) | Value::Version(text) => call.budget.charge_bytes(text.len())?,
                         Value::Bytes(bytes) => call.budget.charge_bytes(bytes.len())?,
                         Value::List(list) => call.budget.charge(list.len() / 4)?,
-                        Value::Map(map) => call.budget.charge(map.size()? / 4)?,
+                        Value::Map(map) => charge_all(map, call.budget)?,
                         _ => {}
                     }
                 }

@@ -51,6 +51,8 @@ fn lists_equal(a: &List<'_>, b: &List<'_>, budget: &mut Budget) -> Result<bool, 
 }
 
 fn maps_equal(a: &Map<'_>, b: &Map<'_>, budget: &mut Budget) -> Result<bool, Fault> {
+    charge_all(a, budget)?;
+    charge_all(b, budget)?;
     let (length, other) = (a.size()?, b.size()?);
     budget.charge(length)?;
     if length != other {
@@ -71,8 +73,16 @@ pub(super) fn charge_lookup(map: &Map<'_>, budget: &mut Budget) -> Result<(), Fa
     match map {
         Map::Pairs(pairs) => budget.charge(pairs.len() / 4),
         Map::Json(_) => Ok(()),
-        // Headers are compared one by one.
-        Map::Lazy(_) => budget.charge(8),
+        Map::Lazy(entries) => budget.charge(entries.look_up_cost()),
+    }
+}
+
+/// What it costs to go over all keys and values.
+pub(super) fn charge_all(map: &Map<'_>, budget: &mut Budget) -> Result<(), Fault> {
+    match map {
+        Map::Pairs(pairs) => budget.charge(pairs.len() / 4),
+        Map::Json(members) => budget.charge(members.len() / 4),
+        Map::Lazy(entries) => budget.charge(entries.look_up_cost().saturating_mul(4)),
     }
 }
 

@@ -153,7 +153,10 @@ pub trait Entries {
     /// It is there, and cannot be read.
     fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault>;
 
-    /// All keys and their values.
+    /// What it costs to look for one key, in units of about one step.
+    fn look_up_cost(&self) -> usize;
+
+    /// All keys and their values: a few times the cost of one.
     ///
     /// # Errors
     /// One of them cannot be read.

@@ -200,7 +200,7 @@ impl PolicySet {
         // First what is refused to everybody, so that the outcome is the same whether or not the engine asked for that before it looked at the token.
         self.refusal_for_everybody(candidates, facts)
             .or_else(|| self.missing_identity(candidates, facts))
-            .or_else(|| self.refusal(candidates, facts, |_| true))
+            .or_else(|| self.refusal(candidates, facts, |rule| !rule.conditions.ignore_identity()))
             .or_else(|| self.unmet_requirement(candidates, facts))
             .or_else(|| self.step_up(candidates, facts))
             .or_else(|| self.deferral(candidates, facts))
@@ -357,11 +357,14 @@ impl PolicySet {
 
     fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let allows = |rule: &Rule| rule.effect == Effect::Allow && rule.takes_effect(facts);
-        let allowing = || self.found(candidates).filter(|(_, rule)| allows(rule));
-        // A grant is named only where nothing else would have let the request in.
-        let (reference, rule) = allowing()
-            .find(|(_, rule)| !rule.needs_grant(facts))
-            .or_else(|| allowing().next())?;
+        // A grant is named only where nothing else would have let the request in. Each rule is weighed once: it may have a condition.
+        let mut first = None;
+        let mut allowing = self.found(candidates).filter(|(_, rule)| allows(rule));
+        let without_grant = allowing.find(|found| {
+            first = first.or(Some(*found));
+            !found.1.needs_grant(facts)
+        });
+        let (reference, rule) = without_grant.or(first)?;
         let reason = if rule.needs_grant(facts) {
             Reason::GrantAllowed
         } else if rule.is_public {

@@ -371,6 +371,11 @@ impl<'f> HeaderMap<'f> {
 }
 
 impl Entries for HeaderMap<'_> {
+    fn look_up_cost(&self) -> usize {
+        // Names are compared one by one.
+        self.headers.len() / 4
+    }
+
     fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault> {
         // Names are lower case here: no other spelling is there.
         if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -420,6 +425,11 @@ impl<'f> QueryMap<'f> {
 }
 
 impl Entries for QueryMap<'_> {
+    fn look_up_cost(&self) -> usize {
+        // It is taken apart each time.
+        self.query.len() / 8
+    }
+
     fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault> {
         let all = parameters(self.query).ok_or(Self::AMBIGUOUS)?;
         let mut named = all.into_iter().filter(|parameter| parameter.name == key);

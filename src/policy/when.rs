@@ -97,6 +97,13 @@ impl When {
         self.program.reads().ids.iter().any(|id| is_of_token(*id))
     }
 
+    /// Whether it reads claims that usually hold roles or permissions.
+    #[must_use]
+    pub fn reads_words(&self) -> bool {
+        let mut members = self.program.reads().members.iter();
+        members.any(|(_, name)| matches!(name.as_deref(), Some("roles" | "permissions")))
+    }
+
     /// Whether it reads what is known of the device.
     #[must_use]
     pub fn reads_device(&self) -> bool {

@@ -135,11 +135,19 @@ pub(crate) fn block(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
 
 /// The value of an Authorization header with a valid token.
 pub(crate) fn bearer() -> String {
-    let claims = json!({
+    bearer_with(json!({}))
+}
+
+/// The same with these claims as well.
+pub(crate) fn bearer_with(more: Json) -> String {
+    let mut claims = json!({
         "iss": "identity.global.com", "sub": "alice", "aud": ["api.us-east-1.com"], "region": "us-east-1", "exp": START + 600,
         "permissions": {"global": ["read:profile"]}, "roles": ["viewer"], "acr": "urn:example:mfa", "amr": ["pwd"], "auth_time": START - 7,
         "department": {"name": "books"},
     });
+    if let (Some(claims), Json::Object(more)) = (claims.as_object_mut(), more) {
+        claims.extend(more);
+    }
     let part = |value: Json| URL_SAFE_NO_PAD.encode(value.to_string());
     let signature = URL_SAFE_NO_PAD.encode([1; 64]);
     format!(

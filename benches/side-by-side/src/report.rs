@@ -24,7 +24,7 @@ struct Budget {
     target: Option<f64>,
 }
 
-const BUDGETS: [Budget; 16] = [
+const BUDGETS: [Budget; 17] = [
     budget("hot, 10 rules", "ours-10", "pair-10", Some(1.0), Some(0.7)),
     budget("  with the direct peer told", "ours-10-peer", "pair-10", None, None),
     budget("hot, 1,000 rules", "ours-1000", "pair-1000", Some(0.15), Some(0.08)),
@@ -47,6 +47,13 @@ const BUDGETS: [Budget; 16] = [
     budget("new token, PS256", "ours-cold-ps256", "jwt-cold-ps256", None, None),
     budget("new token, ES384", "ours-cold-es384", "jwt-cold-es384", None, None),
     budget("new token, EdDSA", "ours-cold-eddsa", "jwt-cold-eddsa", None, None),
+    budget(
+        "a condition of four parts or none",
+        "ours-10-when",
+        "ours-10",
+        None,
+        None,
+    ),
     budget("1,000,000 revoked or none", "ours-10-revoked", "ours-10", None, None),
     budget(
         "bound to a certificate or not",

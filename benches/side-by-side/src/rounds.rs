@@ -170,6 +170,7 @@ async fn start_envoy(
 /// The tokens of a run.
 struct Tokens {
     known: String,
+    conditional: String,
     /// Bound to the client's certificate.
     bound: String,
     prover: Prover,
@@ -191,6 +192,7 @@ impl Tokens {
         }
         Ok(Self {
             known: tokens::token(issuer, Alg::Rs256)?,
+            conditional: tokens::conditional(issuer, Alg::Rs256)?,
             bound: tokens::bound(
                 issuer,
                 Alg::Rs256,
@@ -217,6 +219,7 @@ impl Tokens {
     fn of(&self, load: Load) -> &str {
         match load {
             Load::Certificate => &self.bound,
+            Load::Conditional => &self.conditional,
             Load::Proof => &self.prover.token,
             _ => &self.known,
         }
@@ -225,7 +228,7 @@ impl Tokens {
 
 fn batch_size(load: Load, requests: usize) -> usize {
     match load {
-        Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => requests,
+        Load::Warm(_) | Load::Conditional | Load::SameQuestion | Load::Tls | Load::Certificate => requests,
         Load::Cold(Alg::Rs256 | Alg::Es256) | Load::Center => requests / COSTLY,
         Load::Cold(_) | Load::Proof => requests / DEAR,
     }
@@ -284,7 +287,7 @@ impl Target {
             _ => Vec::new(),
         };
         let write = |n: usize, to: &mut Vec<u8>| match variant.load {
-            Load::Warm(_) | Load::SameQuestion | Load::Tls | Load::Certificate => {
+            Load::Warm(_) | Load::Conditional | Load::SameQuestion | Load::Tls | Load::Certificate => {
                 write_request(to, &path, "Bearer", known, "");
             }
             Load::Cold(_) => write_request(to, &path, "Bearer", &fresh[n], ""),
@@ -322,7 +325,7 @@ impl Target {
 fn path(load: Load) -> String {
     match load {
         Load::Warm(rule) => rules::path(rule),
-        Load::Cold(_) | Load::Tls | Load::Certificate | Load::Proof => rules::path(5),
+        Load::Conditional | Load::Cold(_) | Load::Tls | Load::Certificate | Load::Proof => rules::path(5),
         Load::Center | Load::SameQuestion => PROFILE.to_owned(),
     }
 }

@@ -39,6 +39,17 @@ pub fn bundle(name: &str, issuer: &Issuer, count: usize) -> Result<Value> {
     with_rules(name, issuer, rules.collect())
 }
 
+/// A condition on the token, the request and the device.
+const CONDITION: &str = "token.department == 'finance' && request.method in ['GET','HEAD'] && device.os_version >= version('14') && request.path.startsWith('/v1/')";
+
+/// Gives each rule of a bundle that condition.
+pub fn add_condition(bundle: &mut Value) {
+    let rules = bundle["documents"][1]["spec"]["rules"].as_array_mut();
+    for rule in rules.into_iter().flatten() {
+        rule["when"] = json!(CONDITION);
+    }
+}
+
 /// A bundle whose one rule leaves profiles to the center. An answer is kept for as long as the center says.
 pub fn deferring_bundle(name: &str, issuer: &Issuer) -> Result<Value> {
     let rule = json!({

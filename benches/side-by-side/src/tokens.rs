@@ -21,6 +21,15 @@ pub fn token(issuer: &Issuer, alg: Alg) -> Result<String> {
     mint(issuer, alg, claims(issuer, true))
 }
 
+/// The same, larger, and with what conditions look at.
+pub fn conditional(issuer: &Issuer, alg: Alg) -> Result<String> {
+    let mut claims = claims(issuer, true);
+    claims["department"] = json!("finance");
+    claims["device"] = json!({"platform": "macos", "os_version": "14.10", "managed": true});
+    claims["groups"] = json!((0..12).map(|group| format!("group-{group:04}")).collect::<Vec<_>>());
+    mint(issuer, alg, claims)
+}
+
 /// The same, bound to a sender.
 pub fn bound(issuer: &Issuer, alg: Alg, cnf: Value) -> Result<String> {
     let mut claims = claims(issuer, true);

@@ -35,6 +35,8 @@ pub enum Load {
     Warm(usize),
     /// A token that was never seen before with each request, for rule 5.
     Cold(Alg),
+    /// One token of about 1 KB, with a department and the posture of a device, for rule 5.
+    Conditional,
     /// One token over TLS with a client certificate, for rule 5.
     Tls,
     /// The same with a token that is bound to that certificate.
@@ -72,6 +74,8 @@ enum Part {
     DirectPeer,
     /// Ours, with a bundle of so many rules.
     Ours(usize),
+    /// The same, each rule with a condition.
+    OursConditional(usize),
     /// The same, where a million tokens are revoked.
     OursRevoked(usize),
     /// The same as ours, of clients whose certificates count.
@@ -95,7 +99,7 @@ pub const NONE: &str = "none";
 const NONE_TLS: &str = "none-tls";
 
 /// All variants, in the order of a round.
-pub const ALL: [Variant; 27] = [
+pub const ALL: [Variant; 28] = [
     Variant {
         name: "none",
         about: "no filter but the router",
@@ -239,6 +243,14 @@ pub const ALL: [Variant; 27] = [
         guards: Guards::Permission,
         above: NONE,
         chain: &[Part::Ours(10), Part::Interlock],
+    },
+    Variant {
+        name: "ours-10-when",
+        about: "ours-10 with a condition of four parts in each rule, on a token of 1 KB",
+        load: Load::Conditional,
+        guards: Guards::Permission,
+        above: NONE,
+        chain: &[Part::OursConditional(10), Part::Interlock],
     },
     Variant {
         name: "ours-10-revoked",
@@ -419,6 +431,11 @@ impl Parts<'_> {
             Part::Interlock => from_shipped(http, "regionguard-interlock"),
             Part::Ours(count) => {
                 let bundle = rules::bundle(&format!("bench-{count}"), self.issuer, count)?;
+                self.regionguard(http, name, &bundle)
+            }
+            Part::OursConditional(count) => {
+                let mut bundle = rules::bundle(&format!("bench-when-{count}"), self.issuer, count)?;
+                rules::add_condition(&mut bundle);
                 self.regionguard(http, name, &bundle)
             }
             Part::OursRevoked(count) => {

@@ -118,3 +118,15 @@ fn of_conditions_in_a_policy_without_them() {
         "the policy says `abac: false`, so no rule of it has `when`",
     );
 }
+
+/// It loads, and probably does not do what was meant.
+#[test]
+fn of_conditions_on_what_was_not_accepted() {
+    let mut bundle = sample();
+    set(&mut bundle, &of_rule("when"), json!("'admin' in token.roles"));
+    let warnings = lines(&compiled(&bundle).warnings);
+    assert!(warnings.contains("is its issuer's word"), "{warnings}");
+    set(&mut bundle, &of_rule("when"), json!("'admin' in token.duties"));
+    let warnings = lines(&compiled(&bundle).warnings);
+    assert!(!warnings.contains("is its issuer's word"), "{warnings}");
+}

@@ -590,3 +590,64 @@ fn headers_that_the_host_does_not_hand_over_are_refused() {
         assert_eq!((action, reason(&vm)), (Action::Pause, "request.malformed"));
     }
 }
+
+/// What a condition of four parts may cost, of what a request without one does: what that is in time, `make bench` tells (`ours-10-when`).
+const CONDITION_SHARE: f64 = 0.6;
+
+#[test]
+fn a_condition_costs_little_and_no_host_call() {
+    let mut claims = ISSUER.claims("alice");
+    (claims["iat"], claims["exp"]) = (json!(NOW - 10), json!(NOW + 3600));
+    claims["permissions"]["global"] = json!(["read:things"]);
+    claims["department"] = json!("finance");
+    claims["device"] = json!({"platform": "macos", "os_version": "14.10", "managed": true});
+    // About 1 KB, as tokens of real issuers are.
+    claims["groups"] = json!((0..24).map(|group| format!("group-{group:04}")).collect::<Vec<_>>());
+    let token = format!("Bearer {}", ISSUER.mint(Alg::Es256, "p256", &claims).expect("a token"));
+    assert!((950..1_200).contains(&token.len()), "{}", token.len());
+    let fuel = |when: Option<&str>| {
+        let mut rules = many_rules(10);
+        for rule in &mut rules {
+            if let Some(when) = when {
+                rule["when"] = json!(when);
+            }
+        }
+        let mut vm = warm_with(&rules, &token);
+        for _ in 0..3 {
+            send(&mut vm, "/v1/things-5/1", &[("authorization", &token)]);
+        }
+        let (action, fuel) = vm.fuel_of(|vm| send(vm, "/v1/things-5/1", &[("authorization", &token)]));
+        assert_eq!((action, reason(&vm)), (Action::Continue, "rule.allowed"));
+        assert_ledger(&vm, &DECIDED);
+        fuel
+    };
+    let without = fuel(None);
+    let when = "token.department == 'finance' && request.method in ['GET','HEAD'] && device.os_version >= version('14') && request.path.startsWith('/v1/')";
+    let with = fuel(Some(when));
+    let cost = with.saturating_sub(without);
+    println!("{without} instructions without the condition, {with} with it: {cost}");
+    assert!(
+        cost as f64 <= without as f64 * CONDITION_SHARE,
+        "{without} instructions without the condition, {with} with it"
+    );
+}
+
+#[test]
+fn the_work_of_a_request_does_not_grow_with_rules_that_cannot_match() {
+    let token = token("p256", Alg::Es256);
+    let fuel = |rules: usize| {
+        let mut vm = warm_with(&many_rules(rules), &token);
+        let middle = format!("/v1/things-{}/1", rules / 2);
+        for _ in 0..3 {
+            send(&mut vm, &middle, &[("authorization", &token)]);
+        }
+        let (action, _) = vm.fuel_of(|vm| send(vm, &middle, &[("authorization", &token)]));
+        assert_eq!(action, Action::Continue);
+        vm.fuel_of(|vm| send(vm, &middle, &[("authorization", &token)])).1
+    };
+    let (few, many) = (fuel(10), fuel(1000));
+    assert!(
+        many * 10 <= few * 12,
+        "{few} instructions with 10 rules, {many} with 1,000"
+    );
+}
