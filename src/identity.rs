@@ -29,7 +29,7 @@ mod svid;
 mod verify;
 mod workload;
 
-pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Recalled, Refused, TrustView};
+pub use authenticate::{Authenticated, Authenticator, Awaits, CACHE_BYTES, Recalled, Refused, Shown, TrustView};
 pub use bearer::{Credential, Place, Scheme, Token};
 pub use binding::{Binding, BoundKey, Thumbprint, thumbprint_of};
 pub use budget::FailureBudget;

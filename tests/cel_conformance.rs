@@ -54,7 +54,7 @@ fn expressions_mean_what_the_specification_says() {
                     used.insert(name);
                 }
                 (Err(why), false) => {
-                    problems.push(format!("{name}: {why}: `{}`", test.text("expr").unwrap_or_default()))
+                    problems.push(format!("{name}: {why}: `{}`", test.text("expr").unwrap_or_default()));
                 }
             }
         }

@@ -1,10 +1,5 @@
 //! The page of the language: each line of its examples is what the page says that it is, and each function has its place and an example there.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
 
 use regionguard::cel::functions::ALL;
 use regionguard::cel::{Budget, Environment, Fault, Program, Value, Variables};

@@ -11,7 +11,8 @@ use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::Region;
 use regionguard::identity::{
-    Algorithm, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, SignatureVerifier, TrustView,
+    Algorithm, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, Shown, SignatureVerifier,
+    TrustView,
 };
 use regionguard::time::{Monotonic, Now, WallTime};
 use serde_json::json;
@@ -81,9 +82,11 @@ fn a_hit_allocates_nothing() {
             trust_digest: &[1; 32],
             generation_digest: &[1; 32],
         };
-        let recalled = authenticator.recall(token.as_bytes(), view.trust_digest);
-        let (answer, hit) =
-            authenticator.authenticate(token.as_bytes(), recalled, view, &now, &verifier, &mut budget, &|| None);
+        let shown = Shown {
+            text: token.as_bytes(),
+            recalled: authenticator.recall(token.as_bytes(), view.trust_digest),
+        };
+        let (answer, hit) = authenticator.authenticate(shown, view, &now, &verifier, &mut budget, &|| None);
         assert_eq!(answer.expect("valid").identity.subject, "alice");
         hit
     };

@@ -17,9 +17,9 @@ use super::path::Path;
 use super::reader::{At, Fields, Shape};
 use super::root::{DOCUMENT, METADATA};
 use super::value::{self, Encoding, Member, Value};
+use crate::device::Field;
 use crate::identity::SpiffeId;
 use crate::policy::Served;
-use crate::device::Field;
 use crate::reason::Reason;
 use crate::time::WallTime;
 

@@ -24,8 +24,8 @@ use crate::bundle::{Generation, RegionId};
 use crate::decision::Decision;
 use crate::device::AwaitsKeys;
 use crate::identity::{
-    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, SpiffeId, Token,
-    TrustView, counting_home,
+    Authenticated, Awaits, Credential, FailureBudget, Presented, Proofs, Recalled, Refused, Scheme, Shown, SpiffeId,
+    Token, TrustView, counting_home,
 };
 use crate::policy::{Asked, Candidates, Outcome as Ruling, Presence, Requested, Told};
 use crate::reason::Reason;
@@ -373,8 +373,10 @@ impl Bench<'_, '_> {
         let connection = Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
         let (found, known) = authenticator.authenticate(
-            text,
-            request.recalled,
+            Shown {
+                text,
+                recalled: request.recalled,
+            },
             view,
             self.now,
             self.kit.verifier(),

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::Candidate;
 use crate::decision::{Tried, shorten, visible};
-use crate::identity::{Authenticated, Credential, TrustView};
+use crate::identity::{Authenticated, Credential, Shown, TrustView};
 use crate::policy::{By, Candidates, Outcome as Ruling, PolicySet};
 use crate::reason::{Reason, Verdict};
 use crate::time::WallTime;
@@ -252,8 +252,10 @@ impl Bench<'_, '_> {
         let connection = super::connection::Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
         let (known, _) = authenticator.authenticate(
-            token.text,
-            request.recalled,
+            Shown {
+                text: token.text,
+                recalled: request.recalled,
+            },
             trust,
             self.now,
             self.kit.verifier(),

@@ -134,6 +134,15 @@ pub struct Authenticator {
 #[derive(Clone, Copy)]
 pub struct Recalled(Found);
 
+/// A token that a request shows.
+#[derive(Clone, Copy)]
+pub struct Shown<'t> {
+    /// The token itself, without its scheme.
+    pub text: &'t [u8],
+    /// What [`Authenticator::recall`] told of it just now; `None` has it verified.
+    pub recalled: Option<Recalled>,
+}
+
 /// What the cache holds of a token: the identity as `authenticated` has it, and for which generation and place that was made.
 struct Entry {
     authenticated: Rc<Authenticated>,
@@ -169,15 +178,14 @@ impl Authenticator {
         self.cache.find(token).map(Recalled)
     }
 
-    /// Who `token` says is asking, and whether the cache knew. `recalled` is what it knew just now.
+    /// Who a token says is asking, and whether the cache knew.
     ///
     /// The order is that of growing cost: the cache; size and form; issuer and region; whether that region counts here; key and algorithm; time; audience; sender
     /// binding; the peer's budget; then the signature, once. Until then the claims choose nothing but the Region and its key. Whatever is not a property of the
     /// signature alone (acceptance, time, lifetime, audience) is checked on a cache hit too. A hit allocates nothing, but the first under a new generation.
     pub fn authenticate(
         &mut self,
-        token: &[u8],
-        recalled: Option<Recalled>,
+        shown: Shown<'_>,
         view: TrustView<'_>,
         now: &Now<'_>,
         verifier: &Rc<dyn SignatureVerifier>,
@@ -188,6 +196,7 @@ impl Authenticator {
             return (Err(Reason::RegionUnknown.into()), false);
         };
         let place = Place { view, local };
+        let Shown { text: token, recalled } = shown;
         let entry = recalled.and_then(|Recalled(found)| self.cache.at(found));
         match entry.map(|entry| entry.serve(place, now)) {
             Some(Served::Known(served)) => {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::base64url::encode;
 use super::{
     Algorithm, Authenticated, Authenticator, ClaimMapping, FailureBudget, KeyRing, KeyTable, PublicKey, RingVerifier,
-    SignatureVerifier, TrustView,
+    Shown, SignatureVerifier, TrustView,
 };
 use crate::bundle::RegionId;
 use crate::bundle::document::{Acceptance, KeySource, Region, Wildcard};
@@ -287,9 +287,10 @@ impl Point {
         };
         let now = Now::new(WallTime(NOW * 1_000_000_000 + nanos), &clock);
         let recalled = self.authenticator.recall(token, &self.trust);
-        let (answer, hit) =
-            self.authenticator
-                .authenticate(token, recalled, view, &now, &self.verifier, &mut self.budget, &peer);
+        let shown = Shown { text: token, recalled };
+        let (answer, hit) = self
+            .authenticator
+            .authenticate(shown, view, &now, &self.verifier, &mut self.budget, &peer);
         self.hits += u32::from(hit);
         answer.map_err(|refused| refused.reason)
     }

@@ -2,9 +2,9 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use regionguard::policy::Served;
 use super::{Center, Device, Found, Request, Stage, Token, Trial, Verdict};
 use regionguard::device::Field;
+use regionguard::policy::Served;
 use regionguard::time::WallTime;
 
 /// A Wednesday, 15:00 in UTC.
@@ -112,13 +112,14 @@ fn a_token_that_says_little_is_valid() {
 
 #[test]
 fn nothing_of_a_token_is_taken_on_trust() {
+    type Case = (fn(&mut Token), &'static str);
     assert_eq!(reason(&get("/a")), "identity.missing");
     let token = |change: fn(&mut Token)| {
         let mut token = alice();
         change(&mut token);
         with(token, get("/a"))
     };
-    let cases: [(fn(&mut Token), &str); 9] = [
+    let cases: [Case; 9] = [
         (|token| token.without = vec!["exp".to_owned()], "identity.claims"),
         (
             |token| token.claims = claims(json!({"sub": "a", "exp": 1})),

@@ -324,9 +324,10 @@ fn only_a_rule_that_names_an_upgrade_lets_it_in() {
 
 #[test]
 fn preflights() {
+    type Case<'c> = (&'static str, &'c [(&'static str, &'static str)], bool, &'static str);
     let origin = ("origin", "https://shop.example");
     let wanted = ("access-control-request-method", "PUT");
-    let cases: &[(&'static str, &[(&'static str, &'static str)], bool, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("OPTIONS", &[origin, wanted], true, "p=Preflight q"),
         ("OPTIONS", &[origin, wanted], false, "p q"),
         ("GET", &[origin, wanted], true, "p q"),

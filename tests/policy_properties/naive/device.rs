@@ -17,7 +17,9 @@ pub(super) fn unmet(check: &Check, device: &Posture, at: WallTime) -> Option<Rea
         }
         Check::PatchAge(most) => {
             let seconds = |time: WallTime| i128::from(time.0);
-            let age = device.patched_at.map(|patched| seconds(at) - seconds(patched));
+            let age = device
+                .patched_at
+                .map(|patched| seconds(at).saturating_sub(seconds(patched)));
             let most = i128::try_from(most.as_nanos()).unwrap();
             let recent = age.is_some_and(|age| age <= most && age >= -30_000_000_000);
             (recent, Reason::DevicePatchAge)

@@ -1,5 +1,6 @@
 //! The comments of a text, and where things end in it.
 
+use std::iter::once;
 use std::ops::Range;
 
 use super::super::node::{Data, Node};
@@ -28,7 +29,7 @@ impl Comments {
         scalars.sort_by_key(|range| range.start);
         let mut comments = Vec::new();
         let mut at = 0;
-        let ends = scalars.into_iter().chain([text.len()..text.len()]);
+        let ends = scalars.into_iter().chain(once(text.len()..text.len()));
         for scalar in ends {
             let gap = text.get(at..scalar.start)?;
             let mut offset = 0;

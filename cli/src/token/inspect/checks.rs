@@ -6,8 +6,8 @@ use std::rc::Rc;
 use regionguard::bundle::document::{KeySource, Region};
 use regionguard::bundle::{self, Encoding, Generation, RegionId};
 use regionguard::identity::{
-    Algorithm, Authenticator, ClaimPath, Crypto, FailureBudget, KeyTable, RegionClaim, RingVerifier, SignatureVerifier,
-    Times, TrustView, verify_compact,
+    Algorithm, Authenticator, ClaimPath, Crypto, FailureBudget, KeyTable, RegionClaim, RingVerifier, Shown,
+    SignatureVerifier, Times, TrustView, verify_compact,
 };
 use regionguard::reason::Reason;
 use regionguard::time::{Monotonic, Now, WallTime};
@@ -334,8 +334,11 @@ impl<'p> Place<'p> {
         let verifier: Rc<dyn SignatureVerifier> = Rc::new(RingVerifier);
         let mut authenticator = Authenticator::new(7);
         let mut budget = FailureBudget::new(7);
-        let text = self.token.text.as_bytes();
-        let (found, _) = authenticator.authenticate(text, None, view, &now, &verifier, &mut budget, &|| None);
+        let shown = Shown {
+            text: self.token.text.as_bytes(),
+            recalled: None,
+        };
+        let (found, _) = authenticator.authenticate(shown, view, &now, &verifier, &mut budget, &|| None);
         let who = match found {
             Ok(who) => who,
             // Its keys are not there: not the token's fault, and no yes either.
