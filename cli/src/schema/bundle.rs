@@ -95,6 +95,7 @@ fn policy_test() -> Vec<(&'static str, Value)> {
             object(&[
                 must("at", instant(), "the time of all tests"),
                 may("locality", name(), "where the enforcement point stands"),
+                may("serves", text(), "whom the proxy serves"),
                 may("host", text(), "the host of requests that name none"),
                 may("principals", map(at("Principal")), "who asks"),
                 must("requests", map(at("Request")), "what is asked"),
