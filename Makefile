@@ -102,7 +102,7 @@ lint: setup ## format, clippy with denied warnings, licences
 	cargo fmt --all -- --check
 	cargo clippy $(NATIVE) --all-targets -- -D warnings
 	cargo clippy --target wasm32-wasip1 -p regionguard -p regionguard-http-authz -- -D warnings
-	cargo clippy --target wasm32-unknown-unknown -p regionguard --no-default-features -- -D warnings
+	cargo clippy --target wasm32-unknown-unknown -p regionguard --no-default-features --lib --test browser -- -D warnings
 	PATH="$(TOOLS)/bin:$$PATH" cargo deny --workspace check licenses bans sources
 
 fmt: setup ## format the sources

@@ -43,6 +43,7 @@ fn decide(path: &str) -> Outcome {
         token_refused: false,
         claims: None,
         certificate: false,
+        device: Err(Reason::DeviceMissing),
         request: Requested {
             method: "GET",
             host: authority.host(),
