@@ -1,5 +1,6 @@
 //! The kernel's pure parts in a browser's WebAssembly: what a playground or an editor needs of it.
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+#![expect(clippy::expect_used, reason = "a test says what is wrong by panicking")]
 
 use regionguard::bundle::{self, Encoding};
 use regionguard::context::{BusinessHours, Calendar, Zone};
