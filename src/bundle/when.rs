@@ -31,6 +31,14 @@ pub(super) fn read(
                 let message = "what the token says of roles and permissions is its issuer's word, whatever `accepts` leaves of it here: `roles` and `permissions` of the rule look at what counts";
                 sink.warn(&at.path, message);
             }
+            if let Some(name) = when.reads_no_header() {
+                let told = name.to_ascii_lowercase();
+                let message = format!(
+                    "no request has a header `{name}`: names are in lower case here, and `:method` and its like are none; write `{}`",
+                    told.trim_start_matches(':')
+                );
+                sink.warn(&at.path, message);
+            }
             Ok(when)
         }
         Err(issues) => {

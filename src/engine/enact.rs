@@ -44,6 +44,7 @@ impl Bench<'_, '_> {
         // A token that is not valid is no matter of policy.
         if ruled.case.observed
             && refused.is_none()
+            && ruled.case.generation.policies.may_be_let_in(ruled.candidates)
             && let Some((reason, by)) = refusal(&ruling)
         {
             return Judged::Decided(ruled.observed(reason, by));

@@ -11,15 +11,14 @@ use crate::policy::{By, Outcome as Ruling};
 use crate::reason::Reason;
 use crate::time::WallTime;
 
-/// What a policy refuses a request for, of a ruling that refuses it. What comes through a tunnel that nobody named is judged by nobody, so that is never let in.
+/// What a policy refuses a request for, of a ruling that refuses it.
 pub(super) fn refusal(ruling: &Ruling) -> Option<(Reason, By)> {
-    let refused = match ruling {
+    match ruling {
         Ruling::Deny { reason, by, .. }
         | Ruling::NeedsIdentity { by, reason }
         | Ruling::Challenge { reason, by, .. } => Some((*reason, *by)),
         Ruling::Allow { .. } | Ruling::Defer { .. } => None,
-    };
-    refused.filter(|(reason, _)| *reason != Reason::UpgradeNotAllowed)
+    }
 }
 
 impl Ruled<'_, '_> {

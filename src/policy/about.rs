@@ -8,7 +8,7 @@ use super::conditions::Truth;
 use super::index::Candidates;
 use super::standing::Presence;
 use crate::bundle::document::{Effect, Matcher, ValueTest};
-use crate::identity::same_name;
+use crate::identity::{is_header, same_name};
 use crate::reason::Reason;
 use crate::request::{Authority, CanonicalPath, ContentKind, Headers, Parameter, Upgrade, parameters};
 
@@ -305,18 +305,19 @@ fn is_grpc(asked: &Asked<'_>) -> Truth {
 /// be the same one to a server, so it may count, and nobody can tell.
 fn header(matcher: &Matcher, headers: Headers<'_>) -> Truth {
     let mut weighed = Weighed::default();
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    let known = matcher.name.as_bytes();
     for (name, value) in &headers {
-        let same = name.len() == known.len() && name.iter().zip(known).all(|(a, b)| fold(*a) == fold(*b));
-        if same {
+        if is_header(name, &matcher.name) {
             let value = value.trim_ascii();
             let fits = matcher.test.fits(value);
             let may_fit = || {
                 let mut parts = value.split(|byte| *byte == b',');
                 parts.any(|part| matcher.test.fits(part.trim_ascii()))
             };
-            weighed.add(name.eq_ignore_ascii_case(known), fits, fits || may_fit());
+            weighed.add(
+                name.eq_ignore_ascii_case(matcher.name.as_bytes()),
+                fits,
+                fits || may_fit(),
+            );
         }
     }
     if weighed.count > 1 && matcher.test.mentions(b',') {

@@ -301,10 +301,25 @@ impl PolicySet {
         })
     }
 
-    /// Whether a public rule of this policy lets the request in: that lifts what the policy, and no other, demands of who asks.
+    /// Whether what policies refuse may be let in all the same. What comes through a tunnel is judged by nobody, so a rule has to name its protocol for this route.
+    pub(crate) fn may_be_let_in(&self, candidates: &Candidates) -> bool {
+        !candidates.is_upgrade() || self.found(candidates).any(|(_, rule)| rule.could_let_in())
+    }
+
+    /// Whether a public rule of this policy lets the request in: that lifts what the policy, and no other, demands of who asks. One that is not known to match
+    /// lifts nothing, and neither does a defer that gives way to an allow.
     pub(super) fn is_public(&self, policy: PolicyRef, candidates: &Candidates, facts: &Facts<'_>) -> bool {
-        self.found(candidates)
-            .any(|(_, rule)| rule.policy() == policy && rule.is_public && rule.takes_effect(facts))
+        let matches = |reference, rule: &Rule| {
+            rule.takes_effect(facts)
+                && rule.conditions.weigh(facts).all().min(candidates.certainty(reference)) == Truth::Match
+        };
+        let gives_way = |rule: &Rule| match &rule.effect {
+            Effect::Defer(options) => options.unless_allowed && self.allowance(candidates, facts).is_some(),
+            _ => false,
+        };
+        self.found(candidates).any(|(reference, rule)| {
+            rule.policy() == policy && rule.is_public && matches(reference, rule) && !gives_way(rule)
+        })
     }
 
     /// Every step-up that matches must be met; the first that is not is named, with the least age that any of them takes.

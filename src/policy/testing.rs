@@ -28,6 +28,9 @@ const HEADERS: &[(&[u8], &[u8])] = &[
     (b"cookie", b"a=1"),
     (b"cookie", b"b=2"),
     (b"x-bytes", b"\xff"),
+    (b"X-Alike", b"1"),
+    (b"x_alike", b"2"),
+    (b"x_under", b"3"),
     (b"X-Regionguard-Subject", b"mallory"),
 ];
 const REGIONS: [(&str, Option<&str>); 3] = [

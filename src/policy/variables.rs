@@ -1,5 +1,6 @@
 //! What conditions may read: the variables of `when`, their types, and what they are for one request.
 
+use core::cell::Cell;
 use core::net::IpAddr;
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use super::decide::Facts;
 use crate::bundle::RegionId;
 use crate::cel::{Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, Variable, Variables};
 use crate::context::Country;
-use crate::identity::Claims;
+use crate::identity::{Claims, is_header, same_name};
 use crate::request::{CanonicalPath, Headers, Parameter, PathTemplate, StripSet, parameters};
 use crate::sort::Arrange as _;
 use crate::time::WallTime;
@@ -44,7 +45,7 @@ pub(super) const PATH: u16 = 1_000;
 const METHOD: u16 = REQUEST;
 const HOST: u16 = REQUEST + 1;
 const PATH_TEXT: u16 = REQUEST + 2;
-const HEADERS: u16 = REQUEST + 3;
+pub(super) const HEADERS: u16 = REQUEST + 3;
 const TIME: u16 = REQUEST + 4;
 const ID: u16 = REQUEST + 5;
 
@@ -207,6 +208,8 @@ pub(super) struct Seen<'f> {
     /// The paths of the rule, and the names of the captures that it reads, in order of their ids.
     paths: &'f [PathTemplate],
     captures: &'f [Box<str>],
+    /// Which of `paths` is the first that the request has, once that was looked for: each of them has all captures.
+    template: Cell<Option<&'f PathTemplate>>,
 }
 
 impl<'f> Seen<'f> {
@@ -222,6 +225,7 @@ impl<'f> Seen<'f> {
             },
             paths,
             captures,
+            template: Cell::new(None),
         }
     }
 
@@ -278,12 +282,15 @@ impl<'f> Seen<'f> {
         let name = self.captures.get(usize::from(id.saturating_sub(PATH)));
         let name = name.ok_or(Fault::Absent)?;
         let path = self.facts.request.path;
-        let found = self.paths.iter().find_map(|template| template.capture(path, name));
-        match found {
-            Some(Cow::Borrowed(text)) => Ok(Value::text(text)),
-            Some(Cow::Owned(text)) => Ok(Value::String(text.into())),
-            None => Err(Fault::Absent),
-        }
+        let found = match self.template.get() {
+            Some(template) => template.capture(path, name),
+            None => self.paths.iter().find_map(|template| {
+                let found = template.capture(path, name)?;
+                self.template.set(Some(template));
+                Some(found)
+            }),
+        };
+        found.map(text_of).ok_or(Fault::Absent)
     }
 }
 
@@ -294,9 +301,10 @@ impl Variables for Seen<'_> {
         match id {
             METHOD => Ok(Value::text(request.method)),
             HOST => Ok(Value::text(request.host)),
-            PATH_TEXT => Ok(Value::text(request.path.path())),
+            PATH_TEXT => Ok(text_of(request.path.compared())),
             HEADERS => Ok(Value::lazy(&self.headers)),
             QUERY => Ok(Value::lazy(&self.query)),
+            TIME if !self.facts.at.is_known() => Err(Fault::Absent),
             TIME => point(self.facts.at),
             ID => request.id.map(Value::text).ok_or(Fault::Absent),
             ADDRESS => source
@@ -323,6 +331,13 @@ impl Variables for Seen<'_> {
     }
 }
 
+fn text_of(text: Cow<'_, str>) -> Value<'_> {
+    match text {
+        Cow::Borrowed(text) => Value::text(text),
+        Cow::Owned(text) => Value::String(text.into()),
+    }
+}
+
 fn point(time: WallTime) -> Result<Value<'static>, Fault> {
     let since_epoch = SignedDuration::from_nanos_i128(i128::from(time.0));
     Timestamp::new(since_epoch).map(Value::Timestamp)
@@ -346,6 +361,8 @@ struct HeaderMap<'f> {
 }
 
 impl<'f> HeaderMap<'f> {
+    const ALIKE: Fault = Fault::InvalidArgument("a header whose name some servers take for that of another");
+
     fn shows(&self, name: &[u8]) -> bool {
         !name.starts_with(b":") && !self.strip.contains(name)
     }
@@ -372,14 +389,19 @@ impl<'f> HeaderMap<'f> {
 
 impl Entries for HeaderMap<'_> {
     fn look_up_cost(&self) -> usize {
-        // Names are compared one by one.
-        self.headers.len() / 4
+        // Names are compared one by one, and what is found is read.
+        (self.headers.len() / 4).saturating_add(self.headers.block_len() / 256)
     }
 
     fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault> {
         // Names are lower case here: no other spelling is there.
         if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Ok(None);
+        }
+        let is_another =
+            |name: &[u8]| is_header(name, key) && !name.eq_ignore_ascii_case(key.as_bytes()) && self.shows(name);
+        if self.headers.iter().any(|(name, _)| is_another(name)) {
+            return Err(Self::ALIKE);
         }
         let mut values = self.headers.values(key);
         match values.next().filter(|_| self.shows(key.as_bytes())) {
@@ -394,8 +416,16 @@ impl Entries for HeaderMap<'_> {
             let name = core::str::from_utf8(name).map_err(|_| Fault::InvalidArgument("a header's name"))?;
             lines.push((name.to_ascii_lowercase(), value));
         }
-        // Lines of the same name keep their order.
-        lines.arrange_by(|(a, _), (b, _)| a.cmp(b));
+        // Lines of the same name keep their order, and names that are alike stand together.
+        let folded = |name: &str| name.replace('_', "-");
+        lines.arrange_by(|(a, _), (b, _)| folded(a).cmp(&folded(b)));
+        let is_another = |a: &str, b: &str| a != b && is_header(a.as_bytes(), b);
+        if lines
+            .windows(2)
+            .any(|two| matches!(two, [(a, _), (b, _)] if is_another(a, b)))
+        {
+            return Err(Self::ALIKE);
+        }
         let mut pairs = Vec::with_capacity(lines.len());
         for group in lines.chunk_by(|(a, _), (b, _)| a == b) {
             if let Some(((name, first), more)) = group.split_first() {
@@ -415,13 +445,6 @@ struct QueryMap<'f> {
 
 impl<'f> QueryMap<'f> {
     const AMBIGUOUS: Fault = Fault::InvalidArgument("a query, or a parameter, of more than one reading");
-
-    fn text(text: Cow<'f, str>) -> Value<'f> {
-        match text {
-            Cow::Borrowed(text) => Value::text(text),
-            Cow::Owned(text) => Value::String(text.into()),
-        }
-    }
 }
 
 impl Entries for QueryMap<'_> {
@@ -432,11 +455,12 @@ impl Entries for QueryMap<'_> {
 
     fn get(&self, key: &str) -> Result<Option<Value<'_>>, Fault> {
         let all = parameters(self.query).ok_or(Self::AMBIGUOUS)?;
-        let mut named = all.into_iter().filter(|parameter| parameter.name == key);
+        let is_it = |parameter: &Parameter<'_>| parameter.name == key || same_name(parameter.raw_name.as_bytes(), key);
+        let mut named = all.into_iter().filter(is_it);
         match (named.next(), named.next()) {
             (None, _) => Ok(None),
-            (Some(one), None) => Ok(Some(Self::text(one.value))),
-            (Some(_), Some(_)) => Err(Self::AMBIGUOUS),
+            (Some(one), None) if one.name == key => Ok(Some(text_of(one.value))),
+            (Some(_), _) => Err(Self::AMBIGUOUS),
         }
     }
 
@@ -447,7 +471,7 @@ impl Entries for QueryMap<'_> {
         if twice {
             return Err(Self::AMBIGUOUS);
         }
-        let pair = |Parameter { name, value, .. }| (Self::text(name), Self::text(value));
+        let pair = |Parameter { name, value, .. }| (text_of(name), text_of(value));
         Ok(all.into_iter().map(pair).collect())
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::conditions::Truth;
 use super::decide::Facts;
-use super::variables::{PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables};
+use super::variables::{HEADERS, PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables};
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
@@ -102,6 +102,14 @@ impl When {
     pub fn reads_words(&self) -> bool {
         let mut members = self.program.reads().members.iter();
         members.any(|(_, name)| matches!(name.as_deref(), Some("roles" | "permissions")))
+    }
+
+    /// The name of a header that it reads and that no request has: names are in lower case here, and pseudo-headers are none.
+    #[must_use]
+    pub fn reads_no_header(&self) -> Option<&str> {
+        let mut keys = self.program.reads().keys.iter();
+        let is_none = |key: &str| key.starts_with(':') || key.bytes().any(|byte| byte.is_ascii_uppercase());
+        keys.find_map(|(id, key)| (*id == HEADERS && is_none(key)).then_some(&**key))
     }
 
     /// Whether it reads what is known of the device.

@@ -95,6 +95,16 @@ impl CanonicalPath<'_> {
         self.text.get(..self.path_len).unwrap_or_default()
     }
 
+    /// The canonical path alone, still percent-encoded, folded where letter case does not count ([`super::fold_case`]).
+    #[must_use]
+    pub fn compared(&self) -> Cow<'_, str> {
+        if self.fold {
+            segment::fold_case(self.path())
+        } else {
+            Cow::Borrowed(self.path())
+        }
+    }
+
     /// The query as received, without its question mark. Nothing is ever matched against it.
     #[must_use]
     pub fn query(&self) -> Option<&str> {

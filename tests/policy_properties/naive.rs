@@ -166,6 +166,9 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         }
         return denied_by(deny);
     }
+    let allow = judged
+        .iter()
+        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true));
     // "A request must meet those of every policy that governs it, before any defer, allow."
     for policy in &governing {
         for requirement in &policy.requirements {
@@ -174,8 +177,13 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
                 requirement,
                 Requirement::Certificate | Requirement::MultiFactor(_) | Requirement::Device(_)
             );
-            let is_public =
-                |judged: &Judged<'_>| judged.policy == policy.name && judged.is_public() && judged.takes_effect();
+            let gives_way = |judged: &Judged<'_>| match &judged.rule.effect {
+                Effect::Defer(defer) => defer.unless_allowed && allow.is_some(),
+                _ => false,
+            };
+            let is_public = |judged: &Judged<'_>| {
+                judged.policy == policy.name && judged.is_public() && judged.holds == Some(true) && !gives_way(judged)
+            };
             if of_identity && judged.iter().any(is_public) {
                 continue;
             }
@@ -239,9 +247,6 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         })
         .collect();
     // "`unless: allowed` lets an inline allow win."
-    let allow = judged
-        .iter()
-        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true));
     let gives_way = allow.is_some() && defers.iter().all(|(_, defer)| defer.unless_allowed);
     if let Some((first, _)) = defers.first().filter(|_| !gives_way) {
         let mut claims: Vec<String> = defers.iter().flat_map(|(_, defer)| defer.claims.clone()).collect();

@@ -41,9 +41,12 @@ impl Override {
     /// How far ahead the end of what lets requests in may be, in seconds: 7 days.
     pub const LONGEST: f64 = 7.0 * 24.0 * 3_600.0;
 
-    /// Whether it holds at `now`.
+    /// Whether it holds at `now`. Where nobody knows the time, what refuses holds, and what lets in has ended.
     #[must_use]
     pub fn standing(&self, now: WallTime) -> Standing {
+        if !now.is_known() && self.mode == OverrideMode::DenyAll {
+            return Standing::InForce;
+        }
         let left = self.until - now.numeric_date();
         if left <= 0.0 {
             Standing::Ended

@@ -8,8 +8,11 @@ use super::super::Level;
 use super::documents::{bundle, policy};
 use super::host::{Reply, World, answer, field, forwarded, get};
 use super::tokens::{Signer, claims, claims_with, token, token_with};
+use crate::bundle::document::OverrideStanding;
+use crate::bundle::{Encoding, compile};
 use crate::decision::Decision;
 use crate::reason::Reason;
+use crate::time::WallTime;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -119,6 +122,17 @@ fn what_is_no_matter_of_policy_stays_refused() {
     ] {
         assert_eq!(world.reason(&request), reason);
     }
+    // A tunnel that no rule for its route names is let in for nobody, whatever it would have been refused for first.
+    let tunnel = |path: &str| get(path).header("upgrade", "websocket").header("connection", "upgrade");
+    for (request, reason) in [
+        (tunnel("/fine"), Reason::IdentityMissing),
+        (tunnel("/closed"), Reason::RuleDenied),
+        (tunnel("/closed").bearer(&token("us-east-1")), Reason::RuleDenied),
+        (tunnel("/login").bearer(&token("us-east-1")), Reason::StepUpRequired),
+        (tunnel("/chat"), Reason::OverrideObserved),
+    ] {
+        assert_eq!(world.reason(&request), reason);
+    }
     let ask = get("/ask").bearer(&token("us-east-1"));
     assert_eq!(
         world.answered(&ask, &Reply::status(503)).reason,
@@ -143,6 +157,20 @@ fn everything_is_refused_where_the_bundle_says_so() {
     world.pass(HOUR * 2);
     let late = token_with("us-east-1", &json!({"exp": super::tokens::START + 3 * 3_600}));
     assert_eq!(world.reason(&get("/fine").bearer(&late)), Reason::RuleAllowed);
+}
+
+/// What refuses everything holds where nobody knows the time; what lets in does not.
+#[test]
+fn without_a_clock_it_is_on_the_safe_side() {
+    for (mode, expected) in [
+        ("denyAll", OverrideStanding::InForce),
+        ("observe", OverrideStanding::Ended),
+    ] {
+        let bytes = overridden(mode, &until()).to_string().into_bytes();
+        let generation = compile(&bytes, Encoding::Json).expect("a bundle");
+        let over = generation.over.as_ref().expect("an override");
+        assert_eq!(over.standing(WallTime(u64::MAX)), expected, "{mode}");
+    }
 }
 
 #[test]

@@ -200,6 +200,20 @@ fn no_time_meets_no_requirement_on_it() {
         let outcome = outcome_at(&compile(policies), "GET a.com /x", "-", "?", end);
         assert!(matches!(outcome, Outcome::Deny { .. }), "{requirements}: {outcome:?}");
     }
+    for when in [
+        "request.time>timestamp('2026-01-01T00:00:00Z')",
+        "request.time<timestamp('2026-01-01T00:00:00Z')",
+    ] {
+        let rule = format!("r deny public when {when}");
+        let outcome = outcome_at(
+            &compile(&[("p", &[&rule, "s allow public"])]),
+            "GET a.com /x",
+            "-",
+            "?",
+            end,
+        );
+        assert!(matches!(outcome, Outcome::Deny { .. }), "{when}: {outcome:?}");
+    }
 }
 
 #[test]

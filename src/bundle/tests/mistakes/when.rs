@@ -126,6 +126,13 @@ fn of_conditions_on_what_was_not_accepted() {
     set(&mut bundle, &of_rule("when"), json!("'admin' in token.roles"));
     let warnings = lines(&compiled(&bundle).warnings);
     assert!(warnings.contains("is its issuer's word"), "{warnings}");
+    set(
+        &mut bundle,
+        &of_rule("when"),
+        json!("request.headers['X-Client'] == 'a'"),
+    );
+    let warnings = lines(&compiled(&bundle).warnings);
+    assert!(warnings.contains("no request has a header `X-Client`"), "{warnings}");
     set(&mut bundle, &of_rule("when"), json!("'admin' in token.duties"));
     let warnings = lines(&compiled(&bundle).warnings);
     assert!(!warnings.contains("is its issuer's word"), "{warnings}");

@@ -52,6 +52,26 @@ fn several_factors_are_a_login() {
             "us",
             "401 identity.mfa_missing p/- [gold urn:x] None",
         ),
+        // What is not known to be public lifts nothing, and neither does what gives way.
+        (
+            &[("p mfa", &["a allow", "k defer public unless src=eu"])],
+            "us amr:pwd",
+            "?",
+            missing,
+        ),
+        (
+            &[("p mfa", &["a allow", "k defer public unless src=eu"])],
+            "us amr:pwd",
+            "eu",
+            missing,
+        ),
+        (&[("p mfa", &["k defer public src=eu"])], "us amr:pwd", "?", missing),
+        (
+            &[("p mfa", &["k defer public src=eu"])],
+            "us amr:pwd",
+            "eu",
+            "defer p/k",
+        ),
         // A service does not log in.
         (&[("p mfa", &["r allow service"])], "-", SERVICE, missing),
         (
@@ -88,7 +108,8 @@ fn public_lifts_the_requirements_on_identity_of_its_own_policy_only() {
             "us",
             "allow rule.public p/r",
         ),
-        (&[("p mfa cert", &["r defer public src=us"])], "-", "?", "defer p/r"),
+        (&[("p mfa cert", &["r defer public src=us"])], "-", "?", "401 p/-"),
+        (&[("p mfa cert", &["r defer public src=us"])], "-", "us", "defer p/r"),
         (
             &[("p mfa cert geo=eu", &["r allow public"])],
             "-",

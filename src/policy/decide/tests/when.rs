@@ -58,6 +58,11 @@ fn what_is_not_there_is_unknown_and_what_settles_the_matter_is_not() {
         ("has(device.managed)", "false"),
         ("request.headers['x-none'] == '1'", "unknown"),
         ("request.headers['x-bytes'] == '1'", "unknown"),
+        // Many servers read `_` as `-`.
+        ("request.headers['x-alike'] == '1'", "unknown"),
+        ("has(request.headers['x-under'])", "unknown"),
+        ("'x-under' in request.headers", "unknown"),
+        ("request.headers['x_under'] == '3'", "true"),
         ("request.headers.exists(name, name == 'x-none')", "unknown"),
         // The claim is there, and is no text, or no time.
         ("token.sub == 'a'", "unknown"),
@@ -123,6 +128,12 @@ fn a_parameter_has_one_reading_or_none() {
         ("a=1&a=1", "request.query.a == '1'", "unknown"),
         ("a=1&%61=2", "request.query.a == '1'", "unknown"),
         ("a=1+2", "request.query.a == '1+2'", "unknown"),
+        // Names that some server takes for another.
+        ("A=1", "has(request.query.a)", "unknown"),
+        ("a[]=1", "'a' in request.query", "unknown"),
+        ("a=1&a[]=2", "request.query.a == '1'", "unknown"),
+        ("dry+run=1", "has(request.query['dry run'])", "unknown"),
+        ("A=1", "request.query.A == '1'", "true"),
         ("a=1&b=2;a=3", "request.query.a == '1'", "unknown"),
         ("a=1&a=2&b=3", "request.query.b == '3'", "true"),
         ("a=1&a=2&b=3", "request.query.exists(k, k == 'b')", "unknown"),
