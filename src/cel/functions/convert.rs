@@ -21,7 +21,8 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("int", &[Sig::String], Sig::Int, |_, given| {
         given.text(0)?.parse().map(Value::Int).map_err(|_| INT)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("int", &[Sig::Timestamp], Sig::Int, |_, given| {
         Ok(Value::Int(floor_second(*given.timestamp(0)?)))
     }),
@@ -41,7 +42,8 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("uint", &[Sig::String], Sig::Uint, |_, given| {
         given.text(0)?.parse().map(Value::Uint).map_err(|_| UINT)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("double", &[Sig::Double], Sig::Double, same),
     Function::new("double", &[Sig::Int], Sig::Double, double),
     Function::new("double", &[Sig::Uint], Sig::Double, double),

@@ -1,4 +1,5 @@
-use crate::cel::{Budget, Environment, Fault, Program, Value};
+use super::{ALL, Call, Function};
+use crate::cel::{Budget, Environment, Fault, Program, Sig, Value};
 
 fn evaluate(source: &str) -> Result<bool, Fault> {
     let program = Program::compile(source, &Environment::new(&[]).lenient())
@@ -108,5 +109,39 @@ fn nothing_costs_more_than_it_may() {
         let start = std::time::Instant::now();
         assert!(evaluate(&source).is_err(), "{source}");
         assert!(start.elapsed().as_secs() < 1, "{source}");
+    }
+}
+
+#[test]
+fn a_text_is_read_at_the_cost_of_its_length() {
+    let digits = "0".repeat(40_000);
+    for (name, text) in [
+        ("int", digits.clone()),
+        ("uint", digits.clone()),
+        ("double", digits.clone()),
+        ("duration", "0h".repeat(20_000)),
+        ("timestamp", format!("2026-01-01T00:00:00.{digits}Z")),
+        ("cidr", format!("{digits}/8")),
+        ("isCIDR", format!("{digits}/8")),
+        ("containsCIDR", format!("{digits}/8")),
+    ] {
+        let of_text = |function: &&Function| {
+            function.name == name
+                && function
+                    .arguments
+                    .last()
+                    .is_some_and(|last| matches!(last, Sig::String))
+        };
+        let function = ALL.iter().copied().flatten().find(of_text).expect(name);
+        let network = Value::Cidr("10.0.0.0/8".parse().expect("a network"));
+        let arguments = [network, Value::text(&text)];
+        let arguments = arguments.get(2 - function.arguments.len()..).expect("arguments");
+        let mut budget = Budget::new(10_000);
+        let mut call = Call {
+            budget: &mut budget,
+            prepared: None,
+        };
+        let _ = function.call(&mut call, arguments);
+        assert!(budget.left() <= 10_000 - 40_000 / 32, "{name}: {}", budget.left());
     }
 }
