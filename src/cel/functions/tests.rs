@@ -113,6 +113,34 @@ fn nothing_costs_more_than_it_may() {
 }
 
 #[test]
+fn each_item_of_a_set_that_is_looked_at_is_paid_for() {
+    let many = || Value::list(vec![Value::Int(1); 4_000]);
+    let none = || Value::list(Vec::new());
+    for (name, lists, used) in [
+        ("sets.contains", [many(), none()], 0),
+        // The first item is not there: the others are not looked at.
+        ("sets.contains", [none(), many()], 0),
+        ("sets.contains", [many(), many()], 4_000),
+        ("sets.equivalent", [many(), none()], 0),
+        ("sets.equivalent", [none(), many()], 0),
+        ("sets.equivalent", [many(), many()], 8_000),
+        ("sets.intersects", [many(), none()], 4_000),
+        ("sets.intersects", [none(), many()], 0),
+        ("sets.intersects", [many(), many()], 2),
+    ] {
+        let of_name = |function: &&Function| function.name == name;
+        let function = ALL.iter().copied().flatten().find(of_name).expect(name);
+        let mut budget = Budget::new(10_000);
+        let mut call = Call {
+            budget: &mut budget,
+            prepared: None,
+        };
+        assert!(function.call(&mut call, &lists).is_ok(), "{name}");
+        assert_eq!(10_000 - budget.left(), used, "{name}");
+    }
+}
+
+#[test]
 fn a_text_is_read_at_the_cost_of_its_length() {
     let digits = "0".repeat(40_000);
     for (name, text) in [
