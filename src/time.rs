@@ -103,7 +103,9 @@ pub(crate) fn rfc3339(text: &str) -> Option<SignedDuration> {
         .split_at_checked(length)
         .filter(|(time, _)| has_form(time, DATE_TIME))?;
     let fraction = rest.strip_prefix('.').map_or(0, |digits| {
-        digits.bytes().take_while(u8::is_ascii_digit).count().saturating_add(1)
+        // Ten are one too many: those behind them make no difference.
+        let digits = digits.bytes().take(10).take_while(u8::is_ascii_digit);
+        digits.count().saturating_add(1)
     });
     if fraction == 1 || fraction > 10 {
         return None;

@@ -5,7 +5,7 @@ use super::fault::{Budget, Fault};
 use super::functions;
 use super::operators;
 use super::program::{Call, Loop, LoopKind, Node};
-use super::relation::{self, charge_all, charge_lookup};
+use super::relation::{self, charge_all, charge_made};
 use super::syntax::Operator;
 use super::value::{Map, Value};
 
@@ -37,18 +37,19 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             },
             Node::HasRead(id) => {
                 self.budget.charge(1)?;
-                is_there(self.variables.read(*id))
+                let read = self.variables.read(*id);
+                is_there(self.paid(read))
             }
             Node::HasMember(id, name) => {
                 self.budget.charge(1)?;
-                is_there(self.variables.member(*id, name))
+                let read = self.variables.member(*id, name);
+                is_there(self.paid(read))
             }
             Node::HasKey(of, key) => {
                 let Value::Map(map) = self.value(of)? else {
                     return Err(Fault::NoSuchOverload);
                 };
-                charge_lookup(&map, self.budget)?;
-                Ok(map.get(&Value::text(key))?.is_some())
+                relation::look_up(&map, &Value::text(key), self.budget).map(|found| found.is_some())
             }
             other => match self.value(other)? {
                 Value::Bool(holds) => Ok(holds),
@@ -61,10 +62,19 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         self.budget.charge(1)?;
         match node {
             Node::Constant(value) => Ok(value.reborrow()),
-            Node::Read(id) => self.variables.read(*id),
-            Node::Member(id, name) => self.variables.member(*id, name),
+            Node::Read(id) => {
+                let read = self.variables.read(*id);
+                self.paid(read)
+            }
+            Node::Member(id, name) => {
+                let read = self.variables.member(*id, name);
+                self.paid(read)
+            }
             Node::MemberAt(id, name) => match self.value(name)? {
-                Value::String(name) => self.variables.member(*id, &name),
+                Value::String(name) => {
+                    let read = self.variables.member(*id, &name);
+                    self.paid(read)
+                }
                 _ => Err(Fault::NoSuchKey),
             },
             Node::Local(index) => self.locals.get(*index).cloned().ok_or(Fault::Absent),
@@ -104,6 +114,13 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 self.truth(node).map(Value::Bool)
             }
         }
+    }
+
+    /// What was read, paid for: it may have been made for this read.
+    fn paid(&mut self, read: Result<Value<'a>, Fault>) -> Result<Value<'a>, Fault> {
+        let value = read?;
+        charge_made(&value, self.budget)?;
+        Ok(value)
     }
 
     /// `&&` and `||`: a part that settles the matter does so wherever it stands, and whatever the others fail with.
@@ -160,22 +177,18 @@ impl<'a, 'b> Evaluation<'a, 'b> {
                 }
                 Ok(false)
             }
-            Value::Map(map) => {
-                charge_lookup(map, self.budget)?;
+            Value::Map(map) => match relation::look_up(map, wanted, self.budget) {
+                Ok(found) => Ok(found.is_some()),
                 // What cannot be a key is not there.
-                match map.get(wanted) {
-                    Ok(found) => Ok(found.is_some()),
-                    Err(Fault::NoSuchKey) => Ok(false),
-                    Err(other) => Err(other),
-                }
-            }
+                Err(Fault::NoSuchKey) => Ok(false),
+                Err(other) => Err(other),
+            },
             _ => Err(Fault::NoSuchOverload),
         }
     }
 
     fn look_up(&mut self, map: &Map<'a>, key: &Value<'_>) -> Result<Value<'a>, Fault> {
-        charge_lookup(map, self.budget)?;
-        map.get(key)?.ok_or(Fault::NoSuchKey)
+        relation::look_up(map, key, self.budget)?.ok_or(Fault::NoSuchKey)
     }
 
     #[inline(never)]
@@ -255,7 +268,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             }),
             Value::Map(map) => {
                 charge_all(map, self.budget)?;
-                let pairs = map.pairs()?;
+                let pairs = relation::pairs(map, self.budget)?;
                 pairs.iter().try_for_each(|(key, value)| {
                     if each.pairs {
                         self.step(each, Some(key.clone()), value.clone(), &mut state)

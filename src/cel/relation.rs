@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 
 use super::fault::{Budget, Fault};
-use super::value::{List, Map, Value};
+use super::value::{Held, List, Map, Value};
 use crate::version::Version;
 
 /// Whether two values are equal. Numbers are by what they say, whatever their types; values of other types that differ are not equal.
@@ -53,14 +53,15 @@ fn lists_equal(a: &List<'_>, b: &List<'_>, budget: &mut Budget) -> Result<bool, 
 fn maps_equal(a: &Map<'_>, b: &Map<'_>, budget: &mut Budget) -> Result<bool, Fault> {
     charge_all(a, budget)?;
     charge_all(b, budget)?;
-    let (length, other) = (a.size()?, b.size()?);
+    let (length, other) = (size(a, budget)?, size(b, budget)?);
     budget.charge(length)?;
     if length != other {
         return Ok(false);
     }
-    for (key, value) in a.pairs()?.iter() {
-        charge_lookup(b, budget)?;
-        let Some(other) = b.get(key)? else { return Ok(false) };
+    for (key, value) in pairs(a, budget)?.iter() {
+        let Some(other) = look_up(b, key, budget)? else {
+            return Ok(false);
+        };
         if !equal(value, &other, budget)? {
             return Ok(false);
         }
@@ -68,8 +69,48 @@ fn maps_equal(a: &Map<'_>, b: &Map<'_>, budget: &mut Budget) -> Result<bool, Fau
     Ok(true)
 }
 
+/// What is there for a key, paid for. What cannot be a key is [`Fault::NoSuchKey`].
+pub(super) fn look_up<'a>(map: &Map<'a>, key: &Value<'_>, budget: &mut Budget) -> Result<Option<Value<'a>>, Fault> {
+    charge_lookup(map, budget)?;
+    let found = map.get(key)?;
+    // Any other map shares what it holds.
+    if let (Map::Lazy(_), Some(value)) = (map, &found) {
+        charge_made(value, budget)?;
+    }
+    Ok(found)
+}
+
+/// All keys and values, paid for but for [`charge_all`].
+pub(super) fn pairs<'a>(map: &Map<'a>, budget: &mut Budget) -> Result<Held<'a, [(Value<'a>, Value<'a>)]>, Fault> {
+    let pairs = map.pairs()?;
+    if matches!(map, Map::Lazy(_)) {
+        for (key, value) in pairs.iter() {
+            charge_made(key, budget)?;
+            charge_made(value, budget)?;
+        }
+    }
+    Ok(pairs)
+}
+
+/// How many entries a map has, paid for but for [`charge_all`].
+pub(super) fn size(map: &Map<'_>, budget: &mut Budget) -> Result<usize, Fault> {
+    match map {
+        Map::Lazy(_) => pairs(map, budget).map(|pairs| pairs.len()),
+        _ => map.size(),
+    }
+}
+
+/// What it costs that a value was made to be read, as the joined lines of a header are: what is borrowed costs nothing.
+pub(super) fn charge_made(value: &Value<'_>, budget: &mut Budget) -> Result<(), Fault> {
+    match value {
+        Value::String(Held::Shared(text)) | Value::Version(Held::Shared(text)) => budget.charge_bytes(text.len()),
+        Value::Bytes(Held::Shared(bytes)) => budget.charge_bytes(bytes.len()),
+        _ => Ok(()),
+    }
+}
+
 /// What it costs to look a key up: a map that the expression made is searched from its beginning.
-pub(super) fn charge_lookup(map: &Map<'_>, budget: &mut Budget) -> Result<(), Fault> {
+fn charge_lookup(map: &Map<'_>, budget: &mut Budget) -> Result<(), Fault> {
     match map {
         Map::Pairs(pairs) => budget.charge(pairs.len() / 4),
         Map::Json(_) => Ok(()),

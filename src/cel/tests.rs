@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::value::Value;
 use super::{
-    Budget, Declared, Environment, Fault, Field, Issue, MAX_BYTES, MAX_NODES, Program, Sig, Type, Variable, Variables,
+    Budget, Declared, Entries, Environment, Fault, Field, Issue, MAX_BYTES, MAX_NODES, Program, Sig, Type, Variable,
+    Variables,
 };
 
 const TEXTS: Sig = Sig::Map(&Sig::String, &Sig::String);
@@ -428,6 +429,78 @@ fn work_and_memory_are_bounded() {
     }
     let program = compile(&format!("size({source}) > 0")).expect("an expression");
     assert_eq!(program.holds(&given(), &mut Budget::new(20_000)), Err(Fault::TooCostly));
+}
+
+/// Each text is made when it is read.
+struct Made(String);
+
+impl Made {
+    fn text(&self) -> Value<'static> {
+        Value::String(self.0.clone().into())
+    }
+}
+
+impl Variables for Made {
+    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+        Ok(if id == 11 { Value::lazy(self) } else { self.text() })
+    }
+
+    fn member(&self, _: u16, _: &str) -> Result<Value<'_>, Fault> {
+        Ok(self.text())
+    }
+}
+
+impl Entries for Made {
+    fn get(&self, _: &str) -> Result<Option<Value<'_>>, Fault> {
+        Ok(Some(self.text()))
+    }
+
+    fn look_up_cost(&self) -> usize {
+        0
+    }
+
+    fn pairs(&self) -> Result<Vec<(Value<'_>, Value<'_>)>, Fault> {
+        Ok(vec![(Value::text("a"), self.text())])
+    }
+}
+
+#[test]
+fn a_text_that_a_read_makes_is_paid_for() {
+    let items = format!("[{}]", "1,".repeat(1_000));
+    let cost = |source: &str, variables: &dyn Variables| {
+        let program = compile(source).unwrap_or_else(|issues| panic!("{source}: {issues:?}"));
+        let mut budget = Budget::new(20_000);
+        program.holds(variables, &mut budget).map(|_| 20_000 - budget.left())
+    };
+    let (short, long) = (Made("a".to_owned()), Made("a".repeat(50_000)));
+    for read in [
+        "request.method != 'b'",
+        "has(request.method)",
+        "token.department != 'b'",
+        "has(token.department)",
+        "token[string(i)] != 'b'",
+        "request.headers.a != 'b'",
+        "request.headers[string(i)] != 'b'",
+        "has(request.headers.a)",
+        "'a' in request.headers",
+        "size(request.headers) == 1",
+        "request.headers.all(k, k == 'a')",
+        "request.headers.all(k, v, v != 'b')",
+        "request.headers != {'a': 'b'}",
+        "{'a': 'b'} != request.headers",
+    ] {
+        let source = format!("{items}.all(i, {read})");
+        assert!(cost(&source, &short).is_ok(), "{source}");
+        assert_eq!(cost(&source, &long), Err(Fault::TooCostly), "{read}");
+    }
+    // What a loop holds is made once.
+    let source = format!("[request.method].all(t, {items}.all(i, t != 'b'))");
+    assert!(cost(&source, &long).is_ok());
+    // What is borrowed costs no more than it did.
+    let mut borrowed = given();
+    borrowed.0["method"] = json!("a".repeat(50_000));
+    let source = format!("{items}.all(i, request.method != 'b')");
+    assert_eq!(cost(&source, &borrowed), cost(&source, &given()));
 }
 
 #[test]

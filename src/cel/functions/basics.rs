@@ -2,6 +2,7 @@
 
 use super::{Arguments, Call, Cost, Function};
 use crate::cel::fault::Fault;
+use crate::cel::relation;
 use crate::cel::types::Sig;
 use crate::cel::value::Value;
 
@@ -22,12 +23,12 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 /// Characters of a text, bytes of data, items of a list, entries of a map.
-fn size<'a>(_: &mut Call<'_>, arguments: Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
+fn size<'a>(call: &mut Call<'_>, arguments: Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let size = match arguments.value(0)? {
         Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.len(),
-        Value::Map(map) => map.size()?,
+        Value::Map(map) => relation::size(map, call.budget)?,
         _ => return Err(Fault::NoSuchOverload),
     };
     i64::try_from(size).map(Value::Int).map_err(|_| Fault::Overflow)

@@ -21,7 +21,8 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("int", &[Sig::String], Sig::Int, |_, given| {
         given.text(0)?.parse().map(Value::Int).map_err(|_| INT)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("int", &[Sig::Timestamp], Sig::Int, |_, given| {
         Ok(Value::Int(floor_second(*given.timestamp(0)?)))
     }),
@@ -41,12 +42,13 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("uint", &[Sig::String], Sig::Uint, |_, given| {
         given.text(0)?.parse().map(Value::Uint).map_err(|_| UINT)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("double", &[Sig::Double], Sig::Double, same),
     Function::new("double", &[Sig::Int], Sig::Double, double),
     Function::new("double", &[Sig::Uint], Sig::Double, double),
     Function::new("double", &[Sig::String], Sig::Double, |_, given| {
-        given.text(0)?.parse().map(Value::Double).map_err(|_| DOUBLE)
+        number(given.text(0)?).map(Value::Double)
     })
     .cost(Cost::Linear),
     Function::new("bool", &[Sig::Bool], Sig::Bool, same),
@@ -108,6 +110,14 @@ fn double<'a>(_: &mut Call<'_>, given: Arguments<'_, 'a>) -> Result<Value<'a>, F
         Value::Uint(number) => Ok(Value::Double(*number as f64)),
         _ => Err(Fault::NoSuchOverload),
     }
+}
+
+/// A number as it is written. The parser takes names too (`nan`, `inf`), and makes infinity of what is too large. Neither is a number: nothing is above `nan`,
+/// and nothing below it, so that a rule that refuses what is too large would let it in.
+fn number(text: &str) -> Result<f64, Fault> {
+    let is_written = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    let number = text.bytes().all(is_written).then(|| text.parse().ok()).flatten();
+    number.filter(|number: &f64| number.is_finite()).ok_or(DOUBLE)
 }
 
 fn text_of_bytes<'a>(_: &mut Call<'_>, given: Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Function;
+use super::{Cost, Function};
 use crate::cel::fault::Fault;
 use crate::cel::types::Sig;
 use crate::cel::value::Value;
@@ -42,10 +42,12 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::new("cidr", &[TEXT], Sig::Cidr, |_, given| {
         Ok(Value::Cidr(cidr(given.text(0)?)?))
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("isCIDR", &[TEXT], Sig::Bool, |_, given| {
         Ok(Value::Bool(cidr(given.text(0)?).is_ok()))
-    }),
+    })
+    .cost(Cost::Linear),
     Function::method("containsIP", &[Sig::Cidr, Sig::Ip], Sig::Bool, |_, given| {
         Ok(Value::Bool(given.cidr(0)?.contains(given.ip(1)?)))
     }),
@@ -57,7 +59,8 @@ pub(super) const TABLE: &[Function] = &[
     }),
     Function::method("containsCIDR", &[Sig::Cidr, TEXT], Sig::Bool, |_, given| {
         Ok(Value::Bool(given.cidr(0)?.contains(&cidr(given.text(1)?)?)))
-    }),
+    })
+    .cost(Cost::Linear),
     Function::method("ip", &[Sig::Cidr], Sig::Ip, |_, given| {
         Ok(Value::Ip(given.cidr(0)?.addr()))
     }),

@@ -25,6 +25,8 @@ pub(super) const TABLE: &[Function] = &[
 fn intersects<'a>(call: &mut Call<'_>, given: Arguments<'_, 'a>) -> Result<Value<'a>, Fault> {
     let (a, b) = (given.list(0)?, given.list(1)?);
     for item in a.iter() {
+        // Also where there is nothing to compare it with.
+        call.budget.charge(1)?;
         if holds(b, &item, call.budget)? {
             return Ok(Value::Bool(true));
         }

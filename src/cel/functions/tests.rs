@@ -1,4 +1,5 @@
-use crate::cel::{Budget, Environment, Fault, Program, Value};
+use super::{ALL, Call, Function};
+use crate::cel::{Budget, Environment, Fault, Program, Sig, Value};
 
 fn evaluate(source: &str) -> Result<bool, Fault> {
     let program = Program::compile(source, &Environment::new(&[]).lenient())
@@ -108,5 +109,67 @@ fn nothing_costs_more_than_it_may() {
         let start = std::time::Instant::now();
         assert!(evaluate(&source).is_err(), "{source}");
         assert!(start.elapsed().as_secs() < 1, "{source}");
+    }
+}
+
+#[test]
+fn each_item_of_a_set_that_is_looked_at_is_paid_for() {
+    let many = || Value::list(vec![Value::Int(1); 4_000]);
+    let none = || Value::list(Vec::new());
+    for (name, lists, used) in [
+        ("sets.contains", [many(), none()], 0),
+        // The first item is not there: the others are not looked at.
+        ("sets.contains", [none(), many()], 0),
+        ("sets.contains", [many(), many()], 4_000),
+        ("sets.equivalent", [many(), none()], 0),
+        ("sets.equivalent", [none(), many()], 0),
+        ("sets.equivalent", [many(), many()], 8_000),
+        ("sets.intersects", [many(), none()], 4_000),
+        ("sets.intersects", [none(), many()], 0),
+        ("sets.intersects", [many(), many()], 2),
+    ] {
+        let of_name = |function: &&Function| function.name == name;
+        let function = ALL.iter().copied().flatten().find(of_name).expect(name);
+        let mut budget = Budget::new(10_000);
+        let mut call = Call {
+            budget: &mut budget,
+            prepared: None,
+        };
+        assert!(function.call(&mut call, &lists).is_ok(), "{name}");
+        assert_eq!(10_000 - budget.left(), used, "{name}");
+    }
+}
+
+#[test]
+fn a_text_is_read_at_the_cost_of_its_length() {
+    let digits = "0".repeat(40_000);
+    for (name, text) in [
+        ("int", digits.clone()),
+        ("uint", digits.clone()),
+        ("double", digits.clone()),
+        ("duration", "0h".repeat(20_000)),
+        ("timestamp", format!("2026-01-01T00:00:00.{digits}Z")),
+        ("cidr", format!("{digits}/8")),
+        ("isCIDR", format!("{digits}/8")),
+        ("containsCIDR", format!("{digits}/8")),
+    ] {
+        let of_text = |function: &&Function| {
+            function.name == name
+                && function
+                    .arguments
+                    .last()
+                    .is_some_and(|last| matches!(last, Sig::String))
+        };
+        let function = ALL.iter().copied().flatten().find(of_text).expect(name);
+        let network = Value::Cidr("10.0.0.0/8".parse().expect("a network"));
+        let arguments = [network, Value::text(&text)];
+        let arguments = arguments.get(2 - function.arguments.len()..).expect("arguments");
+        let mut budget = Budget::new(10_000);
+        let mut call = Call {
+            budget: &mut budget,
+            prepared: None,
+        };
+        let _ = function.call(&mut call, arguments);
+        assert!(budget.left() <= 10_000 - 40_000 / 32, "{name}: {}", budget.left());
     }
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-use super::{Arguments, Call, Function, Prepared};
+use super::{Arguments, Call, Cost, Function, Prepared};
 use crate::cel::fault::Fault;
 use crate::cel::types::Sig;
 use crate::cel::value::{Timestamp, Value};
@@ -19,14 +19,16 @@ const LENGTH: &[Sig] = &[Sig::Duration];
 pub(super) const TABLE: &[Function] = &[
     Function::new("timestamp", &[Sig::String], AT, |_, given| {
         timestamp(given.text(0)?).map(Value::Timestamp)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("timestamp", &[Sig::Int], AT, |_, given| {
         Timestamp::new(SignedDuration::from_secs(*given.int(0)?)).map(Value::Timestamp)
     }),
     Function::new("timestamp", &[AT], AT, same),
     Function::new("duration", &[Sig::String], Sig::Duration, |_, given| {
         Value::duration(duration(given.text(0)?)?)
-    }),
+    })
+    .cost(Cost::Linear),
     Function::new("duration", LENGTH, Sig::Duration, same),
     Function::method("getHours", LENGTH, Sig::Int, |_, given| {
         Ok(Value::Int(given.duration(0)?.as_hours()))
@@ -71,6 +73,10 @@ const TIME: Fault =
 const DURATION: Fault = Fault::InvalidArgument(
     "a duration is written as numbers with units, like 1h30m or 1.5s; the units are h, m, s, ms, us and ns",
 );
+const LONG: Fault = Fault::InvalidArgument("a duration is written with 256 bytes at most");
+
+/// The longest text of a duration, in bytes: any number of zeros is no long time.
+const MAX_DURATION: usize = 256;
 
 /// A part of what a clock and a calendar show.
 #[derive(Clone, Copy)]
@@ -176,6 +182,9 @@ fn offset(text: &str) -> Option<Offset> {
 
 /// A length of time: numbers, each with its unit, and a sign before all of them.
 fn duration(text: &str) -> Result<SignedDuration, Fault> {
+    if text.len() > MAX_DURATION {
+        return Err(LONG);
+    }
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

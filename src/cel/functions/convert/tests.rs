@@ -96,3 +96,25 @@ fn the_second_of_a_time_before_1970_is_the_one_that_it_is_in() {
     assert_eq!(convert("int", at("1969-12-31T23:59:59.5Z")).as_deref(), Ok("Int(-1)"));
     assert_eq!(convert("int", at("1969-12-31T23:59:58Z")).as_deref(), Ok("Int(-2)"));
 }
+
+#[test]
+fn a_text_is_a_double_only_where_it_is_a_number() {
+    for (text, expected) in [
+        ("1.5", "Double(1.5)"),
+        ("-1.5e3", "Double(-1500.0)"),
+        ("+2E-1", "Double(0.2)"),
+        (".5", "Double(0.5)"),
+        ("5.", "Double(5.0)"),
+        ("1e-999", "Double(0.0)"),
+        ("00", "Double(0.0)"),
+    ] {
+        assert_eq!(convert("double", Value::text(text)).as_deref(), Ok(expected), "{text}");
+    }
+    for text in [
+        "nan", "NaN", "-nan", "inf", "-inf", "+Inf", "Infinity", "infinity", "1e999", "-1e999", "", ".", "e", "1 ",
+        "0x1", "1_0", "--1",
+    ] {
+        let made = convert("double", Value::text(text));
+        assert!(matches!(made, Err(Fault::InvalidArgument(_))), "{text}: {made:?}");
+    }
+}

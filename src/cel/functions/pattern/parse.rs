@@ -268,7 +268,7 @@ impl Parser<'_> {
         loop {
             let start = self.at;
             if self.eat("[:") {
-                ranges.extend(self.posix(start)?);
+                ranges.extend(self.posix(flags, start)?);
             } else {
                 match self.bump() {
                     None => {
@@ -326,15 +326,19 @@ impl Parser<'_> {
     }
 
     /// A class of POSIX, behind its `[:`.
-    fn posix(&mut self, start: usize) -> Result<Ranges, PatternError> {
+    fn posix(&mut self, flags: Flags, start: usize) -> Result<Ranges, PatternError> {
         let negated = self.eat("^");
         let name = self.rest().split_once(":]").map(|(name, _)| name).unwrap_or_default();
         let length = name.len();
         // `[[:word:]]` is RE2's too, `[[:d:]]` is not.
-        let ranges = Some(name).filter(|name| name.len() > 1).and_then(named).ok_or_else(|| {
+        let mut ranges = Some(name).filter(|name| name.len() > 1).and_then(named).ok_or_else(|| {
             PatternError::new(start, "there is no such class: they are `[:alpha:]`, `[:digit:]`, `[:alnum:]`, `[:upper:]`, `[:lower:]`, `[:space:]`, `[:punct:]` and the others of POSIX")
         })?;
         self.at = self.at.saturating_add(length).saturating_add(2);
+        // Before it is negated: the other case of what is not in it may be in it.
+        if flags.ignore_case {
+            ranges.fold();
+        }
         Ok(if negated { ranges.complement() } else { ranges })
     }
 

@@ -79,6 +79,8 @@ fn a_duration_is_numbers_with_units() {
         assert_eq!(read(text), Err(Fault::Overflow), "{text}");
     }
     assert_eq!(duration("-0.000000001s"), Ok(SignedDuration::new(0, -1)));
+    assert_eq!(duration(&"0h".repeat(128)), Ok(SignedDuration::ZERO));
+    assert!(matches!(duration(&"0h".repeat(129)), Err(Fault::InvalidArgument(_))));
 }
 
 #[test]
