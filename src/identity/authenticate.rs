@@ -197,6 +197,7 @@ impl Authenticator {
         };
         let place = Place { view, local };
         let Shown { text: token, recalled } = shown;
+        let recalled = recalled.filter(|_| self.trust == *view.trust_digest);
         let entry = recalled.and_then(|Recalled(found)| self.cache.at(found));
         match entry.map(|entry| entry.serve(place, now)) {
             Some(Served::Known(served)) => {
@@ -251,6 +252,10 @@ impl Authenticator {
         let Some(ring) = view.keys.digest(authenticated.identity.home) else {
             return;
         };
+        // What the cache holds was verified under one trust digest.
+        if self.trust != *view.trust_digest {
+            return;
+        }
         let entry = Entry {
             authenticated: Rc::clone(authenticated),
             ring: *ring,
