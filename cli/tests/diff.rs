@@ -55,6 +55,14 @@ fn diff(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Run {
         ("old.yaml", BUNDLE.as_bytes()),
         ("new.yaml", new.as_bytes()),
         ("requests.jsonl", recorded.as_bytes()),
+        (
+            "nobody.jsonl",
+            br#"{"url": "https://api.x.com/v1/7", "claims": {"scope": "read:a"}, "address": "10.1.2.3"}"#,
+        ),
+        (
+            "without.jsonl",
+            br#"{"url": "https://api.x.com/v1/7", "claims": {"scope": "read:a"}, "without": ["sub"], "address": "10.1.2.3"}"#,
+        ),
         ("broken.jsonl", b"{\"url\": \"https://api.x.com/v1/7\"}\n{\"url\": 7}\n"),
     ];
     let folder = folder_of(&format!("diff-{name}"), &files);
@@ -193,6 +201,15 @@ fn recorded_requests_are_tried() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn recorded_tokens_have_a_subject() {
+    let change = [("[GET]", "[PUT]")];
+    let said = json("nobody", &change, &["--requests", "nobody.jsonl"]);
+    assert!(goes(&said, "allow rule.allowed", "deny 403 policy.no_rule"), "{said:#}");
+    let said = json("without", &change, &["--requests", "without.jsonl"]);
+    assert_eq!(said["changed"], 0, "{said:#}");
 }
 
 #[test]

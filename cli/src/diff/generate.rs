@@ -271,13 +271,12 @@ fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-fn token(mut claims: Map<String, Value>, home: Option<String>) -> Token {
-    claims.entry("sub").or_insert_with(|| json!("somebody"));
-    Token {
+fn token(claims: Map<String, Value>, home: Option<String>) -> Token {
+    recorded::of_somebody(Token {
         home,
         claims,
         ..Token::default()
-    }
+    })
 }
 
 /// A host that the pattern matches.
