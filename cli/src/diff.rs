@@ -257,7 +257,7 @@ fn text(compared: &Compared<'_>) -> String {
     }
     if let Some(idle) = named(&compared.idle) {
         said.push_str(&format!(
-            "\ndecided nothing under either bundle: {idle}; what they let in is not compared: record requests for them (`--requests`)\n"
+            "\ndecided nothing under either bundle: {idle}; what they decide is not compared: record requests for them (`--requests`)\n"
         ));
     }
     said.lines().map(|line| report::printable(line) + "\n").collect()

@@ -233,7 +233,7 @@ fn rules_that_decided_nothing_are_named() {
     let opened = [device[0], (", roles: {anyOf: [admin]}", "")];
     let same = both("opened", &device, &opened, &[]);
     assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
-    let said = "decided nothing under either bundle: shop/read, shop/admin; what they let in is not compared: record requests for them (`--requests`)\n";
+    let said = "decided nothing under either bundle: shop/read, shop/admin; what they decide is not compared: record requests for them (`--requests`)\n";
     assert!(same.stdout.ends_with(said), "{}", same.stdout);
     let json = both("opened-json", &device, &opened, &["--format", "json"]);
     let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
@@ -256,9 +256,13 @@ fn generated_logins_meet_what_policies_demand_of_them() {
         "        - {name: admin,",
         "        - {name: recent, paths: [\"/admin/**\"], effect: step_up, stepUp: {acr: [gold], maxAge: 5m}}\n        - {name: admin,",
     );
-    for (name, demand) in [("factors", factors), ("step-up", step_up)] {
-        let opened = [demand, (", roles: {anyOf: [admin]}", "")];
-        let run = both(name, &[demand], &opened, &["--format", "json"]);
+    for (name, demands) in [
+        ("factors", vec![factors]),
+        ("step-up", vec![step_up]),
+        ("factors-and-step-up", vec![factors, step_up]),
+    ] {
+        let opened = [&demands[..], &[(", roles: {anyOf: [admin]}", "")]].concat();
+        let run = both(name, &demands, &opened, &["--format", "json"]);
         let said: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
         assert!(
             goes(&said, "deny 403 role.missing", "allow rule.allowed"),
@@ -266,7 +270,7 @@ fn generated_logins_meet_what_policies_demand_of_them() {
         );
         assert_eq!(said["decidedNothing"], Value::Array(Vec::new()), "{name}");
         // Others did not log in like that.
-        let gone = both(&format!("{name}-gone"), &[demand], &[], &["--format", "json"]);
+        let gone = both(&format!("{name}-gone"), &demands, &[], &["--format", "json"]);
         let said: Value = serde_json::from_str(&gone.stdout).expect(&gone.stderr);
         let mut changes = said["changes"].as_array().expect("changes").iter();
         let lets_in = |change: &Value| {
@@ -274,6 +278,7 @@ fn generated_logins_meet_what_policies_demand_of_them() {
             !was.starts_with("allow") && change["is"]["decision"] == "allow rule.allowed"
         };
         assert!(changes.any(lets_in), "{name}: {said:#}");
+        assert_eq!(said["decidedNothing"], Value::Array(Vec::new()), "{name}");
     }
 }
 

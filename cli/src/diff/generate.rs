@@ -141,12 +141,13 @@ impl World {
         vary(&|trial| trial.token = None);
         vary(&|trial| trial.token = Some(token(Map::new(), None)));
         vary(&|trial| trial.token = Some(token(self.everything(), None)));
-        vary(&|trial| {
-            let claims = trial.token.as_mut().map(|token| &mut token.claims);
-            claims
-                .into_iter()
-                .for_each(|claims| claims.retain(|claim, _| !self.login.contains_key(claim)));
-        });
+        for claim in self.login.keys() {
+            vary(&|trial| {
+                if let Some(token) = &mut trial.token {
+                    token.claims.remove(claim);
+                }
+            });
+        }
         for home in self.regions.iter().take(OTHERS) {
             vary(&|trial| trial.token = Some(token(self.wanted(rule, Some(home)), Some(home.clone()))));
         }
@@ -194,10 +195,10 @@ impl World {
                 path: first(paths),
                 headers: Vec::new(),
             },
-            // What a deny keeps out is what something else would let in.
+            // What these keep out is what something else would let in.
             token: match rule.effect {
                 _ if without_token => None,
-                Effect::Deny(_) => Some(token(self.everything(), home)),
+                Effect::Deny(_) | Effect::StepUp(_) => Some(token(self.everything(), home)),
                 _ => Some(token(self.wanted(rule, home.as_ref()), home)),
             },
             address: network.or_else(|| self.places.first().copied()),
