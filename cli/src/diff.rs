@@ -15,7 +15,8 @@ use crate::documents::{self, Loaded};
 use crate::output;
 use crate::recorded;
 use crate::report;
-use crate::trial::{Stage, Trial};
+use crate::testing::Coverage;
+use crate::trial::{Found, Stage, Trial};
 
 /// What `diff` is asked to do.
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,9 @@ enum Format {
     Json,
 }
 
+/// How many rules that decided nothing are named to people.
+const NAMED: usize = 20;
+
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outcome {
@@ -75,6 +79,8 @@ struct Compared<'t> {
     changes: Vec<Change<'t>>,
     /// Requests that another rule decides, with the same outcome.
     moved: usize,
+    /// `policy/rule` of those that decided nothing under either bundle, in the order of the documents, the new ones first.
+    idle: Vec<String>,
 }
 
 impl Compared<'_> {
@@ -91,8 +97,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     };
     let compared = requests(args, &old, &new).and_then(|trials| {
         let generated = args.requests.is_none();
-        let (old, new) = (Stage::new(&old)?, Stage::new(&new)?);
-        let compared = compare(&trials, generated, &old, &new);
+        let compared = compare(&trials, generated, &mut Side::new(&old)?, &mut Side::new(&new)?);
         Ok((said(args, &compared), compared.changed() > 0))
     });
     match compared {
@@ -145,11 +150,46 @@ fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Vec<Trial>, Strin
     Ok(trials)
 }
 
-fn compare<'t>(trials: &'t [Trial], generated: bool, old: &Stage, new: &Stage) -> Compared<'t> {
+/// One of the bundles.
+struct Side {
+    stage: Stage,
+    coverage: Coverage,
+}
+
+impl Side {
+    fn new(loaded: &Loaded) -> Result<Self, String> {
+        Ok(Self {
+            stage: Stage::new(loaded)?,
+            coverage: Coverage::new(&loaded.value),
+        })
+    }
+
+    fn outcome(&mut self, trial: &Trial) -> Outcome {
+        match self.stage.run(trial) {
+            Ok(found) => {
+                self.coverage.add(&found);
+                outcome(found)
+            }
+            Err(error) => Outcome {
+                decision: format!("not tried: {error}"),
+                by: "-/-".to_owned(),
+            },
+        }
+    }
+}
+
+/// The rules that decided nothing under either bundle, of those that each has.
+fn idle(old: &Coverage, new: &Coverage) -> Vec<String> {
+    let in_new = new.missing().filter(|rule| old.misses(rule) != Some(false));
+    let gone = old.missing().filter(|rule| new.misses(rule).is_none());
+    in_new.chain(gone).map(str::to_owned).collect()
+}
+
+fn compare<'t>(trials: &'t [Trial], generated: bool, old: &mut Side, new: &mut Side) -> Compared<'t> {
     let mut changes: BTreeMap<(Outcome, Outcome), (usize, &Trial)> = BTreeMap::new();
     let mut moved = 0;
     for trial in trials {
-        let (was, is) = (outcome(old, trial), outcome(new, trial));
+        let (was, is) = (old.outcome(trial), new.outcome(trial));
         if was.decision != is.decision {
             changes.entry((was, is)).or_insert((0, trial)).0 += 1;
         } else if was.by != is.by {
@@ -176,26 +216,19 @@ fn compare<'t>(trials: &'t [Trial], generated: bool, old: &Stage, new: &Stage) -
         generated,
         changes,
         moved,
+        idle: idle(&old.coverage, &new.coverage),
     }
 }
 
-fn outcome(stage: &Stage, trial: &Trial) -> Outcome {
-    match stage.run(trial) {
-        Ok(found) => {
-            let status = found.status().map(|status| format!(" {status}")).unwrap_or_default();
-            let reason = found
-                .reason
-                .map(|reason| format!(" {}", reason.code()))
-                .unwrap_or_default();
-            Outcome {
-                decision: format!("{}{status}{reason}", found.verdict.as_str()),
-                by: found.by,
-            }
-        }
-        Err(error) => Outcome {
-            decision: format!("not tried: {error}"),
-            by: "-/-".to_owned(),
-        },
+fn outcome(found: Found) -> Outcome {
+    let status = found.status().map(|status| format!(" {status}")).unwrap_or_default();
+    let reason = found
+        .reason
+        .map(|reason| format!(" {}", reason.code()))
+        .unwrap_or_default();
+    Outcome {
+        decision: format!("{}{status}{reason}", found.verdict.as_str()),
+        by: found.by,
     }
 }
 
@@ -219,28 +252,46 @@ fn text(compared: &Compared<'_>) -> String {
         1 => said.push_str("1 is decided by another rule, with the same outcome\n"),
         moved => said.push_str(&format!("{moved} are decided by another rule, with the same outcome\n")),
     }
-    if compared.changes.is_empty() {
-        return said;
+    if !compared.changes.is_empty() {
+        said.push_str(&table(&compared.changes));
     }
+    if let Some(idle) = named(&compared.idle) {
+        said.push_str(&format!(
+            "\ndecided nothing under either bundle: {idle}; what they decide is not compared: record requests for them (`--requests`)\n"
+        ));
+    }
+    said.lines().map(|line| report::printable(line) + "\n").collect()
+}
+
+/// The first of them, and how many there are beside; nothing of none.
+fn named(rules: &[String]) -> Option<String> {
+    let (first, more) = rules.split_at_checked(NAMED).unwrap_or((rules, &[]));
+    let first = first.join(", ");
+    match more.len() {
+        0 => Some(first).filter(|first| !first.is_empty()),
+        more => Some(format!("{first} and {more} more")),
+    }
+}
+
+fn table(changes: &[Change<'_>]) -> String {
     let told = |outcome: &Outcome| match outcome.by.as_str() {
         "-/-" => outcome.decision.clone(),
         by => format!("{} ({by})", outcome.decision),
     };
-    let rows: Vec<(String, String)> = compared
-        .changes
+    let rows: Vec<(String, String)> = changes
         .iter()
         .map(|change| (told(&change.was), told(&change.is)))
         .collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
     let first = widest(&mut rows.iter().map(|(was, _)| was.chars().count()));
     let second = widest(&mut rows.iter().map(|(_, is)| is.chars().count()));
-    said.push_str(&format!("\n{:<first$}    {:<second$}  requests\n", "was", "is"));
-    for ((was, is), change) in rows.iter().zip(&compared.changes) {
+    let mut said = format!("\n{:<first$}    {:<second$}  requests\n", "was", "is");
+    for ((was, is), change) in rows.iter().zip(changes) {
         said.push_str(&format!("{was:<first$}  → {is:<second$}  {:>8}\n", change.count));
         said.push_str(&format!("    {}\n", recorded::write(change.example)));
     }
     said.push_str("\nunder each: an example; `--requests` reads such lines, and `regionguard explain` says why\n");
-    said.lines().map(|line| report::printable(line) + "\n").collect()
+    said
 }
 
 fn as_json(compared: &Compared<'_>) -> Value {
@@ -259,5 +310,6 @@ fn as_json(compared: &Compared<'_>) -> Value {
         "changed": compared.changed(),
         "moved": compared.moved,
         "changes": changes.collect::<Vec<_>>(),
+        "decidedNothing": compared.idle,
     })
 }

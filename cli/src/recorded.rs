@@ -22,7 +22,7 @@ pub(crate) struct Asked {
     /// A header of the request, `name: value`; may be given more than once
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
-    /// What the token says, as JSON or a file that holds it; what is missing (`iss`, `aud`, `exp` and the like) is filled in. Without it there is no token
+    /// What the token says, as JSON or a file that holds it; what is missing (`iss`, `sub`, `aud`, `exp` and the like) is filled in. Without it there is no token
     #[arg(long, value_name = "JSON|FILE")]
     claims: Option<String>,
     /// The Region that signs the token; otherwise the one that its claims name, or the local one
@@ -68,11 +68,11 @@ impl Asked {
         let claims = self.claims.as_deref().map(claims).transpose()?;
         let token = match (claims, &self.home) {
             (None, None) => None,
-            (claims, home) => Some(Token {
+            (claims, home) => Some(of_somebody(Token {
                 home: home.clone(),
                 claims: claims.unwrap_or_default(),
                 ..Token::default()
-            }),
+            })),
         };
         Ok(Trial {
             request,
@@ -86,6 +86,14 @@ impl Asked {
             ..Trial::default()
         })
     }
+}
+
+/// The token with a subject, as a PolicyTest fills it in: every token needs one.
+pub(crate) fn of_somebody(mut token: Token) -> Token {
+    if !token.without.iter().any(|name| name == "sub") {
+        token.claims.entry("sub").or_insert_with(|| "somebody".into());
+    }
+    token
 }
 
 /// The clock's time.
@@ -217,13 +225,13 @@ pub(crate) fn read(line: &str, otherwise_at: WallTime) -> Result<Trial, String> 
     };
     let token = match (said, home) {
         (None, None) => None,
-        (said, home) => Some(Token {
+        (said, home) => Some(of_somebody(Token {
             home,
             claims: said.unwrap_or_default(),
             without: words(members.get("without"))?,
             bound: members.get("bound").is_some_and(|bound| bound == true),
             ..Token::default()
-        }),
+        })),
     };
     let address = text("address")?
         .map(|address| address.parse().map_err(|_| format!("`{address}` is no address")))

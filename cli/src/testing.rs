@@ -17,8 +17,7 @@ use crate::trial::Stage;
 
 use case::Case;
 pub(crate) use case::trial;
-use coverage::Coverage;
-pub(crate) use coverage::path_of;
+pub(crate) use coverage::{Coverage, path_of};
 
 /// What `test` is asked to do.
 #[derive(Debug, clap::Args)]
@@ -155,7 +154,8 @@ impl<'r> Run<'r> {
             .iter()
             .flat_map(|(_, cases)| cases)
             .filter_map(|case| case.found.as_ref().ok());
-        let coverage = Coverage::new(&bundle.value, found);
+        let mut coverage = Coverage::new(&bundle.value);
+        found.for_each(|found| coverage.add(found));
         Ok(Self {
             bundle,
             suites,

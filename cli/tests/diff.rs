@@ -39,12 +39,23 @@ documents:
         - {name: not-there, paths: ["/v1/**"], from: {networks: [192.0.2.0/24]}, effect: deny}
 "#;
 
-fn diff(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Run {
-    let mut new = BUNDLE.to_owned();
+/// The bundle with each of these replaced.
+fn changed(change: &[(&str, &str)]) -> String {
+    let mut bundle = BUNDLE.to_owned();
     for (from, to) in change {
-        assert!(new.contains(from), "{from}");
-        new = new.replace(from, to);
+        assert!(bundle.contains(from), "{from}");
+        bundle = bundle.replace(from, to);
     }
+    bundle
+}
+
+fn diff(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Run {
+    both(name, &[], change, arguments)
+}
+
+/// From the bundle with `before` to that with `after`.
+fn both(name: &str, before: &[(&str, &str)], after: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let (old, new) = (changed(before), changed(after));
     let recorded = concat!(
         r#"{"url": "https://api.x.com/v1/7", "claims": {"sub": "alice", "scope": "read:a"}, "address": "10.1.2.3"}"#,
         "\n\n",
@@ -52,9 +63,17 @@ fn diff(name: &str, change: &[(&str, &str)], arguments: &[&str]) -> Run {
         "\n"
     );
     let files = [
-        ("old.yaml", BUNDLE.as_bytes()),
+        ("old.yaml", old.as_bytes()),
         ("new.yaml", new.as_bytes()),
         ("requests.jsonl", recorded.as_bytes()),
+        (
+            "nobody.jsonl",
+            br#"{"url": "https://api.x.com/v1/7", "claims": {"scope": "read:a"}, "address": "10.1.2.3"}"#,
+        ),
+        (
+            "without.jsonl",
+            br#"{"url": "https://api.x.com/v1/7", "claims": {"scope": "read:a"}, "without": ["sub"], "address": "10.1.2.3"}"#,
+        ),
         ("broken.jsonl", b"{\"url\": \"https://api.x.com/v1/7\"}\n{\"url\": 7}\n"),
     ];
     let folder = folder_of(&format!("diff-{name}"), &files);
@@ -193,6 +212,74 @@ fn recorded_requests_are_tried() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn recorded_tokens_have_a_subject() {
+    let change = [("[GET]", "[PUT]")];
+    let said = json("nobody", &change, &["--requests", "nobody.jsonl"]);
+    assert!(goes(&said, "allow rule.allowed", "deny 403 policy.no_rule"), "{said:#}");
+    let said = json("without", &change, &["--requests", "without.jsonl"]);
+    assert_eq!(said["changed"], 0, "{said:#}");
+}
+
+/// What is let in behind a requirement that no generated request meets is not what it was, and nothing else would say so.
+#[test]
+fn rules_that_decided_nothing_are_named() {
+    let run = diff("all-decided", &[], &[]);
+    assert!(!run.stdout.contains("decided nothing"), "{}", run.stdout);
+    let behind = "      device: {compliance: [{encryption: required}]}\n      rules:\n        - {name: health,";
+    let device = [("      rules:\n        - {name: health,", behind)];
+    let opened = [device[0], (", roles: {anyOf: [admin]}", "")];
+    let same = both("opened", &device, &opened, &[]);
+    assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
+    let said = "decided nothing under either bundle: shop/read, shop/admin; what they decide is not compared: record requests for them (`--requests`)\n";
+    assert!(same.stdout.ends_with(said), "{}", same.stdout);
+    let json = both("opened-json", &device, &opened, &["--format", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(json["decidedNothing"], serde_json::json!(["shop/read", "shop/admin"]));
+    // So it is with recorded ones.
+    let said = crate::json("few", &[("[GET]", "[PUT]")], &["--requests", "requests.jsonl"]);
+    assert_eq!(
+        said["decidedNothing"],
+        serde_json::json!(["shop/admin", "shop/not-there"])
+    );
+}
+
+#[test]
+fn generated_logins_meet_what_policies_demand_of_them() {
+    let factors = (
+        "      rules:\n        - {name: health,",
+        "      identity: {authentication: [{method: multi-factor, amr: [otp]}]}\n      rules:\n        - {name: health,",
+    );
+    let step_up = (
+        "        - {name: admin,",
+        "        - {name: recent, paths: [\"/admin/**\"], effect: step_up, stepUp: {acr: [gold], maxAge: 5m}}\n        - {name: admin,",
+    );
+    for (name, demands) in [
+        ("factors", vec![factors]),
+        ("step-up", vec![step_up]),
+        ("factors-and-step-up", vec![factors, step_up]),
+    ] {
+        let opened = [&demands[..], &[(", roles: {anyOf: [admin]}", "")]].concat();
+        let run = both(name, &demands, &opened, &["--format", "json"]);
+        let said: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+        assert!(
+            goes(&said, "deny 403 role.missing", "allow rule.allowed"),
+            "{name}: {said:#}"
+        );
+        assert_eq!(said["decidedNothing"], Value::Array(Vec::new()), "{name}");
+        // Others did not log in like that.
+        let gone = both(&format!("{name}-gone"), &demands, &[], &["--format", "json"]);
+        let said: Value = serde_json::from_str(&gone.stdout).expect(&gone.stderr);
+        let mut changes = said["changes"].as_array().expect("changes").iter();
+        let lets_in = |change: &Value| {
+            let was = change["was"]["decision"].as_str().unwrap_or_default();
+            !was.starts_with("allow") && change["is"]["decision"] == "allow rule.allowed"
+        };
+        assert!(changes.any(lets_in), "{name}: {said:#}");
+        assert_eq!(said["decidedNothing"], Value::Array(Vec::new()), "{name}");
+    }
 }
 
 #[test]

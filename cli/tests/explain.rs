@@ -309,3 +309,19 @@ fn wrong_arguments_and_documents_have_exit_codes() {
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("error["), "{}", run.stderr);
 }
+
+#[test]
+fn a_token_has_a_subject() {
+    let said = json(
+        "subject",
+        &[
+            "--url",
+            URL,
+            "--claims",
+            r#"{"permissions": ["read:a"]}"#,
+            "--source",
+            "10.1.2.3",
+        ],
+    );
+    assert_eq!(said["reason"], "rule.allowed", "{said:#}");
+}

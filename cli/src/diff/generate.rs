@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use regionguard::bundle::document::{Bundle, Effect, IdentityNeed, Policy, Region, Rule, Words};
+use regionguard::bundle::document::{Bundle, Effect, IdentityNeed, Policy, Region, Requirement, Rule, Words};
 use regionguard::bundle::{self, Encoding};
 use regionguard::identity::ClaimPath;
 use regionguard::request::{HostMatch, HostPattern, PathTemplate, Segment};
@@ -62,6 +62,8 @@ struct World {
     roles: BTreeSet<String>,
     /// Where tokens of a Region hold permissions and roles, under each bundle.
     mappings: Vec<(String, String, String)>,
+    /// What a token says of a login that all policies are content with, as far as there is one: nothing where none asks.
+    login: Map<String, Value>,
     at: WallTime,
 }
 
@@ -108,6 +110,7 @@ impl World {
             permissions: words(|rule| &rule.permissions),
             roles: words(|rule| &rule.roles),
             mappings,
+            login: login(bundles, at),
             at,
         }
     }
@@ -138,6 +141,13 @@ impl World {
         vary(&|trial| trial.token = None);
         vary(&|trial| trial.token = Some(token(Map::new(), None)));
         vary(&|trial| trial.token = Some(token(self.everything(), None)));
+        for claim in self.login.keys() {
+            vary(&|trial| {
+                if let Some(token) = &mut trial.token {
+                    token.claims.remove(claim);
+                }
+            });
+        }
         for home in self.regions.iter().take(OTHERS) {
             vary(&|trial| trial.token = Some(token(self.wanted(rule, Some(home)), Some(home.clone()))));
         }
@@ -185,10 +195,10 @@ impl World {
                 path: first(paths),
                 headers: Vec::new(),
             },
-            // What a deny keeps out is what something else would let in.
+            // What these keep out is what something else would let in.
             token: match rule.effect {
                 _ if without_token => None,
-                Effect::Deny(_) => Some(token(self.everything(), home)),
+                Effect::Deny(_) | Effect::StepUp(_) => Some(token(self.everything(), home)),
                 _ => Some(token(self.wanted(rule, home.as_ref()), home)),
             },
             address: network.or_else(|| self.places.first().copied()),
@@ -239,7 +249,7 @@ impl World {
     /// Permissions and roles where tokens of this Region hold them.
     fn said(&self, permissions: &[String], roles: &[String], home: Option<&String>) -> Map<String, Value> {
         let home = home.or(self.locality.as_ref());
-        let mut claims = Map::new();
+        let mut claims = self.login.clone();
         for (_, at, roles_at) in self.mappings.iter().filter(|(region, ..)| home == Some(region)) {
             for (path, words) in [(at, permissions), (roles_at, roles)] {
                 if !words.is_empty() {
@@ -249,6 +259,37 @@ impl World {
         }
         claims
     }
+}
+
+/// The claims of a login just now, by all factors that a policy asks for. A token has one `acr`: the first that one asks for.
+fn login(bundles: &[Bundle], at: WallTime) -> Map<String, Value> {
+    let policies = || bundles.iter().flat_map(|bundle| &bundle.policies);
+    let mut factors = BTreeSet::new();
+    let mut classes = Vec::new();
+    let mut fresh = false;
+    for rule in policies().flat_map(|policy| &policy.rules) {
+        if let Effect::StepUp(wanted) = &rule.effect {
+            classes.extend(wanted.acr.first());
+            fresh |= wanted.max_age.is_some();
+        }
+    }
+    for requirement in policies().flat_map(|policy| &policy.requirements) {
+        if let Requirement::MultiFactor(wanted) = requirement {
+            factors.extend(&wanted.amr);
+            classes.extend(wanted.acr.first());
+        }
+    }
+    let mut claims = Map::new();
+    if !factors.is_empty() {
+        claims.insert("amr".to_owned(), json!(factors));
+    }
+    if let Some(first) = classes.first() {
+        claims.insert("acr".to_owned(), json!(first));
+    }
+    if fresh {
+        claims.insert("auth_time".to_owned(), json!(at.0 / 1_000_000_000));
+    }
+    claims
 }
 
 /// Puts a value at the claim of this name, or where names with dots between them lead.
@@ -271,13 +312,12 @@ fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-fn token(mut claims: Map<String, Value>, home: Option<String>) -> Token {
-    claims.entry("sub").or_insert_with(|| json!("somebody"));
-    Token {
+fn token(claims: Map<String, Value>, home: Option<String>) -> Token {
+    recorded::of_somebody(Token {
         home,
         claims,
         ..Token::default()
-    }
+    })
 }
 
 /// A host that the pattern matches.

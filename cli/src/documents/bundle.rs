@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use regionguard::bundle::{self, Code, Diagnostic, Encoding, Severity, limits};
 
 use super::Loaded;
-use super::form;
+use super::form::{self, KINDS};
 use super::node::{Data, Member, Node, Sources, Span};
 use super::yaml::shown;
 use crate::problem::{Place, Problem};
@@ -223,6 +223,12 @@ pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -
     let help = match &diagnostic.suggestion {
         Some(suggestion) => Some(format!("did you mean `{suggestion}`?")),
         None if placeholder => Some("this looks like a placeholder that nothing filled in".to_owned()),
+        // The kernel knows of what stands in bundles only.
+        None if in_document(&diagnostic.path) == "kind"
+            && found.node.text().is_some_and(|kind| !KINDS.contains(&kind)) =>
+        {
+            Some("a `PolicyTest` stands beside them, in a file of its own".to_owned())
+        }
         None => None,
     };
     Problem {

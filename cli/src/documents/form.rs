@@ -118,6 +118,13 @@ enum Around {
     ConfigMap,
 }
 
+/// Whether it is a document of a bundle by all but its `kind`.
+fn is_document(root: &Node) -> bool {
+    let version = root.member("apiVersion").and_then(Node::text);
+    let ours = version.is_some_and(|version| version.starts_with("security.io/"));
+    ours && root.member("spec").is_some() && root.member("documents").is_none()
+}
+
 struct Reading<'r> {
     sources: &'r Sources,
     found: &'r mut Found,
@@ -134,6 +141,11 @@ impl Reading<'_> {
                 self.of_kind(&kind, root, around);
             }
             (Data::Object(_), None) if root.member("resources").is_some() => self.ecds(&root),
+            (Data::Object(_), None) if is_document(&root) => {
+                let kinds = KINDS.map(|kind| format!("`{kind}`")).join(", ");
+                let help = format!("a document has one of these: {kinds}");
+                self.error("missing", &root, "`kind` is missing".to_owned(), Some(&help));
+            }
             (Data::Object(_), None) => self.head(root, around),
             _ if root.reported => {}
             _ => {

@@ -7,34 +7,39 @@ use crate::documents::deciders;
 use crate::trial::{Found, Verdict};
 
 /// How often each rule decided.
-pub(super) struct Coverage {
+pub(crate) struct Coverage {
     /// `policy/rule`, in the order of the documents.
     pub(super) rules: Vec<(String, usize)>,
 }
 
 impl Coverage {
-    /// What `found` says of the rules of `bundle`.
-    pub(super) fn new<'f>(bundle: &Value, found: impl Iterator<Item = &'f Found>) -> Self {
-        let mut rules: Vec<(String, usize)> = deciders(bundle).0.into_iter().map(|rule| (rule, 0)).collect();
-        let mut count = |decider: &str| {
-            if let Some((_, count)) = rules.iter_mut().find(|(rule, _)| rule == decider) {
+    /// Of the rules of `bundle`, before anything was tried.
+    pub(crate) fn new(bundle: &Value) -> Self {
+        Self {
+            rules: deciders(bundle).0.into_iter().map(|rule| (rule, 0)).collect(),
+        }
+    }
+
+    /// Counts who decided this.
+    pub(crate) fn add(&mut self, found: &Found) {
+        // A rule in shadow mode decides nothing but what is told of it.
+        let shadow = found.shadow.as_deref().and_then(tried);
+        let enforced = decided(found).then_some(found.by.as_str());
+        for decider in enforced.into_iter().chain(shadow) {
+            if let Some((_, count)) = self.rules.iter_mut().find(|(rule, _)| rule == decider) {
                 *count += 1;
             }
-        };
-        for found in found {
-            if decided(found) {
-                count(&found.by);
-            }
-            // A rule in shadow mode decides nothing but what is told of it.
-            if let Some(decider) = found.shadow.as_deref().and_then(tried) {
-                count(decider);
-            }
         }
-        Self { rules }
+    }
+
+    /// Whether it has this rule, and the rule decided nothing; `None`: it has none of this name.
+    pub(crate) fn misses(&self, decider: &str) -> Option<bool> {
+        let (_, count) = self.rules.iter().find(|(rule, _)| rule == decider)?;
+        Some(*count == 0)
     }
 
     /// The rules that decided nothing.
-    pub(super) fn missing(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &str> {
         let never = self.rules.iter().filter(|(_, count)| *count == 0);
         never.map(|(rule, _)| rule.as_str())
     }

@@ -156,3 +156,29 @@ fn a_large_bundle_is_told_what_it_needs() {
         }
     }
 }
+
+#[test]
+fn kinds_that_are_missing_or_wrong() {
+    let head = b"metadata: {name: shop, version: 1}\n";
+    for (name, document, said) in [
+        (
+            "kind-missing",
+            "apiVersion: security.io/v1\nmetadata: {name: shop}\nspec: {rules: []}\n",
+            "error[missing]: `kind` is missing\n --> ./policy.yaml:1:1\n",
+        ),
+        (
+            "kind-wrong",
+            "apiVersion: security.io/v1\nkind: PolicyTests\nmetadata: {name: shop}\nspec: {}\n",
+            "help: a `PolicyTest` stands beside them, in a file of its own\n",
+        ),
+    ] {
+        let folder = folder_of(name, &[("head.yaml", head), ("policy.yaml", document.as_bytes())]);
+        let run = regionguard(&folder, &["check", "."]);
+        assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert!(!run.stdout.contains("several-bundles"), "{}", run.stdout);
+    }
+    let document: &[u8] = b"metadata: {name: shop, version: 1}\ndocuments: [{apiVersion: security.io/v1, kind: PolicyTest, metadata: {name: shop}, spec: {}}]\n";
+    let run = regionguard(&folder_of("kind-inside", &[("bundle.yaml", document)]), &["check", "."]);
+    assert!(!run.stdout.contains("help: a `PolicyTest`"), "{}", run.stdout);
+}
