@@ -3,7 +3,7 @@
 //! Both headers grow at their right end, and everything to the left of what the proxy itself wrote is whatever its caller sent. So both are read from the right,
 //! and nothing to the left can change what is found.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::context::parse_address;
 
@@ -22,8 +22,11 @@ where
     let entry = trim(entry);
     let bare = entry.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     match bare {
-        Some(address) if address.contains(&b':') => parse_address(address),
-        Some(_) => None,
+        // Brackets are for IPv6 alone, without its port.
+        Some(address) => {
+            let address: Ipv6Addr = core::str::from_utf8(address).ok()?.parse().ok()?;
+            Some(IpAddr::V6(address).to_canonical())
+        }
         None => parse_address(entry),
     }
 }
