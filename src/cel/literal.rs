@@ -63,7 +63,7 @@ fn each(text: &str, mut take: impl FnMut(Part) -> Option<()>) -> Result<(), Wron
         let (part, length) = if first == '\\' {
             escape(rest).ok_or((
                 at,
-                2,
+                rest.chars().take(2).map(char::len_utf8).sum(),
                 "no such escape: `\\\\` is a backslash, `r'…'` takes them as they are",
             ))?
         } else {
