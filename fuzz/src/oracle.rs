@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 /// How deep JSON may be.
@@ -19,6 +20,12 @@ pub(crate) fn parts(token: &[u8]) -> Option<[Vec<u8>; 3]> {
 /// The object that this JSON is.
 pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(json).ok()
+}
+
+/// Whether this is JSON by its grammar, with a number beyond binary64 in it.
+pub(crate) fn has_numbers_beyond_all(json: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(json).is_ok()
+        && serde_json::from_slice::<Value>(json).is_err_and(|error| error.to_string().contains("number out of range"))
 }
 
 /// Whether each member stands once, and nothing is deeper than it may be: there are as many colons outside of texts as members in the value, which keeps the last of each name.
