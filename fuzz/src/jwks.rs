@@ -8,7 +8,7 @@ use regionguard::identity::{Algorithm, BuiltKeys, KeyRing, KeyType, MAX_KEYS, re
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::oracle::{has_numbers_beyond_all, members_are_unique, object};
+use crate::oracle::{has_no_value, members_are_unique, object};
 
 /// The longest word on a key.
 const MESSAGE_MAX: usize = 1024;
@@ -19,8 +19,8 @@ const MESSAGE_MAX: usize = 1024;
 /// key; and the order of the set changes nothing.
 pub fn jwks(data: &[u8]) {
     let fetched = read_jwks(data, None);
-    if has_numbers_beyond_all(data) {
-        // Where such a number stands in what is no usable key, the others count; the oracle has no value for it.
+    if has_no_value(data) {
+        // Where that stands in what is no usable key, the others count.
         return;
     }
     let Some(Value::Array(set)) = object(data).and_then(|mut set| set.remove("keys")) else {

@@ -22,10 +22,11 @@ pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(json).ok()
 }
 
-/// Whether this is JSON by its grammar, with a number beyond binary64 in it.
-pub(crate) fn has_numbers_beyond_all(json: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(json).is_ok()
-        && serde_json::from_slice::<Value>(json).is_err_and(|error| error.to_string().contains("number out of range"))
+/// Whether this is JSON by its grammar with something in it that is no value: a number beyond binary64, half of a surrogate pair, more levels than are read.
+pub(crate) fn has_no_value(json: &[u8]) -> bool {
+    core::str::from_utf8(json).is_ok()
+        && serde_json::from_slice::<IgnoredAny>(json).is_ok()
+        && serde_json::from_slice::<Value>(json).is_err()
 }
 
 /// Whether each member stands once, and nothing is deeper than it may be: there are as many colons outside of texts as members in the value, which keeps the last of each name.

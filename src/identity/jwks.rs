@@ -28,7 +28,8 @@ enum Member {
 pub fn read_jwks(json: &[u8], allowed: Option<&[Algorithm]>) -> Result<BuiltKeys, String> {
     // A derived struct would take a list of its members as well.
     let no_set = || "the answer is not a JSON object with a list `keys`".to_owned();
-    if !json.trim_ascii_start().starts_with(b"{") {
+    // What is passed over below is not looked at; JSON is UTF-8 (RFC 8259 §8.1).
+    if !json.trim_ascii_start().starts_with(b"{") || core::str::from_utf8(json).is_err() {
         return Err(no_set());
     }
     let set: Set = serde_json::from_slice(json).map_err(|_| no_set())?;
