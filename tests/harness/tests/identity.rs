@@ -13,7 +13,7 @@ fn shop() -> Value {
     policy(
         "shop",
         json!({
-            "forward": {"token": "strip", "claims": {"x-user": "sub", "x-groups": "roles"}},
+            "forward": {"token": "strip", "claims": {"x-user": "sub", "x-groups": "roles", "x-city": "address.city", "x-address": "address"}},
             "rules": [
                 {"name": "health", "methods": ["GET"], "paths": ["/healthz"], "identity": "none", "effect": "allow"},
                 {"name": "read-profile", "methods": ["GET"], "paths": ["/v1/profiles/{id}"],
@@ -346,6 +346,7 @@ async fn what_the_upstream_sees_is_what_the_policy_forwards() {
     let site = site("identity-forward", &issuers).await;
     let mut alice = claims(&issuers.us, "alice", &["read:profile"]);
     alice["roles"] = json!(["clerk", "viewer"]);
+    alice["address"] = json!({"city": "Cork", "lines": ["1 Quay"]});
     let alice = sign(&issuers.us, &alice);
     let forged = |request: RawRequest| {
         [
@@ -357,6 +358,8 @@ async fn what_the_upstream_sees_is_what_the_policy_forwards() {
             "X_User",
             "x_groups",
             "X-Groups",
+            "x-city",
+            "X_Address",
         ]
         .into_iter()
         .fold(request, |request, name| request.header(name, "root"))
@@ -375,6 +378,11 @@ async fn what_the_upstream_sees_is_what_the_policy_forwards() {
     assert_eq!(seen.forwarded("x-regionguard-region"), ["us-east-1"]);
     assert_eq!(seen.forwarded("x-user"), ["alice"]);
     assert_eq!(seen.forwarded("x-groups"), ["[\"clerk\",\"viewer\"]"]);
+    assert_eq!(seen.forwarded("x-city"), ["Cork"]);
+    assert_eq!(
+        seen.forwarded("x-address"),
+        ["{\"city\":\"Cork\",\"lines\":[\"1%20Quay\"]}"]
+    );
     assert_eq!(seen.forwarded("x-userx"), ["kept"]);
     let clean = |seen: &Seen, names: &[&str]| {
         for name in names {
@@ -399,6 +407,8 @@ async fn what_the_upstream_sees_is_what_the_policy_forwards() {
         "authorization",
         "x-user",
         "x-groups",
+        "x-city",
+        "x-address",
         "x-regionguard-subject",
         "x-regionguard-region",
         "x-regionguard-reason",
