@@ -43,20 +43,47 @@ fn the_published_schema_is_the_commands() {
     );
 }
 
-/// The fields of each object that the kernel reads are those of an object of the schema, and the other way around.
-#[test]
-fn it_has_the_fields_that_the_kernel_reads() {
+/// The fields of each object that the kernel reads.
+fn fields_of_the_kernel() -> BTreeSet<BTreeSet<String>> {
     let mut read = BTreeSet::new();
     for source in sources(&root().join("src/bundle")) {
         let text = fs::read_to_string(source).expect("readable");
         for shape in text.split(": Shape = Shape {").skip(1) {
             let list = shape.split("fields: &[").nth(1).expect("its fields");
-            let list = list.split(']').next().expect("their end");
-            let fields: BTreeSet<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-            read.insert(fields);
+            read.insert(texts(list));
         }
     }
     assert!(read.len() > 50, "only {} objects were found", read.len());
+    read
+}
+
+/// The texts of a list of Rust that has begun.
+fn texts(list: &str) -> BTreeSet<String> {
+    let list = list.split(']').next().expect("its end");
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// `fmt` puts fields in an order: of the objects that it knows, it knows all fields.
+#[test]
+fn their_order_has_the_fields_that_the_kernel_reads() {
+    let order = fs::read_to_string(root().join("cli/src/documents/canonical/order.rs")).expect("readable");
+    let lists = order.split("=> ").skip(1).filter_map(|arm| {
+        let list = arm.trim_start_matches(['{', ' ', '\n']).strip_prefix("&[")?;
+        Some(texts(list))
+    });
+    let lists: Vec<BTreeSet<String>> = lists.filter(|list| !list.is_empty()).collect();
+    assert!(lists.len() > 25, "only {} orders were found", lists.len());
+    let read = fields_of_the_kernel();
+    for list in lists.iter().filter(|list| !read.contains(*list)) {
+        let whole = read.iter().find(|fields| list.is_subset(fields));
+        assert!(whole.is_none(), "{list:?} is an order of some of {whole:?}");
+    }
+}
+
+/// The fields of each object that the kernel reads are those of an object of the schema, and the other way around.
+#[test]
+fn it_has_the_fields_that_the_kernel_reads() {
+    let read = fields_of_the_kernel();
     let mut said = BTreeSet::new();
     objects(&schema("File"), &mut said);
     let missing: Vec<_> = read.difference(&said).collect();

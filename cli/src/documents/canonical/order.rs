@@ -121,10 +121,18 @@ fn region(path: &[&str]) -> &'static [&'static str] {
             "waitFor",
         ],
         ["revocation"] => &["list", "statusLists", "onUnavailable"],
-        ["claims"] => &["region", "permissions", "roles", "grants", "audience", "require"],
+        ["claims"] => &[
+            "region",
+            "permissions",
+            "roles",
+            "grants",
+            "device",
+            "audience",
+            "require",
+        ],
         ["accepts", "[]"] => &["home", "permissions", "roles", "workloads"],
         ["center"] => &["cluster", "authority", "protocol", "path", "timeout"],
-        ["businessHours"] => &["days", "from", "to"],
+        ["businessHours"] => &["days", "from", "to", "weekly", "holidays", "exceptions"],
         _ => &[],
     }
 }
@@ -185,14 +193,14 @@ fn policy(path: &[&str]) -> &'static [&'static str] {
             "claims",
             "reasonUser",
         ],
-        ["rules", "[]", "response"] => &["status", "hide", "body"],
+        ["rules", "[]", "response"] => &["status", "hide", "body", "contentType"],
         _ => &[],
     }
 }
 
 fn test(path: &[&str]) -> &'static [&'static str] {
     match path {
-        [] => &["at", "locality", "host", "principals", "requests", "tests"],
+        [] => &["at", "locality", "serves", "host", "principals", "requests", "tests"],
         ["principals", _] => &[
             "home",
             "claims",
