@@ -19,12 +19,12 @@ const CENTER_HOST: &str = "center.us-east-1.internal";
 
 pub(crate) async fn asked(mesh: Arc<Mesh>) -> Result<()> {
     let answers = FaultServer::start(Behaviour::decide(true)).await?;
-    let center = center(&mesh, answers.address()).await?;
+    let center = served(&mesh, CENTER, answers.address()).await?;
     mesh.namespace(NAMESPACE).await?;
     let api = mesh
         .workload(Spec::new(NAMESPACE, "api").region("us-east-1").workers(1))
         .await?;
-    for object in rendered(&mesh, &center)? {
+    for object in rendered(&mesh, NAMESPACE, &bundle()?, &center, "centers.yaml")? {
         mesh.kube().apply_object(&object).await?;
     }
     let ask = async || look(&api, api.client().send(&Request::new("GET", "/"))).await;
@@ -61,47 +61,55 @@ pub(crate) async fn asked(mesh: Arc<Mesh>) -> Result<()> {
     Ok(())
 }
 
-/// A workload whose identity is the one that the manifests name, and that takes nothing but mutual TLS.
-async fn center(mesh: &Mesh, answers: SocketAddr) -> Result<Workload> {
-    mesh.namespace(CENTER).await?;
+/// A workload of this name, in a namespace of this name, before what `answers`: it takes nothing but mutual TLS.
+pub(crate) async fn served(mesh: &Mesh, name: &str, answers: SocketAddr) -> Result<Workload> {
+    mesh.namespace(name).await?;
     let strict = json!({
         "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-        "metadata": {"namespace": CENTER, "name": "strict"},
+        "metadata": {"namespace": name, "name": "strict"},
         "spec": {"mtls": {"mode": "STRICT"}},
     });
     mesh.kube().apply_object(&strict).await?;
-    let log = shipped::manifest("istio/base/telemetry.yaml", CENTER)?;
+    let log = shipped::manifest("istio/base/telemetry.yaml", name)?;
     mesh.kube().apply_object(&log).await?;
-    let center = mesh.workload(Spec::new(CENTER, CENTER).workers(1)).await?;
+    let server = mesh.workload(Spec::new(name, name).workers(1)).await?;
     let sidecar = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "Sidecar",
-        "metadata": {"namespace": CENTER, "name": CENTER},
+        "metadata": {"namespace": name, "name": name},
         "spec": {"ingress": [{
             "port": {"number": WORKLOAD_PORT, "protocol": "HTTP", "name": "http"},
-            "bind": center.address().to_string(),
+            "bind": server.address().to_string(),
             "captureMode": "NONE",
             "defaultEndpoint": answers.to_string(),
         }]},
     });
     mesh.kube().apply_object(&sidecar).await?;
     let endpoint = format!("\"port_value\":{}", answers.port());
-    center
+    server
         .wait_for_config(|config| config.replace(' ', "").contains(&endpoint))
         .await?;
-    Ok(center)
+    Ok(server)
 }
 
-/// All that `regionguard render istio` writes for a policy that asks, with the places of module and center put in.
-fn rendered(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
-    let (source, out) = (mesh.dir().join("asks.json"), mesh.dir().join("asks"));
-    std::fs::write(&source, bundle()?.to_string())?;
-    let options = ["--scope=workload", "--namespace=asks", "--selector=app=api"];
+/// All that `regionguard render istio` writes for a workload `api` and this bundle, with the places put in of the module and of the one server that it speaks to;
+/// that one is in the file `clusters`.
+pub(crate) fn rendered(
+    mesh: &Mesh,
+    namespace: &str,
+    bundle: &Value,
+    server: &Workload,
+    clusters: &str,
+) -> Result<Vec<Value>> {
+    let (source, out) = (mesh.dir().join(format!("{namespace}.json")), mesh.dir().join(namespace));
+    std::fs::write(&source, bundle.to_string())?;
+    let namespace = format!("--namespace={namespace}");
+    let options = ["--scope=workload", &namespace, "--selector=app=api"];
     shipped::render(&source, &options, &out)?;
     let mut objects = Vec::new();
     for file in [
         "interlock.yaml",
         "direct-peer.yaml",
-        "centers.yaml",
+        clusters,
         "telemetry.yaml",
         "wasmplugin.yaml",
     ] {
@@ -111,8 +119,8 @@ fn rendered(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
         match object["kind"].as_str() {
             Some("ServiceEntry") => {
                 object["spec"]["resolution"] = json!("STATIC");
-                let endpoint =
-                    json!({"address": center.address().to_string(), "ports": {"http-center": WORKLOAD_PORT}});
+                let port = object["spec"]["ports"][0]["name"].as_str().ok_or("no port")?;
+                let endpoint = json!({"address": server.address().to_string(), "ports": {port: WORKLOAD_PORT}});
                 object["spec"]["endpoints"] = json!([endpoint]);
             }
             Some("WasmPlugin") => {

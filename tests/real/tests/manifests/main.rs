@@ -3,6 +3,7 @@
 mod admission;
 mod center;
 mod extension;
+mod keys;
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Output};
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
             suite::test("what_is_not_http_is_refused", http_only),
             suite::test("a_traffic_extension_decides_as_a_plugin_does", extension::decides),
             suite::test("a_center_is_asked_over_mutual_tls_and_by_its_name", center::asked),
+            suite::test("keys_are_fetched_over_tls_and_by_name", keys::fetched),
         ],
     )
 }
