@@ -70,13 +70,11 @@ impl Checker<'_> {
                 self.folded(Node::Not(Box::new(part)), Type::Bool, expr.at)
             }
             Kind::Negate(of) => self.negate(of, expr.at),
-            Kind::And(parts) => {
+            Kind::And(parts) | Kind::Or(parts) => {
+                let is_and = matches!(expr.kind, Kind::And(_));
                 let parts = parts.iter().map(|part| self.condition(part)).collect();
-                self.folded(Node::And(parts), Type::Bool, expr.at)
-            }
-            Kind::Or(parts) => {
-                let parts = parts.iter().map(|part| self.condition(part)).collect();
-                self.folded(Node::Or(parts), Type::Bool, expr.at)
+                let node = if is_and { Node::And(parts) } else { Node::Or(parts) };
+                self.folded(node, Type::Bool, expr.at)
             }
             Kind::If(parts) => self.choice(parts, expr.at),
             Kind::Binary { operator, sides } => self.binary(*operator, sides, expr.at),
@@ -90,14 +88,17 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong(&mut self, at: Span, message: impl Into<String>) {
+    // It has many callers, each of which would hold a copy; so has the next.
+    #[inline(never)]
+    fn wrong(&mut self, at: Span, message: &str) {
         if self.issues.len() < MAX_ISSUES {
             self.issues.push(Issue::new(at, message));
         }
     }
 
     /// Stands for a part that is wrong, and fits everywhere, so that nothing else is told of it.
-    fn refused(&mut self, at: Span, message: impl Into<String>) -> Typed {
+    #[inline(never)]
+    fn refused(&mut self, at: Span, message: &str) -> Typed {
         self.wrong(at, message);
         Typed::new(Node::Constant(Value::Null), Type::Dyn)
     }
@@ -106,7 +107,7 @@ impl Checker<'_> {
     fn condition(&mut self, expr: &Expr) -> Node {
         let Typed { node, kind } = self.check(expr);
         if !kind.may_be(&Type::Bool) {
-            self.wrong(expr.at, format!("this is of type `{kind}`, and not true or false"));
+            self.wrong(expr.at, &format!("this is of type `{kind}`, and not true or false"));
         }
         node
     }
@@ -114,7 +115,7 @@ impl Checker<'_> {
     fn negate(&mut self, of: &Expr, at: Span) -> Typed {
         let Typed { node, kind } = self.check(of);
         if !matches!(kind, Type::Int | Type::Double | Type::Dyn) {
-            return self.refused(at, format!("`-` takes an `int` or a `double`, not {}", One(&kind)));
+            return self.refused(at, &format!("`-` takes an `int` or a `double`, not {}", One(&kind)));
         }
         self.folded(Node::Negate(Box::new(node)), kind, at)
     }
@@ -129,7 +130,7 @@ impl Checker<'_> {
                 "this is of type `{}`, and the other case of type `{}`",
                 no.kind, yes.kind
             );
-            return self.refused(no_at, message);
+            return self.refused(no_at, &message);
         }
         let kind = yes.kind.join(&no.kind);
         self.folded(Node::If(Box::new([condition, yes.node, no.node])), kind, at)
@@ -151,10 +152,10 @@ impl Checker<'_> {
                 Type::List(of) if of.may_equal(a) => Type::Bool,
                 Type::Map(key, _) if key.may_equal(a) => Type::Bool,
                 Type::Dyn => Type::Bool,
-                _ => return self.refused(at, not_in(a, b)),
+                _ => return self.refused(at, &not_in(a, b)),
             },
             O::Equal | O::NotEqual | O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual => {
-                return self.refused(at, not_comparable(operator, a, b));
+                return self.refused(at, &not_comparable(operator, a, b));
             }
             O::Add | O::Subtract | O::Multiply | O::Divide | O::Modulo => match operators::result(operator, a, b) {
                 Some(kind) => kind,
@@ -165,7 +166,7 @@ impl Checker<'_> {
                     } else {
                         ""
                     };
-                    return self.refused(at, format!("`{sign}` does not take {} and {}{hint}", One(a), One(b)));
+                    return self.refused(at, &format!("`{sign}` does not take {} and {}{hint}", One(a), One(b)));
                 }
             },
         };
@@ -197,7 +198,7 @@ impl Checker<'_> {
             let value = self.check(value);
             if !matches!(key.kind, Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn) {
                 let message = format!("a key is a bool, an int, a uint or a string, not {}", One(&key.kind));
-                self.wrong(key_at, message);
+                self.wrong(key_at, &message);
             }
             kinds = Some(match kinds {
                 None => (key.kind, value.kind),
@@ -219,7 +220,7 @@ impl Checker<'_> {
             .and_then(|value| value.to_owned());
         match value {
             Ok(value) => Typed::new(Node::Constant(value), kind),
-            Err(fault) if self.environment.strict => self.refused(at, format!("this can never have a value: {fault}")),
+            Err(fault) if self.environment.strict => self.refused(at, &format!("this can never have a value: {fault}")),
             Err(_) => Typed::new(node, kind),
         }
     }

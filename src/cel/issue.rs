@@ -13,10 +13,13 @@ pub struct Issue {
 }
 
 impl Issue {
-    pub(super) fn new(at: Span, message: impl Into<String>) -> Self {
+    // Each place that has something to say would hold a copy of it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn new(at: Span, message: &str) -> Self {
         Self {
             range: at.range(),
-            message: message.into(),
+            message: message.to_owned(),
         }
     }
 

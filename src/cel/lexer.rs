@@ -81,7 +81,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// What is wrong from here on for `bytes`.
-    fn wrong<T>(&self, from: usize, bytes: usize, message: impl Into<String>) -> Result<T, Issue> {
+    fn wrong<T>(&self, from: usize, bytes: usize, message: &str) -> Result<T, Issue> {
         Err(Issue::new(Span::new(from, from.saturating_add(bytes)), message))
     }
 
@@ -99,7 +99,7 @@ impl<'s> Lexer<'s> {
             _ => "",
         };
         let message = format!("`{}` has no meaning here{meant}", first.escape_debug());
-        self.wrong(self.at, first.len_utf8(), message)
+        self.wrong(self.at, first.len_utf8(), &message)
     }
 
     fn word(&mut self) -> Result<Token<'s>, Issue> {
@@ -143,7 +143,7 @@ impl<'s> Lexer<'s> {
         let inner = self.rest();
         let Some(length) = literal::length(inner, quote, raw) else {
             let message = format!("this text has no end: {quote} is missing");
-            return self.wrong(start, self.source.len().saturating_sub(start), message);
+            return self.wrong(start, self.source.len().saturating_sub(start), &message);
         };
         let from = self.at;
         let inner = self.take(length);

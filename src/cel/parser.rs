@@ -48,7 +48,7 @@ const RESERVED: &[&str] = &[
 pub(super) fn parse(source: &str) -> Result<Expr, Issue> {
     if source.len() > MAX_BYTES {
         let message = format!("an expression has {MAX_BYTES} bytes at most");
-        return Err(Issue::new(Span::new(MAX_BYTES, source.len()), message));
+        return Err(Issue::new(Span::new(MAX_BYTES, source.len()), &message));
     }
     let mut lexer = Lexer::new(source);
     let (token, at) = lexer.next()?;
@@ -364,7 +364,10 @@ impl<'s> Parser<'s> {
             return Err(self.unexpected("a name"));
         };
         if RESERVED.contains(&name) {
-            return Err(Issue::new(name_at, format!("`{name}` is a reserved word, and no name")));
+            return Err(Issue::new(
+                name_at,
+                &format!("`{name}` is a reserved word, and no name"),
+            ));
         }
         self.next()?;
         let name = name.to_owned();
@@ -406,7 +409,7 @@ impl<'s> Parser<'s> {
 
     fn unexpected(&self, wanted: &str) -> Issue {
         let found = match &self.token {
-            Token::End => return Issue::new(self.at, format!("the expression ends where {wanted} should be")),
+            Token::End => return Issue::new(self.at, &format!("the expression ends where {wanted} should be")),
             Token::Word("and") => "`and`: did you mean `&&`?",
             Token::Word("or") => "`or`: did you mean `||`?",
             Token::Word("not") => "`not`: did you mean `!`?",
@@ -417,7 +420,7 @@ impl<'s> Parser<'s> {
             Token::Text(_) => "a text",
             Token::Bytes(_) => "bytes",
         };
-        Issue::new(self.at, format!("expected {wanted}; found {found}"))
+        Issue::new(self.at, &format!("expected {wanted}; found {found}"))
     }
 
     fn node(&mut self, kind: Kind, at: Span) -> Result<Expr, Issue> {
@@ -426,7 +429,7 @@ impl<'s> Parser<'s> {
             let message = format!(
                 "the expression is too long: it has more than {MAX_NODES} operators, calls, literals and names"
             );
-            return Err(Issue::new(at, message));
+            return Err(Issue::new(at, &message));
         }
         let depth = kind.depth().saturating_add(1);
         if depth > MAX_DEPTH {
@@ -442,5 +445,5 @@ fn append(mut parts: Vec<Expr>, part: Expr) -> Vec<Expr> {
 }
 
 fn too_deep(at: Span) -> Issue {
-    Issue::new(at, format!("this is too deep: {MAX_DEPTH} levels at most"))
+    Issue::new(at, &format!("this is too deep: {MAX_DEPTH} levels at most"))
 }

@@ -39,7 +39,7 @@ impl Checker<'_> {
         let exprs: Vec<&Expr> = receiver.into_iter().chain(&call.arguments).collect();
         if named.is_empty() {
             let message = self.unknown(name, is_method, exprs.len());
-            return self.refused(call.name_at, message);
+            return self.refused(call.name_at, &message);
         }
         let (arguments, kinds): (Vec<Node>, Vec<Type>) = exprs
             .iter()
@@ -60,7 +60,7 @@ impl Checker<'_> {
                 Some(instead) => instead.to_owned(),
                 None => does_not_take(name, is_method, &kinds, &named),
             };
-            return self.refused(call.name_at, message);
+            return self.refused(call.name_at, &message);
         }
         let kind = match &*allowed {
             [(_, first), rest @ ..] if rest.iter().all(|(_, kind)| kind == first) => first.clone(),
@@ -73,7 +73,7 @@ impl Checker<'_> {
                 Ok(made) => functions.push((*function, made)),
                 Err((index, message)) if allowed.len() == 1 => {
                     let place = exprs.get(index).map_or(at, |expr| expr.at);
-                    return self.refused(place, message);
+                    return self.refused(place, &message);
                 }
                 // Whether it is this one is known when it is evaluated; then it fails.
                 Err(_) => functions.push((*function, None)),

@@ -29,7 +29,7 @@ impl Checker<'_> {
             other => {
                 return self.refused(
                     whole_at,
-                    format!("a loop goes over a list or a map, not over {}", One(other)),
+                    &format!("a loop goes over a list or a map, not over {}", One(other)),
                 );
             }
         };

@@ -48,7 +48,7 @@ impl<'e> Checker<'e> {
                 format!("no such variable `{name}`: there is {}", all.join(", "))
             }
         };
-        self.refused(at, message)
+        self.refused(at, &message)
     }
 
     fn variable(&mut self, variable: &Variable<'_>, at: Span) -> Typed {
@@ -57,14 +57,14 @@ impl<'e> Checker<'e> {
                 self.reads.ids.push(*id);
                 Typed::new(Node::Read(*id), kind.clone())
             }
-            Declared::Refused(why) => self.refused(at, *why),
+            Declared::Refused(why) => self.refused(at, why),
             Declared::Object { .. } => {
                 let message = format!(
                     "`{name}` is no value by itself: name one of its fields, as in `{name}.{field}`",
                     name = variable.name,
                     field = variable.first_field()
                 );
-                self.refused(at, message)
+                self.refused(at, &message)
             }
         }
     }
@@ -128,10 +128,10 @@ impl<'e> Checker<'e> {
             }
             let computed = self.check(index);
             let Declared::Object { open: Some(id), .. } = declared else {
-                return self.refused(index.at, format!("a field of `{}` is named by a text", variable.name));
+                return self.refused(index.at, &format!("a field of `{}` is named by a text", variable.name));
             };
             if !computed.kind.may_be(&Type::String) {
-                return self.refused(index.at, format!("a name is a `string`, not {}", One(&computed.kind)));
+                return self.refused(index.at, &format!("a name is a `string`, not {}", One(&computed.kind)));
             }
             self.reads.ids.push(*id);
             self.reads.members.push((*id, None));
@@ -146,7 +146,7 @@ impl<'e> Checker<'e> {
             Type::List(of) => (&Type::Int, (**of).clone()),
             Type::Map(key, value) => (&**key, (**value).clone()),
             Type::Dyn => (&Type::Dyn, Type::Dyn),
-            other => return self.refused(of.at, format!("{} has no index: lists and maps have", One(other))),
+            other => return self.refused(of.at, &format!("{} has no index: lists and maps have", One(other))),
         };
         if !place.kind.may_equal(wanted) {
             let message = format!(
@@ -155,7 +155,7 @@ impl<'e> Checker<'e> {
                 whole.kind,
                 One(wanted)
             );
-            return self.refused(index.at, message);
+            return self.refused(index.at, &message);
         }
         self.folded(Node::Index(Box::new([whole.node, place.node])), kind, at)
     }
@@ -167,7 +167,7 @@ impl<'e> Checker<'e> {
             Type::Map(key, value) if key.may_be(&Type::String) => Ok((**value).clone()),
             other => {
                 let message = format!("{} has no field `{field}`", One(other));
-                Err(self.refused(at, message))
+                Err(self.refused(at, &message))
             }
         }
     }
@@ -181,10 +181,10 @@ impl<'e> Checker<'e> {
 
     fn field(&mut self, variable: &Variable<'_>, declared: &Declared<'_>, field: &str, at: Span) -> Typed {
         let Declared::Object { fields, open } = declared else {
-            return self.refused(at, format!("`{}` has no fields", variable.name));
+            return self.refused(at, &format!("`{}` has no fields", variable.name));
         };
         match (fields.iter().find(|known| known.name == field), open) {
-            (Some(Field { refused: Some(why), .. }), _) => self.refused(at, *why),
+            (Some(Field { refused: Some(why), .. }), _) => self.refused(at, why),
             (Some(known), _) => {
                 self.reads.ids.push(known.id);
                 Typed::new(Node::Read(known.id), known.kind.to_type(&Open::default()))
@@ -204,7 +204,7 @@ impl<'e> Checker<'e> {
                         format!("`{}` has no field `{field}`: it has {}", variable.name, all.join(", "))
                     }
                 };
-                self.refused(at, message)
+                self.refused(at, &message)
             }
         }
     }

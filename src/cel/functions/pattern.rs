@@ -41,7 +41,7 @@ impl Pattern {
         if source.len() > MAX_PATTERN {
             return Err(PatternError::new(
                 0,
-                format!(
+                &format!(
                     "a pattern has at most {MAX_PATTERN} bytes, and this one has {}",
                     source.len()
                 ),
@@ -167,10 +167,11 @@ pub(super) struct PatternError {
 
 impl PatternError {
     #[cold]
-    fn new(at: usize, message: impl Into<String>) -> Self {
+    #[inline(never)]
+    fn new(at: usize, message: &str) -> Self {
         Self {
             at,
-            message: message.into(),
+            message: message.to_owned(),
         }
     }
 

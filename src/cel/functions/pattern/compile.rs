@@ -112,7 +112,7 @@ impl Steps {
         if self.0.len().saturating_add(1) >= MAX_STEPS {
             return Err(PatternError::new(
                 0,
-                format!(
+                &format!(
                     "the pattern has more than {MAX_STEPS} steps with its repetitions written out: make its counts smaller"
                 ),
             ));

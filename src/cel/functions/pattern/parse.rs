@@ -69,7 +69,7 @@ enum Item {
 impl Parser<'_> {
     fn choice(&mut self, mut flags: Flags, depth: usize) -> Result<Node, PatternError> {
         if depth > MAX_DEPTH {
-            return Err(self.error(format!("groups stand in each other more than {MAX_DEPTH} deep")));
+            return Err(self.error(&format!("groups stand in each other more than {MAX_DEPTH} deep")));
         }
         let mut ways = Vec::new();
         let mut sequence = Vec::new();
@@ -250,7 +250,7 @@ impl Parser<'_> {
         let refuse = || {
             PatternError::new(
                 start,
-                format!("a count is at most {MAX_COUNT}, and the second is not below the first"),
+                &format!("a count is at most {MAX_COUNT}, and the second is not below the first"),
             )
         };
         let least = read(least).ok_or_else(refuse)?;
@@ -377,7 +377,7 @@ impl Parser<'_> {
             other if other.is_ascii() && !other.is_ascii_alphanumeric() => Item::Character(other),
             other => {
                 let message = format!("there is no escape `\\{}`", other.escape_default());
-                return Err(PatternError::new(start, message));
+                return Err(PatternError::new(start, &message));
             }
         })
     }
@@ -452,7 +452,7 @@ impl Parser<'_> {
         is_next
     }
 
-    fn error(&self, message: impl Into<String>) -> PatternError {
+    fn error(&self, message: &str) -> PatternError {
         PatternError::new(self.at, message)
     }
 }
