@@ -7,11 +7,8 @@ use std::fs;
 use std::rc::Rc;
 
 use regionguard::bundle::document::{KeySource, Region};
-use regionguard::bundle::{self, Encoding, Generation, RegionId};
-use regionguard::identity::{
-    Algorithm, Authenticated, Authenticator, Crypto, FailureBudget, KeyTable, Refused, RegionClaim, RingVerifier,
-    Shown, SignatureVerifier, StatusReference, Times, TrustView, verify_compact,
-};
+use regionguard::bundle::{self, Encoding, Generation};
+use regionguard::identity::{Algorithm, Crypto, RegionClaim, RingVerifier, SignatureVerifier, Times, verify_compact};
 use regionguard::reason::Reason;
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
