@@ -26,8 +26,8 @@ use crate::documents::Loaded;
 
 use host::{Ended, Host};
 use issuer::Issuer;
-pub(crate) use token::Token;
 use token::{Minted, Place};
+pub(crate) use token::{Token, find as find_claim};
 
 /// A bundle that requests can be tried against.
 pub(crate) struct Stage {

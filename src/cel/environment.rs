@@ -62,8 +62,12 @@ impl<'e> Environment<'e> {
     }
 
     /// The one of `known` that was probably meant.
-    pub(super) fn nearest<'k>(&self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-        if self.suggests { nearest(given, known) } else { None }
+    pub(super) fn nearest<'k>(&self, given: &str, known: &[&'k str]) -> Option<&'k str> {
+        if self.suggests {
+            nearest(given, known.iter().copied())
+        } else {
+            None
+        }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'e Variable<'e>> {

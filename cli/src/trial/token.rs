@@ -234,7 +234,8 @@ impl Place {
     }
 }
 
-fn find<'c>(path: &ClaimPath, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+/// What stands at this path.
+pub(crate) fn find<'c>(path: &ClaimPath, claims: &'c Map<String, Value>) -> Option<&'c Value> {
     find_path(path.as_str(), claims)
 }
 

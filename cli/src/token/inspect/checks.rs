@@ -1,20 +1,20 @@
 //! What a bundle says of a token, check by check, and what comes of it: that last word is the kernel's own.
 
+mod claims;
+mod verdict;
+
 use std::fs;
 use std::rc::Rc;
 
 use regionguard::bundle::document::{KeySource, Region};
-use regionguard::bundle::{self, Encoding, Generation, RegionId};
-use regionguard::identity::{
-    Algorithm, Authenticator, ClaimPath, Crypto, FailureBudget, KeyTable, RegionClaim, RingVerifier, Shown,
-    SignatureVerifier, Times, TrustView, verify_compact,
-};
+use regionguard::bundle::{self, Encoding, Generation};
+use regionguard::identity::{Algorithm, Crypto, RegionClaim, RingVerifier, SignatureVerifier, Times, verify_compact};
 use regionguard::reason::Reason;
-use regionguard::time::{Monotonic, Now, WallTime};
+use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
 use super::Decoded;
-use crate::trial::Token;
+use crate::trial::{Token, find_claim};
 
 /// One check.
 pub(super) struct Check {
@@ -80,15 +80,50 @@ pub(super) fn all(
         at,
     };
     let home = place.home();
+    let judged = place.judge(id);
     let mut checks = vec![place.form(), place.issuer(), place.region(home), place.accepted(home)];
-    checks.extend(place.signature(home));
+    checks.extend(place.signature(home, judged.is_ok()));
     checks.extend([
+        place.claims(home),
         place.times(home),
         place.audience(home),
         place.binding(),
-        place.verdict(id),
+        place.revoked(home, judged.as_deref().ok()),
     ]);
+    if let Err(refused) = &judged
+        && refused.awaits.is_none()
+    {
+        blame(&mut checks, refused.reason);
+    }
+    checks.push(place.verdict(judged, &checks));
     Ok(checks)
+}
+
+/// The check that a reason belongs to; `None`: it is no property of a token.
+fn check_of(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::TokenMalformed | Reason::TokenTooLarge | Reason::TokenType | Reason::TokenCritical => "form",
+        Reason::IssuerUnknown => "issuer",
+        Reason::RegionMismatch => "region",
+        Reason::RegionNotAccepted | Reason::WorkloadNotAccepted => "accepted",
+        Reason::KeyUnknown | Reason::KeysUnavailable | Reason::TokenAlgorithm => "key",
+        Reason::TokenSignature => "signature",
+        Reason::TokenClaims => "claims",
+        Reason::TokenExpired | Reason::TokenNotYetValid | Reason::TokenLifetime => "times",
+        Reason::TokenAudience => "audience",
+        Reason::TokenBound => "binding",
+        Reason::TokenRevoked | Reason::TokenStatus => "revoked",
+        _ => return None,
+    })
+}
+
+/// Says the kernel's reason in the check that it belongs to, unless that has found something itself: what refuses a token is never in the verdict alone.
+fn blame(checks: &mut [Check], reason: Reason) {
+    let blamed = checks.iter_mut().find(|check| Some(check.name) == check_of(reason));
+    if let Some(check) = blamed.filter(|check| check.outcome != Outcome::Failed) {
+        check.outcome = Outcome::Failed;
+        check.said = because(reason);
+    }
 }
 
 /// The bundle, with these keys in place of those that Regions fetch.
@@ -195,7 +230,7 @@ impl<'p> Place<'p> {
     }
 
     /// The key, and the signature.
-    fn signature(&self, home: Option<&Region>) -> [Check; 2] {
+    fn signature(&self, home: Option<&Region>, is_valid: bool) -> [Check; 2] {
         let untold = |key: Check| {
             [
                 key,
@@ -233,6 +268,8 @@ impl<'p> Place<'p> {
             .map_err(|_| Reason::ForeignVerifier)
             .and_then(|crypto| verify_compact(self.token.text.as_bytes(), ring, crypto, &verifier));
         let signature = match verified {
+            // A JWT-SVID is read by the kernel alone.
+            _ if is_valid => check("signature", Outcome::Ok, "the key's"),
             Ok(_) => check("signature", Outcome::Ok, "the key's"),
             Err(Reason::TokenSignature) => check(
                 "signature",
@@ -280,10 +317,7 @@ impl<'p> Place<'p> {
     }
 
     fn audience(&self, home: Option<&Region>) -> Check {
-        let instead = || {
-            let path = home?.claims.audience.as_ref().map(ClaimPath::as_str)?;
-            self.token.payload.get(path)
-        };
+        let instead = || find_claim(home?.claims.audience.as_ref()?, &self.token.payload);
         let audiences: Vec<&str> = match self.token.payload.get("aud").or_else(instead) {
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
@@ -317,65 +351,6 @@ impl<'p> Place<'p> {
             _ => return check("binding", Outcome::Failed, because(Reason::TokenBound)),
         };
         check("binding", Outcome::Ok, said)
-    }
-
-    /// What the filter would say of it, but for its binding and for lists that are fetched.
-    fn verdict(&self, local: RegionId) -> Check {
-        let keys = KeyTable::inline(&self.generation.regions);
-        let view = TrustView {
-            regions: &self.generation.regions,
-            local,
-            keys: &keys,
-            trust_digest: &self.generation.trust_digest,
-            generation_digest: &self.generation.digest,
-        };
-        let read = || Monotonic(0);
-        let now = Now::new(self.at, &read);
-        let verifier: Rc<dyn SignatureVerifier> = Rc::new(RingVerifier);
-        let mut authenticator = Authenticator::new(7);
-        let mut budget = FailureBudget::new(7);
-        let shown = Shown {
-            text: self.token.text.as_bytes(),
-            recalled: None,
-        };
-        let (found, _) = authenticator.authenticate(shown, view, &now, &verifier, &mut budget, &|| None);
-        let who = match found {
-            Ok(who) => who,
-            // Its keys are not there: not the token's fault, and no yes either.
-            Err(refused) if refused.awaits.is_some() => {
-                return check(
-                    "verdict",
-                    Outcome::Unknown,
-                    "all but its signature was judged: the keys are not here",
-                );
-            }
-            Err(refused) => return check("verdict", Outcome::Failed, because(refused.reason)),
-        };
-        if self
-            .generation
-            .revocations
-            .revokes(&who.identity, self.at.numeric_date())
-        {
-            return check("verdict", Outcome::Failed, because(Reason::TokenRevoked));
-        }
-        let list = |words: &[String]| match words {
-            [] => "none".to_owned(),
-            words => format!("`{}`", words.join("`, `")),
-        };
-        let home = self.generation.region(who.identity.home);
-        let lists = match home.and_then(|home| home.revocation.as_ref()) {
-            Some(_) => "; whether its Region's lists revoke it is not asked here",
-            None => "",
-        };
-        let said = format!(
-            "valid in {}: `{}` of {}; permissions {}; roles {}{lists}",
-            self.local.name,
-            who.identity.subject,
-            who.identity.home_name,
-            list(&who.subject.permissions),
-            list(&who.subject.roles),
-        );
-        check("verdict", Outcome::Ok, said)
     }
 
     /// The Region whose token it says it is.
@@ -446,3 +421,6 @@ fn relative(seconds: f64) -> String {
         false => format!("in {count:.0} {unit}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
