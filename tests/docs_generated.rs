@@ -377,6 +377,10 @@ fn limit_table() -> String {
         MAX_HEADER_BYTES >> 10,
         RESPONSE_MAX >> 10,
     );
+    page.push_str(
+        "\nA filter keeps so few diagnostics because each worker logs them. `regionguard check` judges by the same limits and tells more of what is wrong: \
+         [how much of it](command.md#how-much-it-reads-and-says).\n",
+    );
     page
 }
 

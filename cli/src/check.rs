@@ -14,7 +14,7 @@ use crate::lint;
 use crate::output;
 use crate::problem::Problem;
 use crate::render;
-use crate::report;
+use crate::report::{self, Bounded};
 use crate::size::{Kilobytes, size};
 
 /// What `check` is asked to do.
@@ -70,11 +70,15 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     judged
         .problems
         .retain(|problem| problem.is_error() || !args.allow.iter().any(|code| code == problem.code));
+    let bounded = Bounded::of(&judged.problems, judged.more);
     let said = match args.format {
-        Format::Text => text(args, &judged),
-        Format::Json => as_json(&judged),
-        Format::Sarif => report::escaped(&format!("{:#}\n", report::sarif(&judged.problems))),
-        Format::Github => judged.problems.iter().map(report::github).collect(),
+        Format::Text => text(args, &judged, &bounded),
+        Format::Json => as_json(&judged, &bounded),
+        Format::Sarif => report::escaped(&format!("{:#}\n", report::sarif(&bounded))),
+        Format::Github => {
+            let lines = bounded.problems.iter().map(|problem| report::github(problem));
+            lines.chain(report::left_out(bounded.left)).collect()
+        }
     };
     match output::print(&said) {
         Err(error) => {
@@ -95,28 +99,42 @@ fn exit_code(args: &Args, problems: &[Problem]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn text(args: &Args, judged: &Judged) -> String {
+fn text(args: &Args, judged: &Judged, bounded: &Bounded<'_>) -> String {
     let colours = report::colours(&io::stdout());
     let mut said = String::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();
+    let errors = bounded.problems.iter().copied().filter(|problem| problem.is_error());
+    let mut errors = errors.count();
     for problem in &judged.problems {
-        let count = counts.entry(problem.code).or_default();
-        *count += 1;
-        if problem.is_error() || *count <= ALIKE {
+        let is_shown = if problem.is_error() {
+            let left = errors.checked_sub(1);
+            errors = left.unwrap_or(0);
+            left.is_some()
+        } else {
+            let count = counts.entry(problem.code).or_default();
+            *count += 1;
+            *count <= ALIKE
+        };
+        if is_shown {
             said.push_str(&report::text(problem, colours));
             said.push_str("\n\n");
         }
     }
     let mut more: Vec<(&str, usize)> = counts.into_iter().filter(|(_, count)| *count > ALIKE).collect();
     more.sort_unstable();
-    for (code, count) in more.into_iter().filter(|(code, _)| warnings().contains(code)) {
+    let them = if bounded.left.has_warnings() { "more" } else { "all" };
+    for (code, count) in more {
+        let count = count - ALIKE;
         said.push_str(&format!(
-            "warning[{code}]: and {} more; `--format json` has all of them\n\n",
-            count - ALIKE
+            "warning[{code}]: and {count} more; `--format json` has {them} of them\n\n"
         ));
     }
+    let left = bounded.left.errors();
+    if let Some(more) = left.said() {
+        said.push_str(&format!("{}: {more}\n\n", left.severity()));
+    }
     if !judged.problems.is_empty() {
-        said.push_str(&report::summary(&judged.problems));
+        said.push_str(&report::summary(&judged.problems, judged.more && left.said().is_some()));
         said.push('\n');
     }
     if !judged.complete {
@@ -193,13 +211,13 @@ fn passed(bundle: &Loaded) -> String {
     )
 }
 
-fn as_json(judged: &Judged) -> String {
+fn as_json(judged: &Judged, bounded: &Bounded<'_>) -> String {
     let of = |errors: bool| -> Vec<_> {
-        judged
+        bounded
             .problems
             .iter()
             .filter(|problem| problem.is_error() == errors)
-            .map(report::json)
+            .map(|problem| report::json(problem))
             .collect()
     };
     let files: Vec<&str> = judged.sources.iter().map(|source| source.name.as_str()).collect();
@@ -225,7 +243,7 @@ fn as_json(judged: &Judged) -> String {
         [one] => Some(one),
         _ => None,
     };
-    let all = json!({"errors": of(true), "warnings": of(false), "files": files, "bundle": one, "bundles": bundles});
+    let all = json!({"errors": of(true), "warnings": of(false), "leftOut": bounded.left, "files": files, "bundle": one, "bundles": bundles});
     report::escaped(&format!("{all:#}\n"))
 }
 

@@ -1,10 +1,12 @@
 //! What people write: a folder of documents, or one file that holds a bundle in one of the forms in which it is applied. Read as a whole, with all that is wrong with it and where.
 
+pub(crate) mod budget;
 mod bundle;
 mod canonical;
 mod embedded;
 mod files;
 mod form;
+mod naming;
 mod node;
 mod scalar;
 mod suite;
@@ -13,11 +15,12 @@ mod yaml;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use regionguard::bundle::Generation;
+use regionguard::bundle::{Code, Generation};
 use serde_json::Value;
 
 use crate::problem::{Place, Problem, Source};
 
+use budget::Budget;
 use bundle::Draft;
 pub(crate) use canonical::{Canonical, canonical};
 pub(crate) use files::UNREADABLE;
@@ -79,6 +82,8 @@ pub(crate) struct Judged {
     pub(crate) problems: Vec<Problem>,
     /// Whether all of the files could be read; if not, what documents say of each other was not judged.
     pub(crate) complete: bool,
+    /// Whether there may be more errors than `problems` has.
+    pub(crate) more: bool,
 }
 
 impl Judged {
@@ -126,20 +131,36 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
     let mut sources = Sources(files::read(paths, &mut problems));
     let mut complete = problems.is_empty();
     let mut found = form::Found::default();
+    let mut budget = Budget::default();
     for file in 0..sources.0.len() {
-        complete &= form::read(file, &sources, &mut found, &mut problems);
+        if budget.is_spent(&problems) {
+            complete = false;
+            break;
+        }
+        complete &= form::read(file, &sources, &mut found, &mut problems, &mut budget);
     }
     let tests = std::mem::take(&mut found.tests);
     let mut bundles = Vec::new();
-    for draft in Draft::all(found, complete, &sources, &mut problems) {
-        draft.name(&sources, &mut problems);
-        bundles.extend(draft.compile(&sources, &mut problems));
+    // Of what is too much, it is said that it is too much.
+    let drafts = match budget.is_spent(&problems) {
+        true => Vec::new(),
+        false => Draft::all(found, complete, &sources, &mut problems),
+    };
+    naming::name(&drafts, &sources, &mut problems);
+    let mut more = !complete;
+    for draft in drafts {
+        match budget.is_spent(&problems) {
+            true => more = true,
+            false => bundles.extend(draft.compile(&sources, &mut problems)),
+        }
     }
     let beside = match bundles.as_slice() {
         [one] => Some(one),
         _ => None,
     };
-    let tests = suite::read(tests, beside, &sources, &mut problems);
+    let tests = suite::read(tests, beside, &sources, &mut problems, &budget);
+    more |= budget.is_spent(&problems) || problems.iter().any(|problem| problem.code == MORE);
+    problems.retain(|problem| problem.code != MORE);
     sort(&mut problems, &sources);
     Judged {
         sources: std::mem::take(&mut sources.0),
@@ -147,6 +168,7 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
         tests,
         problems,
         complete,
+        more,
     }
 }
 
@@ -160,13 +182,17 @@ pub(crate) fn yaml_files(paths: &[PathBuf]) -> (Vec<(String, String)>, Vec<Probl
     (texts.collect(), problems)
 }
 
+/// The code under which the kernel says how many more there are than it keeps.
+const MORE: &str = Code::More.as_str();
+
 /// By file, then by place. What could not be read comes first, what has no place last.
 fn sort(problems: &mut [Problem], sources: &Sources) {
+    let numbers = sources.numbers();
     problems.sort_by_cached_key(|problem| {
         let Some(place) = &problem.place else {
             return (usize::MAX, 0);
         };
-        let file = sources.0.iter().position(|source| Rc::ptr_eq(source, &place.source));
+        let file = numbers.get(&Rc::as_ptr(&place.source));
         (
             file.map_or(0, |file| file + 1),
             place.bytes.as_ref().map_or(0, |bytes| bytes.start),

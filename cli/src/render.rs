@@ -109,7 +109,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
         Err(Failure::Documents(problems)) => {
             report::to_stderr(&problems);
-            eprintln!("error: nothing was rendered: {}", report::summary(&problems));
+            eprintln!(
+                "error: nothing was rendered: {}",
+                report::summary(&problems, problems.len() > report::WRITTEN)
+            );
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! What is wrong, as people read it, and as programs do.
 
+mod bounded;
 pub(crate) mod codes;
 mod github;
 mod json;
@@ -12,7 +13,8 @@ use std::io::{self, IsTerminal};
 
 use crate::problem::Problem;
 
-pub(crate) use github::github;
+pub(crate) use bounded::{Bounded, WRITTEN};
+pub(crate) use github::{github, left_out};
 pub(crate) use json::{escaped, json};
 pub(crate) use sarif::sarif;
 pub(crate) use text::{printable, text};
@@ -42,16 +44,21 @@ fn steers(character: char) -> bool {
         )
 }
 
-/// Writes `problems` to standard error, for a command whose output is something else.
+/// Writes `problems` to standard error, for a command whose output is something else: the first of them, where they are very many.
 pub(crate) fn to_stderr(problems: &[Problem]) {
     let colours = colours(&io::stderr());
-    for problem in problems {
+    // What stands behind the last one that is kept is not known here.
+    let bounded = Bounded::of(problems, problems.len() > WRITTEN);
+    for problem in &bounded.problems {
         eprintln!("{}\n", text(problem, colours));
+    }
+    if let Some(said) = bounded.left.said() {
+        eprintln!("{}: {said}\n", bounded.left.severity());
     }
 }
 
-/// `3 errors, 1 warning in 2 files`.
-pub(crate) fn summary(problems: &[Problem]) -> String {
+/// `3 errors, 1 warning in 2 files`; with `at least` in front where there may be more.
+pub(crate) fn summary(problems: &[Problem], more: bool) -> String {
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let mut files: Vec<&str> = problems
         .iter()
@@ -63,6 +70,10 @@ pub(crate) fn summary(problems: &[Problem]) -> String {
     let counts = [counted(errors, "error"), counted(problems.len() - errors, "warning")];
     let counts: Vec<String> = counts.into_iter().flatten().collect();
     let counts = counts.join(", ");
+    let counts = match more {
+        true => format!("at least {counts}"),
+        false => counts,
+    };
     match counted(files.len(), "file") {
         Some(files) => format!("{counts} in {files}"),
         None => counts,

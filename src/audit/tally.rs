@@ -52,7 +52,7 @@ counters! {
     CandidateWouldDeny = "candidate.denies", "those that the candidate would refuse, and what is in force does not";
     CandidateWouldAsk = "candidate.asks", "those for which the candidate would ask the center, and what is in force does not";
     CandidateOtherReason = "candidate.reasons", "those that would have the same verdict with another reason";
-    CandidateUntold = "candidate.untold", "those of which it cannot be told: they are refused to everybody, and by the candidate only to some, and whether their token is its sender's was not looked at";
+    CandidateUntold = "candidate.untold", "those of which it cannot be told: they are refused to everybody, and by the candidate only to some, and their token was not looked at to the end; or the budget of what is tried was used up";
     BundleApplied = "bundle.applied", "bundles put in force";
     BundleOlder = "bundle.older", "bundles that were older than the one in force, which goes on serving";
     BundleRefused = "bundle.refused", "bundles that do not compile; the last good one goes on serving";

@@ -1,5 +1,7 @@
 //! What a rule says of the request beside host, method and path: `headers`, `query`, `grpc`, `upgrades`.
 
+use std::collections::BTreeSet;
+
 use super::cross;
 use super::diagnostic::{Problem, Read, Sink};
 use super::document::{About, Matcher, Policy, ValueTest};
@@ -85,16 +87,16 @@ pub(super) fn read(
 
 /// Reports headers that the filter takes out of every request, and what carries tokens.
 pub(super) fn check(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mut Sink) {
-    let filled: Vec<&str> = policies
+    let filled: BTreeSet<String> = policies
         .iter()
         .flat_map(|policy| policy.document.forward.iter().flat_map(|forward| &forward.claims))
-        .map(|(header, _)| header.as_str())
+        .map(|(header, _)| forward::folded(header))
         .collect();
     for policy in policies {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             for (place, matcher) in rule.about.headers.iter().enumerate() {
                 let name = matcher.name.as_str();
-                let message = if filled.iter().any(|header| forward::same_header(header, name)) {
+                let message = if !filled.is_empty() && filled.contains(&forward::folded(name)) {
                     format!(
                         "`{name}` is filled by `forward.claims`, so what a client writes there is removed: look at the claim"
                     )

@@ -40,12 +40,14 @@ pub enum Code {
     UnknownRegion,
     /// What loads, and probably does not do what was meant.
     Suspicious,
+    /// How many there are beside those that are kept.
+    More,
 }
 
 impl Code {
     /// The code as a word, like `unknown-field`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
             Self::UnknownField => "unknown-field",
@@ -53,6 +55,7 @@ impl Code {
             Self::Missing => "missing",
             Self::UnknownRegion => "unknown-region",
             Self::Suspicious => "suspicious",
+            Self::More => "more",
         }
     }
 }
@@ -199,7 +202,12 @@ impl Sink {
     /// The one of `known` that was probably meant by `given`. Comparing costs more than reading, so only the first errors get a suggestion.
     pub(super) fn nearest<'k>(&mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
         self.suggestions = self.suggestions.checked_sub(1)?;
-        nearest(given, known)
+        let mut compared: usize = 0;
+        let known = known.into_iter().inspect(|_| compared = compared.saturating_add(1));
+        let found = nearest(given, known);
+        let more = compared.checked_div(limits::COMPARED).unwrap_or(0);
+        self.suggestions = self.suggestions.saturating_sub(more);
+        found
     }
 
     /// Whether one more suggestion may be looked for, which then counts as one.
@@ -207,6 +215,11 @@ impl Sink {
         let left = self.suggestions.checked_sub(1);
         self.suggestions = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// Whether one more error would only be counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.kept.len() >= self.errors.most
     }
 
     /// What follows is about this document, or the bundle itself.
@@ -290,7 +303,7 @@ impl Kept {
         if self.more > 0 {
             self.kept.push(Diagnostic {
                 severity,
-                code: Code::Invalid,
+                code: Code::More,
                 document: None,
                 path: String::new(),
                 message: format!("and {} more", self.more),

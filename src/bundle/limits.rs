@@ -14,6 +14,8 @@ pub const INTEGER: u64 = 1 << 53;
 pub const DIAGNOSTICS: usize = 100;
 /// Names for which the nearest known one is looked up.
 pub const SUGGESTIONS: usize = 200;
+/// Known names that one of these is compared with: with more, it counts as several.
+pub const COMPARED: usize = 64;
 
 /// Bytes of a name of a document or a rule.
 pub const NAME: usize = 253;

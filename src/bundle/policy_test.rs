@@ -220,8 +220,10 @@ pub struct Known<'k> {
     pub regions: &'k [&'k str],
     /// The names of its DeviceIssuers.
     pub device_issuers: &'k [&'k str],
-    /// What may decide, as `policy/rule`, `policy/-` and `-/-`.
+    /// What may decide, as `policy/rule`, `policy/-` and `-/-`; sorted.
     pub deciders: &'k [&'k str],
+    /// Whether to look for what was probably meant by a name that is none of these, which takes a look at each.
+    pub suggests: bool,
 }
 
 /// The name of the principal who has nothing to show.

@@ -65,6 +65,11 @@ impl<'v> At<'v> {
             sink.error(&path, Problem::new(message).code(Code::NotSupported));
             return;
         }
+        if sink.is_full() {
+            // It only counts: of a bundle that is made of such names, each would take a list of all that are known.
+            sink.error(&path, "no such field");
+            return;
+        }
         let problem = Problem::new(format!("no such field: {}", one_of(shape.fields))).code(Code::UnknownField);
         let meant = sink.nearest(given, shape.fields.iter().copied());
         sink.error(&path, problem.suggest(meant));

@@ -7,12 +7,18 @@ const SLIP: usize = 2;
 
 /// The one of `known` that is nearest to `given`: at most two edits away (Damerau-Levenshtein, adjacent transpositions), whatever the case and the `_` and `-`.
 pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let mut known = known.into_iter();
+    nearest_of(given, &mut || known.next())
+}
+
+// One for every kind of list: each would have a copy of its own.
+#[inline(never)]
+fn nearest_of<'k>(given: &str, next: &mut dyn FnMut() -> Option<&'k str>) -> Option<&'k str> {
     if given.len() > LONGEST {
         return None;
     }
     let given = folded(given);
-    known
-        .into_iter()
+    core::iter::from_fn(next)
         .filter(|name| name.len() <= LONGEST)
         .filter_map(|name| {
             let other = folded(name);

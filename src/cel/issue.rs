@@ -12,7 +12,17 @@ pub struct Issue {
     pub message: String,
 }
 
+/// One while an expression is read: what may be wrong is handed on by every part of the parser, which a box makes cheap.
+pub(super) type Wrong = Box<Issue>;
+
 impl Issue {
+    /// As [`new`](Self::new), in its box.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong(at: Span, message: &str) -> Wrong {
+        Box::new(Self::new(at, message))
+    }
+
     // Each place that has something to say would hold a copy of it.
     #[cold]
     #[inline(never)]

@@ -1,6 +1,6 @@
 //! From text to tokens.
 
-use super::issue::{Issue, Span};
+use super::issue::{Issue, Span, Wrong};
 use super::literal;
 
 /// A token.
@@ -37,7 +37,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// The next token and where it stands.
-    pub(super) fn next(&mut self) -> Result<(Token<'s>, Span), Issue> {
+    pub(super) fn next(&mut self) -> Result<(Token<'s>, Span), Wrong> {
         self.skip_blanks();
         let start = self.at;
         let rest = self.rest();
@@ -58,13 +58,15 @@ impl<'s> Lexer<'s> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn take(&mut self, bytes: usize) -> &'s str {
         let taken = self.rest().get(..bytes).unwrap_or_default();
         self.at = self.at.saturating_add(taken.len());
         taken
     }
 
-    fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'s str {
+    #[inline(never)]
+    fn take_while(&mut self, fits: fn(u8) -> bool) -> &'s str {
         let rest = self.rest();
         let end = rest.bytes().position(|byte| !fits(byte)).unwrap_or(rest.len());
         self.take(end)
@@ -81,11 +83,11 @@ impl<'s> Lexer<'s> {
     }
 
     /// What is wrong from here on for `bytes`.
-    fn wrong<T>(&self, from: usize, bytes: usize, message: &str) -> Result<T, Issue> {
-        Err(Issue::new(Span::new(from, from.saturating_add(bytes)), message))
+    fn wrong(&self, from: usize, bytes: usize, message: &str) -> Result<Token<'s>, Wrong> {
+        Err(Issue::wrong(Span::new(from, from.saturating_add(bytes)), message))
     }
 
-    fn sign(&mut self, first: char) -> Result<Token<'s>, Issue> {
+    fn sign(&mut self, first: char) -> Result<Token<'s>, Wrong> {
         let rest = self.rest();
         if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             self.take(sign.len());
@@ -102,7 +104,7 @@ impl<'s> Lexer<'s> {
         self.wrong(self.at, first.len_utf8(), &message)
     }
 
-    fn word(&mut self) -> Result<Token<'s>, Issue> {
+    fn word(&mut self) -> Result<Token<'s>, Wrong> {
         let rest = self.rest();
         // r'…', b'…' and br'…'.
         let bytes = usize::from(rest.starts_with(['b', 'B']));
@@ -120,7 +122,7 @@ impl<'s> Lexer<'s> {
         ))
     }
 
-    fn quoted(&mut self) -> Result<Token<'s>, Issue> {
+    fn quoted(&mut self) -> Result<Token<'s>, Wrong> {
         let start = self.at;
         self.take(1);
         let name = self.take_while(|byte| byte.is_ascii_alphanumeric() || b"_.-/ :".contains(&byte));
@@ -133,7 +135,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// A text, from its quote on.
-    fn text(&mut self, rest: &'s str, raw: bool, bytes: bool) -> Result<Token<'s>, Issue> {
+    fn text(&mut self, rest: &'s str, raw: bool, bytes: bool) -> Result<Token<'s>, Wrong> {
         let start = self.at;
         let quote = ["\"\"\"", "'''", "\"", "'"]
             .into_iter()
@@ -150,7 +152,7 @@ impl<'s> Lexer<'s> {
         self.take(quote.len());
         let wrong = |(at, length, message): (usize, usize, &'static str)| {
             let at = from.saturating_add(at);
-            Issue::new(Span::new(at, at.saturating_add(length)), message)
+            Issue::wrong(Span::new(at, at.saturating_add(length)), message)
         };
         if quote.len() == 1
             && let Some(at) = inner.find(['\n', '\r'])
@@ -169,7 +171,7 @@ impl<'s> Lexer<'s> {
         })
     }
 
-    fn number(&mut self) -> Result<Token<'s>, Issue> {
+    fn number(&mut self) -> Result<Token<'s>, Wrong> {
         let start = self.at;
         let rest = self.rest();
         if rest.starts_with("0x") || rest.starts_with("0X") {
@@ -202,7 +204,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn whole(&mut self, start: usize, digits: &str, radix: u32) -> Result<Token<'s>, Issue> {
+    fn whole(&mut self, start: usize, digits: &str, radix: u32) -> Result<Token<'s>, Wrong> {
         let number = u64::from_str_radix(digits, radix);
         let unsigned = self.rest().starts_with(['u', 'U']);
         if unsigned {
@@ -219,7 +221,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Nothing that could be part of a word stands right behind a number.
-    fn ended(&self, start: usize, token: Token<'s>) -> Result<Token<'s>, Issue> {
+    fn ended(&self, start: usize, token: Token<'s>) -> Result<Token<'s>, Wrong> {
         if self
             .rest()
             .starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_')

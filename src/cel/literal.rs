@@ -22,31 +22,16 @@ pub(super) fn length(text: &str, quote: &str, raw: bool) -> Option<usize> {
 
 /// What a text with escapes says.
 pub(super) fn text(text: &str) -> Result<String, Wrong> {
-    let mut out = String::with_capacity(text.len());
-    each(text, |part| {
-        match part {
-            Part::Plain(plain) => out.push(plain),
-            Part::Byte(code) | Part::Point(code) => out.push(char::from_u32(code)?),
-        }
-        Some(())
-    })?;
-    Ok(out)
+    // Only whole characters were put together.
+    unescaped(text, false).map(|text| String::from_utf8(text).unwrap_or_default())
 }
 
 /// What bytes with escapes are.
 pub(super) fn bytes(text: &str) -> Result<Vec<u8>, Wrong> {
-    let mut out = Vec::with_capacity(text.len());
-    each(text, |part| {
-        match part {
-            Part::Plain(plain) => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
-            Part::Byte(code) => out.push(u8::try_from(code).ok()?),
-            Part::Point(_) => return None,
-        }
-        Some(())
-    })?;
-    Ok(out)
+    unescaped(text, true)
 }
 
+#[derive(Clone, Copy)]
 enum Part {
     Plain(char),
     /// By `\x` or in octal: in bytes, one of them.
@@ -55,7 +40,25 @@ enum Part {
     Point(u32),
 }
 
-fn each(text: &str, mut take: impl FnMut(Part) -> Option<()>) -> Result<(), Wrong> {
+impl Part {
+    /// Puts it behind the others; `None` where it cannot stand there.
+    fn put(self, out: &mut Vec<u8>, in_bytes: bool) -> Option<()> {
+        let character = match self {
+            Self::Byte(code) if in_bytes => {
+                out.push(u8::try_from(code).ok()?);
+                return Some(());
+            }
+            Self::Point(_) if in_bytes => return None,
+            Self::Plain(plain) => plain,
+            Self::Byte(code) | Self::Point(code) => char::from_u32(code)?,
+        };
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        Some(())
+    }
+}
+
+fn unescaped(text: &str, in_bytes: bool) -> Result<Vec<u8>, Wrong> {
+    let mut out = Vec::with_capacity(text.len());
     let mut at = 0_usize;
     while let Some(rest) = text.get(at..)
         && let Some(first) = rest.chars().next()
@@ -69,37 +72,40 @@ fn each(text: &str, mut take: impl FnMut(Part) -> Option<()>) -> Result<(), Wron
         } else {
             (Part::Plain(first), first.len_utf8())
         };
-        take(part).ok_or((at, length, "this escape is no character here"))?;
+        part.put(&mut out, in_bytes)
+            .ok_or((at, length, "this escape is no character here"))?;
         at = at.saturating_add(length);
     }
-    Ok(())
+    Ok(out)
 }
 
 /// The escape that the text begins with, and its length.
 fn escape(text: &str) -> Option<(Part, usize)> {
     let kind = text.chars().nth(1)?;
     let plain = |character| Some((Part::Plain(character), 2));
-    let number = |digits: usize, from: usize, radix: u32| {
-        let end = from.checked_add(digits)?;
-        let digits = text.get(from..end)?;
-        // A sign is not a digit.
-        let clean = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let code = u32::from_str_radix(digits, radix).ok()?;
-        clean.then_some((code, end))
+    let (from, digits, radix) = match kind {
+        'a' => return plain('\u{7}'),
+        'b' => return plain('\u{8}'),
+        'f' => return plain('\u{c}'),
+        'n' => return plain('\n'),
+        'r' => return plain('\r'),
+        't' => return plain('\t'),
+        'v' => return plain('\u{b}'),
+        '\\' | '?' | '"' | '\'' | '`' => return plain(kind),
+        'x' | 'X' => (2, 2, 16),
+        'u' => (2, 4, 16),
+        'U' => (2, 8, 16),
+        '0'..='3' => (1, 3, 8),
+        _ => return None,
     };
-    match kind {
-        'a' => plain('\u{7}'),
-        'b' => plain('\u{8}'),
-        'f' => plain('\u{c}'),
-        'n' => plain('\n'),
-        'r' => plain('\r'),
-        't' => plain('\t'),
-        'v' => plain('\u{b}'),
-        '\\' | '?' | '"' | '\'' | '`' => plain(kind),
-        'x' | 'X' => number(2, 2, 16).map(|(code, end)| (Part::Byte(code), end)),
-        'u' => number(4, 2, 16).map(|(code, end)| (Part::Point(code), end)),
-        'U' => number(8, 2, 16).map(|(code, end)| (Part::Point(code), end)),
-        '0'..='3' => number(3, 1, 8).map(|(code, end)| (Part::Byte(code), end)),
-        _ => None,
-    }
+    let end = usize::checked_add(from, digits)?;
+    let digits = text.get(from..end)?;
+    // A sign is not a digit.
+    let clean = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let code = u32::from_str_radix(digits, radix).ok().filter(|_| clean)?;
+    let part = match kind {
+        'u' | 'U' => Part::Point(code),
+        _ => Part::Byte(code),
+    };
+    Some((part, end))
 }

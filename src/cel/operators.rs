@@ -12,7 +12,7 @@ pub(super) fn result(operator: Operator, left: &Type, right: &Type) -> Option<Ty
     use Operator::{Add, Divide, Modulo, Multiply, Subtract};
     use Type::{Bytes, Double, Duration, Dyn, Int, List, String, Timestamp, Uint};
     Some(match (operator, left, right) {
-        (Add, List(_), List(_)) => left.clone().join(right),
+        (Add, List(_), List(_)) => left.join(right),
         (_, Dyn, Dyn) => Dyn,
         (_, Dyn, other) | (_, other, Dyn) => {
             let alone = [(other, other), (other, &Duration), (&Timestamp, other)];
@@ -106,10 +106,8 @@ fn add<'a>(left: &Value<'a>, right: &Value<'a>, budget: &mut Budget) -> Result<V
             Ok(Value::Bytes(Held::Shared([&**a, &**b].concat().into())))
         }
         (Value::List(a), Value::List(b)) => lists(a, b, budget),
-        (Value::Timestamp(time), Value::Duration(length)) | (Value::Duration(length), Value::Timestamp(time)) => {
-            at(time.since_epoch().checked_add(*length))
-        }
-        (Value::Duration(a), Value::Duration(b)) => Value::duration(a.checked_add(*b).ok_or(Fault::Overflow)?),
+        (Value::Duration(length), Value::Timestamp(time)) => times(&Value::Timestamp(*time), *length, true),
+        (_, Value::Duration(length)) => times(left, *length, true),
         _ => Err(Fault::NoSuchOverload),
     }
 }
@@ -127,16 +125,29 @@ fn lists<'a>(a: &List<'a>, b: &List<'a>, budget: &mut Budget) -> Result<Value<'a
 
 fn subtract<'a>(left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>, Fault> {
     match (left, right) {
-        (Value::Timestamp(a), Value::Timestamp(b)) => {
-            let between = a.since_epoch().checked_sub(b.since_epoch());
-            Value::duration(between.ok_or(Fault::Overflow)?)
-        }
-        (Value::Timestamp(time), Value::Duration(length)) => at(time.since_epoch().checked_sub(*length)),
-        (Value::Duration(a), Value::Duration(b)) => Value::duration(a.checked_sub(*b).ok_or(Fault::Overflow)?),
+        (Value::Timestamp(a), Value::Timestamp(b)) => times(&Value::Duration(a.since_epoch()), b.since_epoch(), false),
+        (_, Value::Duration(length)) => times(left, *length, false),
         _ => Err(Fault::NoSuchOverload),
     }
 }
 
-fn at<'a>(to: Option<SignedDuration>) -> Result<Value<'a>, Fault> {
-    Timestamp::new(to.ok_or(Fault::Overflow)?).map(Value::Timestamp)
+/// A point in time or a length of time, with another length added or taken away.
+#[inline(never)]
+fn times<'a>(left: &Value<'_>, length: SignedDuration, is_sum: bool) -> Result<Value<'a>, Fault> {
+    let (start, is_point) = match left {
+        Value::Timestamp(time) => (time.since_epoch(), true),
+        Value::Duration(length) => (*length, false),
+        _ => return Err(Fault::NoSuchOverload),
+    };
+    let end = if is_sum {
+        start.checked_add(length)
+    } else {
+        start.checked_sub(length)
+    };
+    let end = end.ok_or(Fault::Overflow)?;
+    if is_point {
+        Timestamp::new(end).map(Value::Timestamp)
+    } else {
+        Value::duration(end)
+    }
 }

@@ -1,6 +1,6 @@
 //! From tokens to a tree, by the grammar of the CEL specification.
 
-use super::issue::{Issue, Span};
+use super::issue::{Issue, Span, Wrong};
 use super::lexer::{Lexer, Token};
 use super::syntax::{Call, Expr, Kind, Literal, Operator};
 
@@ -18,6 +18,24 @@ enum Joint {
     And,
     Operator(Operator),
 }
+
+/// All of them.
+const JOINTS: &[(&str, Joint, u8)] = &[
+    ("||", Joint::Or, 0),
+    ("&&", Joint::And, 1),
+    ("==", Joint::Operator(Operator::Equal), 2),
+    ("!=", Joint::Operator(Operator::NotEqual), 2),
+    ("<", Joint::Operator(Operator::Less), 2),
+    ("<=", Joint::Operator(Operator::LessOrEqual), 2),
+    (">", Joint::Operator(Operator::Greater), 2),
+    (">=", Joint::Operator(Operator::GreaterOrEqual), 2),
+    ("in", Joint::Operator(Operator::In), 2),
+    ("+", Joint::Operator(Operator::Add), 3),
+    ("-", Joint::Operator(Operator::Subtract), 3),
+    ("*", Joint::Operator(Operator::Multiply), 4),
+    ("/", Joint::Operator(Operator::Divide), 4),
+    ("%", Joint::Operator(Operator::Modulo), 4),
+];
 
 /// Words that no name may be, so that languages may be built on CEL.
 const RESERVED: &[&str] = &[
@@ -45,10 +63,10 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Reads an expression.
-pub(super) fn parse(source: &str) -> Result<Expr, Issue> {
+pub(super) fn parse(source: &str) -> Result<Expr, Wrong> {
     if source.len() > MAX_BYTES {
         let message = format!("an expression has {MAX_BYTES} bytes at most");
-        return Err(Issue::new(Span::new(MAX_BYTES, source.len()), &message));
+        return Err(Issue::wrong(Span::new(MAX_BYTES, source.len()), &message));
     }
     let mut lexer = Lexer::new(source);
     let (token, at) = lexer.next()?;
@@ -60,7 +78,7 @@ pub(super) fn parse(source: &str) -> Result<Expr, Issue> {
         nodes: 0,
     };
     let expr = parser.expression()?;
-    if parser.token != Token::End {
+    if !matches!(parser.token, Token::End) {
         return Err(parser.unexpected("an operator, or the end"));
     }
     Ok(expr)
@@ -77,7 +95,7 @@ struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    fn expression(&mut self) -> Result<Expr, Issue> {
+    fn expression(&mut self) -> Result<Expr, Wrong> {
         self.depth = self.depth.saturating_add(1);
         if self.depth > MAX_DEPTH {
             return Err(too_deep(self.at));
@@ -97,71 +115,45 @@ impl<'s> Parser<'s> {
     }
 
     /// Operands and operators that bind at least as strongly as this.
-    fn binary(&mut self, least: u8) -> Result<Expr, Issue> {
+    fn binary(&mut self, least: u8) -> Result<Expr, Wrong> {
         let mut left = self.unary()?;
         while let Some((joint, strength)) = self.joint().filter(|(_, strength)| *strength >= least) {
             self.next()?;
             let right = self.binary(strength.saturating_add(1))?;
             let at = left.at.to(right.at);
-            left = match joint {
-                Joint::Operator(operator) => {
-                    let sides = Box::new([left, right]);
-                    self.node(Kind::Binary { operator, sides }, at)?
-                }
+            let kind = match (joint, left.kind) {
+                (Joint::Operator(operator), kind) => Kind::Binary {
+                    operator,
+                    sides: Box::new([Expr { kind, ..left }, right]),
+                },
                 // Both are associative: a chain is one node, however long it is.
-                Joint::And => {
-                    let parts = match left.kind {
-                        Kind::And(parts) => append(parts, right),
-                        kind => vec![Expr { kind, ..left }, right],
-                    };
-                    self.node(Kind::And(parts), at)?
-                }
-                Joint::Or => {
-                    let parts = match left.kind {
-                        Kind::Or(parts) => append(parts, right),
-                        kind => vec![Expr { kind, ..left }, right],
-                    };
-                    self.node(Kind::Or(parts), at)?
-                }
+                (Joint::And, Kind::And(parts)) => Kind::And(append(parts, right)),
+                (Joint::Or, Kind::Or(parts)) => Kind::Or(append(parts, right)),
+                (Joint::And, kind) => Kind::And(vec![Expr { kind, ..left }, right]),
+                (Joint::Or, kind) => Kind::Or(vec![Expr { kind, ..left }, right]),
             };
+            left = self.node(kind, at)?;
         }
         Ok(left)
     }
 
     fn joint(&self) -> Option<(Joint, u8)> {
-        use Operator as O;
         let sign = match self.token {
             Token::Sign(sign) => sign,
             Token::Word("in") => "in",
             _ => return None,
         };
-        let operator = |operator, strength| Some((Joint::Operator(operator), strength));
-        match sign {
-            "||" => Some((Joint::Or, 0)),
-            "&&" => Some((Joint::And, 1)),
-            "==" => operator(O::Equal, 2),
-            "!=" => operator(O::NotEqual, 2),
-            "<" => operator(O::Less, 2),
-            "<=" => operator(O::LessOrEqual, 2),
-            ">" => operator(O::Greater, 2),
-            ">=" => operator(O::GreaterOrEqual, 2),
-            "in" => operator(O::In, 2),
-            "+" => operator(O::Add, 3),
-            "-" => operator(O::Subtract, 3),
-            "*" => operator(O::Multiply, 4),
-            "/" => operator(O::Divide, 4),
-            "%" => operator(O::Modulo, 4),
-            _ => None,
-        }
+        let (_, joint, strength) = JOINTS.iter().find(|(known, ..)| *known == sign)?;
+        Some((*joint, *strength))
     }
 
-    fn unary(&mut self) -> Result<Expr, Issue> {
+    fn unary(&mut self) -> Result<Expr, Wrong> {
         let sign = match self.token {
             Token::Sign(sign @ ("!" | "-")) => sign,
             _ => return self.member(),
         };
         let mut signs = Vec::new();
-        while self.token == Token::Sign(sign) {
+        while self.is(sign) {
             signs.push(self.at);
             self.next()?;
         }
@@ -180,43 +172,43 @@ impl<'s> Parser<'s> {
     }
 
     /// A literal behind its minus, so that the smallest `int` can be written.
-    fn negative(&mut self, minus: Span) -> Result<Expr, Issue> {
+    fn negative(&mut self, minus: Span) -> Result<Expr, Wrong> {
         let at = minus.to(self.at);
         let literal = match self.next()? {
             Token::Int(number) => match 0_i64.checked_sub_unsigned(number) {
                 Some(number) => Literal::Int(number),
-                None => return Err(Issue::new(at, "this is no `int`, which has 64 bits")),
+                None => return Err(Issue::wrong(at, "this is no `int`, which has 64 bits")),
             },
             Token::Double(number) => Literal::Double(-number),
-            _ => return Err(Issue::new(at, "a number is missing")),
+            _ => return Err(Issue::wrong(at, "a number is missing")),
         };
         self.node(Kind::Literal(literal), at)
     }
 
-    fn member(&mut self) -> Result<Expr, Issue> {
+    fn member(&mut self) -> Result<Expr, Wrong> {
         let primary = self.primary()?;
         self.behind(primary)
     }
 
     /// The fields, calls and indexes that stand behind it.
-    fn behind(&mut self, mut expr: Expr) -> Result<Expr, Issue> {
+    fn behind(&mut self, mut expr: Expr) -> Result<Expr, Wrong> {
         loop {
             if self.eat(".")? {
                 let name_at = self.at;
-                if self.token == Token::Sign("?") {
-                    return Err(Issue::new(
+                if self.is("?") {
+                    return Err(Issue::wrong(
                         name_at,
                         "optional values are not part of this language: ask with `has()`",
                     ));
                 }
                 let (name, plain) = match self.next()? {
-                    Token::Word("in") => return Err(Issue::new(name_at, "`in` is no name of a field")),
+                    Token::Word("in") => return Err(Issue::wrong(name_at, "`in` is no name of a field")),
                     Token::Word(word) => (word.to_owned(), true),
                     Token::Quoted(name) => (name.to_owned(), false),
-                    _ => return Err(Issue::new(name_at, "the name of a field is missing behind the dot")),
+                    _ => return Err(Issue::wrong(name_at, "the name of a field is missing behind the dot")),
                 };
                 let at = expr.at.to(name_at);
-                if plain && self.token == Token::Sign("(") {
+                if plain && self.is("(") {
                     let (arguments, end) = self.arguments()?;
                     let at = at.to(end);
                     let call = Call {
@@ -235,8 +227,8 @@ impl<'s> Parser<'s> {
                     expr = self.node(kind, at)?;
                 }
             } else if self.eat("[")? {
-                if self.token == Token::Sign("?") {
-                    return Err(Issue::new(
+                if self.is("?") {
+                    return Err(Issue::wrong(
                         self.at,
                         "optional values are not part of this language: ask with `in`",
                     ));
@@ -246,8 +238,8 @@ impl<'s> Parser<'s> {
                 self.expect("]", "`]`")?;
                 let of = Box::new(expr);
                 expr = self.node(Kind::Index { of, index }, at)?;
-            } else if self.token == Token::Sign("{") && matches!(expr.kind, Kind::Name { .. } | Kind::Select { .. }) {
-                return Err(Issue::new(
+            } else if self.is("{") && matches!(expr.kind, Kind::Name { .. } | Kind::Select { .. }) {
+                return Err(Issue::wrong(
                     self.at,
                     "messages are not part of this language: a map is `{key: value}`",
                 ));
@@ -258,13 +250,13 @@ impl<'s> Parser<'s> {
     }
 
     /// The arguments of a call, and where its bracket closes.
-    fn arguments(&mut self) -> Result<(Vec<Expr>, Span), Issue> {
+    fn arguments(&mut self) -> Result<(Vec<Expr>, Span), Wrong> {
         self.expect("(", "`(`")?;
         self.list(")", false)
     }
 
     /// Expressions with commas between them.
-    fn list(&mut self, close: &'static str, may_trail: bool) -> Result<(Vec<Expr>, Span), Issue> {
+    fn list(&mut self, close: &'static str, may_trail: bool) -> Result<(Vec<Expr>, Span), Wrong> {
         let mut items = Vec::new();
         loop {
             let end = self.at;
@@ -282,7 +274,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn map(&mut self, start: Span) -> Result<Expr, Issue> {
+    fn map(&mut self, start: Span) -> Result<Expr, Wrong> {
         let mut entries = Vec::new();
         loop {
             let end = self.at;
@@ -293,13 +285,13 @@ impl<'s> Parser<'s> {
             self.expect(":", "`:` and a value")?;
             let value = self.expression()?;
             entries.push((key, value));
-            if self.token != Token::Sign("}") && !self.eat(",")? {
+            if !self.is("}") && !self.eat(",")? {
                 return Err(self.unexpected("`,` or `}`"));
             }
         }
     }
 
-    fn primary(&mut self) -> Result<Expr, Issue> {
+    fn primary(&mut self) -> Result<Expr, Wrong> {
         let at = self.at;
         let literal = match self.token {
             Token::Word("true") => Some(Literal::Bool(true)),
@@ -343,7 +335,7 @@ impl<'s> Parser<'s> {
             Token::Int(number) => match i64::try_from(number) {
                 Ok(number) => Literal::Int(number),
                 Err(_) => {
-                    return Err(Issue::new(
+                    return Err(Issue::wrong(
                         at,
                         "this is no `int`, which has 64 bits: a `uint` has a `u` at its end",
                     ));
@@ -353,25 +345,25 @@ impl<'s> Parser<'s> {
             Token::Double(number) => Literal::Double(number),
             Token::Text(text) => Literal::Text(text),
             Token::Bytes(bytes) => Literal::Bytes(bytes),
-            _ => return Err(Issue::new(at, "a value is missing")),
+            _ => return Err(Issue::wrong(at, "a value is missing")),
         };
         self.node(Kind::Literal(literal), at)
     }
 
-    fn name(&mut self, start: Span, absolute: bool) -> Result<Expr, Issue> {
+    fn name(&mut self, start: Span, absolute: bool) -> Result<Expr, Wrong> {
         let name_at = self.at;
         let Token::Word(name) = self.token else {
             return Err(self.unexpected("a name"));
         };
         if RESERVED.contains(&name) {
-            return Err(Issue::new(
+            return Err(Issue::wrong(
                 name_at,
                 &format!("`{name}` is a reserved word, and no name"),
             ));
         }
         self.next()?;
         let name = name.to_owned();
-        if self.token != Token::Sign("(") {
+        if !self.is("(") {
             return self.node(Kind::Name { name, absolute }, start.to(name_at));
         }
         let (arguments, end) = self.arguments()?;
@@ -384,22 +376,28 @@ impl<'s> Parser<'s> {
         self.node(Kind::Call(Box::new(call)), start.to(end))
     }
 
-    fn next(&mut self) -> Result<Token<'s>, Issue> {
+    fn next(&mut self) -> Result<Token<'s>, Wrong> {
         let (token, at) = self.lexer.next()?;
         self.at = at;
         Ok(core::mem::replace(&mut self.token, token))
     }
 
+    /// Whether this sign is next.
+    fn is(&self, sign: &str) -> bool {
+        matches!(self.token, Token::Sign(next) if next == sign)
+    }
+
     /// Goes over this sign, if it is next.
-    fn eat(&mut self, sign: &'static str) -> Result<bool, Issue> {
-        let is_next = self.token == Token::Sign(sign);
+    #[inline(never)]
+    fn eat(&mut self, sign: &'static str) -> Result<bool, Wrong> {
+        let is_next = self.is(sign);
         if is_next {
             self.next()?;
         }
         Ok(is_next)
     }
 
-    fn expect(&mut self, sign: &'static str, wanted: &str) -> Result<(), Issue> {
+    fn expect(&mut self, sign: &'static str, wanted: &str) -> Result<(), Wrong> {
         if self.eat(sign)? {
             Ok(())
         } else {
@@ -407,9 +405,9 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn unexpected(&self, wanted: &str) -> Issue {
+    fn unexpected(&self, wanted: &str) -> Wrong {
         let found = match &self.token {
-            Token::End => return Issue::new(self.at, &format!("the expression ends where {wanted} should be")),
+            Token::End => return Issue::wrong(self.at, &format!("the expression ends where {wanted} should be")),
             Token::Word("and") => "`and`: did you mean `&&`?",
             Token::Word("or") => "`or`: did you mean `||`?",
             Token::Word("not") => "`not`: did you mean `!`?",
@@ -420,16 +418,16 @@ impl<'s> Parser<'s> {
             Token::Text(_) => "a text",
             Token::Bytes(_) => "bytes",
         };
-        Issue::new(self.at, &format!("expected {wanted}; found {found}"))
+        Issue::wrong(self.at, &format!("expected {wanted}; found {found}"))
     }
 
-    fn node(&mut self, kind: Kind, at: Span) -> Result<Expr, Issue> {
+    fn node(&mut self, kind: Kind, at: Span) -> Result<Expr, Wrong> {
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > MAX_NODES {
             let message = format!(
                 "the expression is too long: it has more than {MAX_NODES} operators, calls, literals and names"
             );
-            return Err(Issue::new(at, &message));
+            return Err(Issue::wrong(at, &message));
         }
         let depth = kind.depth().saturating_add(1);
         if depth > MAX_DEPTH {
@@ -444,6 +442,6 @@ fn append(mut parts: Vec<Expr>, part: Expr) -> Vec<Expr> {
     parts
 }
 
-fn too_deep(at: Span) -> Issue {
-    Issue::new(at, &format!("this is too deep: {MAX_DEPTH} levels at most"))
+fn too_deep(at: Span) -> Wrong {
+    Issue::wrong(at, &format!("this is too deep: {MAX_DEPTH} levels at most"))
 }

@@ -56,7 +56,7 @@ impl Program {
     /// # Errors
     /// All that is wrong with it, in the order of the text: at least one.
     pub fn compile(source: &str, environment: &Environment<'_>) -> Result<Self, Vec<Issue>> {
-        let expr = parser::parse(source).map_err(|issue| vec![issue])?;
+        let expr = parser::parse(source).map_err(|wrong| vec![*wrong])?;
         let (root, kind, reads) = checker::check(&expr, environment)?;
         Ok(Self {
             source: source.into(),

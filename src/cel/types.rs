@@ -91,13 +91,11 @@ impl Type {
 
     /// The type that holds what either does.
     #[must_use]
-    pub fn join(self, other: &Self) -> Self {
+    pub fn join(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::List(a), Self::List(b)) => Self::list(Rc::unwrap_or_clone(a).join(b)),
-            (Self::Map(a, x), Self::Map(b, y)) => {
-                Self::map(Rc::unwrap_or_clone(a).join(b), Rc::unwrap_or_clone(x).join(y))
-            }
-            (a, b) if a == *b => a,
+            (Self::List(a), Self::List(b)) => Self::list(a.join(b)),
+            (Self::Map(a, x), Self::Map(b, y)) => Self::map(a.join(b), x.join(y)),
+            (a, b) if a == b => a.clone(),
             _ => Self::Dyn,
         }
     }

@@ -13,8 +13,8 @@ use super::enact::Ruled;
 use super::fetch::{KeyOwner, Resource};
 use super::host::{Attrs, Kit};
 use super::look::{Sight, View};
-use super::revocation::{self, Standing};
-use super::scope::{Scope, ScopeId};
+use super::revocation::{self, Lists, Standing};
+use super::scope::{Scope, ScopeId, Verified};
 use super::sender::{Means, Sender};
 use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
@@ -58,7 +58,7 @@ pub(super) struct Bench<'a, 'h> {
 }
 
 /// Who is at the other end of a connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Peer {
     workload: Option<SpiffeId>,
     /// The workload's home region, where it counts here.
@@ -258,7 +258,7 @@ impl Bench<'_, '_> {
                     ruling: &ruling,
                     asker: None,
                 };
-                self.try_others(&mut sight, &judged, case, fx);
+                self.try_others(&sight, &judged, case, fx);
             }
             let refused = Ruled {
                 request,
@@ -302,9 +302,6 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
-        // A question tells of the device only where what is in force looked at it.
-        let seen = sight.device.clone();
-        let device = known(seen.as_ref(), who.as_deref(), &generation).ok();
         if generation.tries() {
             let asker = Asker {
                 who: who.as_deref(),
@@ -317,8 +314,10 @@ impl Bench<'_, '_> {
                 ruling: &ruling,
                 asker: Some(asker),
             };
-            self.try_others(&mut sight, &judged, case, fx);
+            self.try_others(&sight, &judged, case, fx);
         }
+        // A question tells of the device only where what is in force looked at it.
+        let device = known(sight.device.as_ref(), who.as_deref(), &generation).ok();
         self.enact(
             id,
             ruling,
@@ -357,12 +356,16 @@ impl Bench<'_, '_> {
             return Err(Reason::CrossSite.into());
         }
         let Scope {
-            authenticator,
-            workloads,
+            verified,
             keys,
             fetcher,
             ..
         } = &mut *self.scope;
+        let Verified {
+            authenticator,
+            workloads,
+            ..
+        } = verified;
         let view = TrustView {
             keys,
             regions: &generation.regions,
@@ -391,7 +394,12 @@ impl Bench<'_, '_> {
             });
         }
         let who = found?;
-        let unchecked = match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
+        let unchecked = match revocation::standing(
+            &who.identity,
+            generation,
+            Lists::InForce(fetcher),
+            self.now.wall.numeric_date(),
+        ) {
             Standing::InForce => false,
             Standing::Unchecked => true,
             Standing::Refused(reason) => return Err(reason.into()),
@@ -501,7 +509,12 @@ impl Bench<'_, '_> {
     }
 
     pub(super) fn connection<'p>(&'p mut self, headers: Headers<'p>, generation: &'p Generation) -> Connection<'p> {
-        Connection::new(self.attrs, headers, &generation.trust, &mut self.scope.workloads)
+        Connection::new(
+            self.attrs,
+            headers,
+            &generation.trust,
+            &mut self.scope.verified.workloads,
+        )
     }
 
     /// The one meaning of a request, if it has one and is meant for this proxy.
@@ -515,7 +528,7 @@ impl Bench<'_, '_> {
         let authority = Authority::parse(head.authority, head.scheme).map_err(AuthorityError::reason)?;
         let mut recalled = None;
         let credential = presented.credential(&head, |text| {
-            recalled = self.scope.authenticator.recall(text, &generation.trust_digest);
+            recalled = self.scope.verified.authenticator.recall(text, &generation.trust_digest);
             recalled.is_some()
         })?;
         let upgrade = Upgrade::asked(&head, &headers);

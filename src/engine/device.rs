@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::authorize::Bench;
 use super::connection::Connection;
-use super::scope::Scope;
+use super::scope::{Scope, Verified};
 use crate::bundle::Generation;
 use crate::device::{
     Attested, AwaitsKeys, Device, DeviceIssuer, DeviceTrust, Posture, PostureMeans, ShownPosture, Unproven,
@@ -27,6 +27,13 @@ pub(super) enum Seen {
         /// Whose keys may change that.
         awaits: Option<AwaitsKeys>,
     },
+}
+
+impl Seen {
+    /// Whether nobody looked at its signature, because too many others were bad.
+    pub(super) fn is_unaffordable(&self) -> bool {
+        matches!(self, Self::Nothing { reason, .. } if *reason == Reason::VerificationBudget)
+    }
 }
 
 impl From<Unproven> for Seen {
@@ -108,12 +115,10 @@ impl Bench<'_, '_> {
         headers: Headers<'_>,
         generation: &Generation,
     ) -> Result<Rc<Attested>, Unproven> {
-        let Scope {
-            postures,
-            workloads,
-            keys,
-            ..
-        } = &mut *self.scope;
+        let Scope { verified, keys, .. } = &mut *self.scope;
+        let Verified {
+            postures, workloads, ..
+        } = verified;
         let connection = Connection::new(self.attrs, headers, &generation.trust, workloads);
         let trust = DeviceTrust {
             issuers: &generation.devices,

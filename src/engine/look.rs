@@ -16,7 +16,7 @@ pub(super) struct View<'v> {
 }
 
 /// What was seen of a request so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sight {
     /// `None`: nothing asked for it.
     pub(super) source: Option<Source>,

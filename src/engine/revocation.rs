@@ -18,8 +18,25 @@ pub(super) enum Standing {
     Unavailable(Option<ResourceId>),
 }
 
+/// Where the lists of Regions are, and whether it counts that one is asked for.
+pub(super) enum Lists<'f> {
+    /// It does: a status list that is not there is fetched, and one that is there is kept.
+    InForce(&'f mut Fetcher),
+    /// It does not: what is tried has nothing fetched, and keeps nothing.
+    Tried(&'f Fetcher),
+}
+
+impl Lists<'_> {
+    fn fetcher(&self) -> &Fetcher {
+        match self {
+            Self::InForce(fetcher) => fetcher,
+            Self::Tried(fetcher) => fetcher,
+        }
+    }
+}
+
 /// How `identity` stands at `now`, in seconds since the Unix epoch. Nothing is looked at but what the bundle or the home Region asks for.
-pub(super) fn standing(identity: &Identity, generation: &Generation, fetcher: &mut Fetcher, now: f64) -> Standing {
+pub(super) fn standing(identity: &Identity, generation: &Generation, mut lists: Lists<'_>, now: f64) -> Standing {
     if !generation.revocations.is_empty() && generation.revocations.revokes(identity, now) {
         return Standing::Refused(Reason::TokenRevoked);
     }
@@ -36,13 +53,13 @@ pub(super) fn standing(identity: &Identity, generation: &Generation, fetcher: &m
         now,
     };
     let by_list = if revocation.list.is_some() {
-        asked.by_list(fetcher)
+        asked.by_list(lists.fetcher())
     } else {
         Standing::InForce
     };
     let by_status = match &by_list {
         Standing::Refused(_) => return by_list,
-        _ if revocation.status_lists.is_some() => asked.by_status(fetcher),
+        _ if revocation.status_lists.is_some() => asked.by_status(&mut lists),
         _ => Standing::InForce,
     };
     match (by_list, by_status) {
@@ -74,22 +91,27 @@ impl Asked<'_> {
         }
     }
 
-    fn by_status(&self, fetcher: &mut Fetcher) -> Standing {
+    fn by_status(&self, lists: &mut Lists<'_>) -> Standing {
         let Some(claim) = self.identity.claims.get("status") else {
             return Standing::InForce;
         };
         let Some(StatusReference { index, uri }) = StatusReference::read(claim) else {
             return Standing::Refused(Reason::TokenStatus);
         };
-        let Some(resource) = fetcher.status_list(&self.region.name, uri) else {
-            return match RegionStatusList::wanted(self.region, uri) {
-                Some(want) => Standing::Unavailable(fetcher.add_status_list(want)),
-                None => Standing::Refused(Reason::TokenStatus),
+        let Some(resource) = lists.fetcher().status_list(&self.region.name, uri) else {
+            return match (RegionStatusList::wanted(self.region, uri), lists) {
+                (Some(want), Lists::InForce(fetcher)) => Standing::Unavailable(fetcher.add_status_list(want)),
+                (Some(_), Lists::Tried(_)) => Standing::Unavailable(None),
+                (None, _) => Standing::Refused(Reason::TokenStatus),
             };
         };
         let What::Status(status) = &resource.what else {
             return Standing::Unavailable(None);
         };
+        if matches!(lists, Lists::InForce(_)) {
+            status.keep();
+        }
+        let fetcher = lists.fetcher();
         let usable = status.list().filter(|list| {
             let is_revoked = self.generation.revocations.revokes_key(&self.region.name, &list.key)
                 || fetcher

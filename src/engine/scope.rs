@@ -45,9 +45,7 @@ pub(super) struct Scope {
     pub(super) standing: Option<Presence>,
     /// Likewise of its candidate.
     pub(super) standing_of_candidate: Option<Presence>,
-    pub(super) authenticator: Authenticator,
-    pub(super) workloads: Workloads,
-    pub(super) postures: PostureTokens,
+    pub(super) verified: Verified,
     pub(super) decisions: DecisionCache,
     /// What centers said last, for when they are away.
     pub(super) last_decisions: DecisionCache,
@@ -64,6 +62,13 @@ pub(super) struct Scope {
     pub(super) trials: Trials,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
+}
+
+/// What reads what requests show, and remembers what it found good.
+pub(super) struct Verified {
+    pub(super) authenticator: Authenticator,
+    pub(super) workloads: Workloads,
+    pub(super) postures: PostureTokens,
 }
 
 /// All scopes of a VM: a handful.
@@ -122,9 +127,11 @@ impl Scopes {
             local,
             standing,
             standing_of_candidate,
-            authenticator: Authenticator::new(self.seed),
-            workloads: Workloads::new(self.seed),
-            postures: PostureTokens::new(self.seed),
+            verified: Verified {
+                authenticator: Authenticator::new(self.seed),
+                workloads: Workloads::new(self.seed),
+                postures: PostureTokens::new(self.seed),
+            },
             decisions: DecisionCache::new(self.seed),
             last_decisions: DecisionCache::new(self.seed),
             grants_told: BTreeSet::new(),

@@ -64,4 +64,6 @@ mod tokens;
 #[cfg(feature = "ring")]
 mod trying;
 #[cfg(feature = "ring")]
+mod trying_apart;
+#[cfg(feature = "ring")]
 mod workload;

@@ -1,19 +1,22 @@
 //! What is tried before it is enforced: policies in shadow mode and the candidate of a bundle are judged beside what is in force, by the same facts, and what
-//! would become of a request is counted and told. It makes no call, and changes nothing.
+//! would become of a request is counted and told. It makes no call, and changes nothing that what is in force goes by: what it has to verify for itself it remembers apart,
+//! and its failures have a budget of their own.
 
 use std::rc::Rc;
 
 use super::authorize::{Bench, Stream, Understood};
 use super::case::Case;
+use super::device::Seen;
 use super::effects::{Effect, Effects, Level};
 use super::fetch::Dice;
 use super::look::{Sight, View};
-use super::revocation::{self, Standing};
-use super::scope::Scope;
+use super::revocation::{self, Lists, Standing};
+use super::scope::{Scope, Verified};
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::Candidate;
 use crate::decision::{Tried, shorten, visible};
-use crate::identity::{Authenticated, Credential, Shown, TrustView};
+use crate::device::PostureTokens;
+use crate::identity::{Authenticated, Authenticator, Credential, FailureBudget, Shown, TrustView, Workloads};
 use crate::policy::{By, Candidates, Outcome as Ruling, PolicySet};
 use crate::reason::{Reason, Verdict};
 use crate::time::WallTime;
@@ -39,6 +42,9 @@ pub(super) struct Asker<'j> {
 
 /// What a scope remembers of what is tried.
 pub(super) struct Trials {
+    /// What was verified only because of what is tried.
+    verified: Verified,
+    budget: FailureBudget,
     dice: Dice,
     shadow: Pace,
     candidate: Pace,
@@ -47,6 +53,12 @@ pub(super) struct Trials {
 impl Trials {
     pub(super) fn new(seed: u64) -> Self {
         Self {
+            verified: Verified {
+                authenticator: Authenticator::with_cache(TOKENS_BYTES, seed),
+                workloads: Workloads::new(seed),
+                postures: PostureTokens::with_cache(POSTURES_BYTES, seed),
+            },
+            budget: FailureBudget::for_trials(seed),
             dice: Dice::new(seed),
             shadow: Pace::default(),
             candidate: Pace::default(),
@@ -64,6 +76,11 @@ impl Trials {
         drawn < u64::from(sample)
     }
 }
+
+/// What is remembered of tokens that were verified for what is tried alone.
+const TOKENS_BYTES: usize = 1024 * 1024;
+/// The same of posture tokens.
+const POSTURES_BYTES: usize = 512 * 1024;
 
 /// Which of the two is told of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,16 +135,26 @@ impl Bench<'_, '_> {
     /// Judges the request by all that is tried, and lets the case tell it.
     pub(super) fn try_others(
         &mut self,
-        sight: &mut Sight,
+        sight: &Sight,
         judged: &Subject<'_, '_>,
         case: &mut Case<'_>,
         fx: &mut Effects,
     ) {
-        let shadow = self.try_shadow(sight, judged, case, fx);
-        let candidate = self.try_candidate(sight, judged, case, fx);
+        let mut sight = sight.clone();
+        self.change_sides();
+        let shadow = self.try_shadow(&mut sight, judged, case, fx);
+        let candidate = self.try_candidate(&mut sight, judged, case, fx);
+        self.change_sides();
         if shadow.is_some() || candidate.is_some() {
             case.tried = Some(Rc::new(Tried { shadow, candidate }));
         }
+    }
+
+    /// Puts what is remembered for what is tried in the place of what is remembered for what is in force, or back: whoever verifies meanwhile needs not know for whom.
+    fn change_sides(&mut self) {
+        let Scope { verified, trials, .. } = &mut *self.scope;
+        core::mem::swap(verified, &mut trials.verified);
+        core::mem::swap(self.budget, &mut trials.budget);
     }
 
     /// What the decision line would be with all that is in shadow mode, where the verdict would be another one.
@@ -140,10 +167,13 @@ impl Bench<'_, '_> {
     ) -> Option<String> {
         let policies = &judged.view.generation.policies;
         let whole = judged.candidates.with_shadow()?;
-        self.tally.count(Counter::ShadowJudged);
         // Whoever is refused whatever asks is refused by a deny that would be there as well.
-        let asker = judged.asker?;
-        let ruling = self.would_rule(sight, asker, policies, &whole, judged.view);
+        let Some(asker) = judged.asker else {
+            self.tally.count(Counter::ShadowJudged);
+            return None;
+        };
+        let ruling = self.would_rule(sight, asker, policies, &whole, judged.view)?;
+        self.tally.count(Counter::ShadowJudged);
         let now = Said::new(judged.ruling, asker.refused, policies);
         let then = Said::new(&ruling, asker.refused, policies);
         if now.verdict() == then.verdict() {
@@ -172,40 +202,36 @@ impl Bench<'_, '_> {
         let asked = request.asked(self.scope.standing_of_candidate.as_ref(), &told);
         policies.candidates(&asked, &mut found);
         let now = |refused| Said::new(judged.ruling, refused, &view.generation.policies);
-        let (now, then) = match judged.asker {
-            Some(asker) => {
-                let ruling = self.would_rule(sight, asker, policies, &found, view);
-                (now(asker.refused), Said::new(&ruling, asker.refused, policies))
-            }
+        let would = match judged.asker {
+            Some(asker) => self
+                .would_rule(sight, asker, policies, &found, view)
+                .map(|ruling| (ruling, asker.refused)),
             None => {
                 self.look(sight, policies, &found, view);
-                let ruling = policies.refusal_for_everybody(&found, &sight.facts(None, false, view));
-                let (ruling, refused) = match ruling {
-                    Some(ruling) => (ruling, None),
-                    None => {
-                        let Some(peeked) = self.peek(request, view) else {
-                            self.tally.count(Counter::CandidateUntold);
-                            return None;
-                        };
-                        let (who, refused) = match peeked {
-                            Ok(who) => (who, None),
-                            Err(reason) => (None, Some(reason)),
-                        };
-                        let who = who.as_deref();
-                        let ruling = self.would_rule(sight, Asker { who, refused }, policies, &found, view);
-                        (ruling, refused)
-                    }
-                };
-                (now(None), Said::new(&ruling, refused, policies))
+                match policies.refusal_for_everybody(&found, &sight.facts(None, false, view)) {
+                    Some(ruling) => Some((ruling, None)),
+                    None => self.peek(request, view).and_then(|peeked| {
+                        let refused = peeked.as_ref().err().copied();
+                        let who = peeked.as_ref().ok().and_then(Option::as_deref);
+                        let ruling = self.would_rule(sight, Asker { who, refused }, policies, &found, view)?;
+                        Some((ruling, refused))
+                    }),
+                }
             }
         };
+        let Some((ruling, refused)) = would else {
+            self.tally.count(Counter::CandidateUntold);
+            return None;
+        };
+        let now = now(judged.asker.and_then(|asker| asker.refused));
+        let then = Said::new(&ruling, refused, policies);
         if now.reason == then.reason {
             return None;
         }
         Some(self.tell(Kind::Candidate, &now, &then, case, fx))
     }
 
-    /// What these policies would say.
+    /// What these policies would say; `None` where it cannot be told, because the budget of what is tried is used up.
     fn would_rule(
         &mut self,
         sight: &mut Sight,
@@ -213,14 +239,20 @@ impl Bench<'_, '_> {
         policies: &PolicySet,
         found: &Candidates,
         view: &View<'_>,
-    ) -> Ruling {
+    ) -> Option<Ruling> {
         let Asker { who, refused } = asker;
+        let was_seen = sight.device.is_some();
         self.look(sight, policies, found, view);
         self.look_again(sight, who, policies, found, view);
-        policies.decide(found, &sight.facts(who, refused.is_some(), view))
+        if !was_seen && sight.device.as_ref().is_some_and(Seen::is_unaffordable) {
+            sight.device = None;
+            return None;
+        }
+        Some(policies.decide(found, &sight.facts(who, refused.is_some(), view)))
     }
 
-    /// Who asks, of a request that is refused to everybody: nothing is waited for, and no proof is taken for used. `None`: only a proof would tell.
+    /// Who asks, of a request that is refused to everybody: nothing is fetched or waited for, and no proof is taken for used. `None`: only a proof would tell, or a status
+    /// list that is not there, or a signature for which the budget of what is tried has no room.
     fn peek(&mut self, request: &Understood<'_>, view: &View<'_>) -> Option<Result<Option<Rc<Authenticated>>, Reason>> {
         let token = match request.credential {
             Credential::None => return Some(Ok(None)),
@@ -236,12 +268,16 @@ impl Bench<'_, '_> {
         }
         let generation = view.generation;
         let Scope {
-            authenticator,
-            workloads,
+            verified,
             keys,
             fetcher,
             ..
         } = &mut *self.scope;
+        let Verified {
+            authenticator,
+            workloads,
+            ..
+        } = verified;
         let trust = TrustView {
             keys,
             regions: &generation.regions,
@@ -251,10 +287,11 @@ impl Bench<'_, '_> {
         };
         let connection = super::connection::Connection::new(self.attrs, request.headers, &generation.trust, workloads);
         let address = || connection.address();
+        let recalled = authenticator.recall(token.text, &generation.trust_digest);
         let (known, _) = authenticator.authenticate(
             Shown {
                 text: token.text,
-                recalled: request.recalled,
+                recalled,
             },
             trust,
             self.now,
@@ -264,12 +301,19 @@ impl Bench<'_, '_> {
         );
         let who = match known {
             Ok(who) => who,
+            Err(refused) if refused.reason == Reason::VerificationBudget => return None,
             Err(refused) => return Some(Err(refused.reason)),
         };
-        match revocation::standing(&who.identity, generation, fetcher, self.now.wall.numeric_date()) {
+        match revocation::standing(
+            &who.identity,
+            generation,
+            Lists::Tried(fetcher),
+            self.now.wall.numeric_date(),
+        ) {
             Standing::InForce | Standing::Unchecked => {}
             Standing::Refused(reason) => return Some(Err(reason)),
-            Standing::Unavailable(_) => return Some(Err(Reason::RevocationUnavailable)),
+            Standing::Unavailable(Some(_)) => return Some(Err(Reason::RevocationUnavailable)),
+            Standing::Unavailable(None) => return None,
         }
         who.identity
             .binding

@@ -27,6 +27,21 @@ pub(super) const RESERVE: Rate = Rate {
     burst: 50,
     period: Duration::from_millis(40),
 };
+/// A worker's share for what is tried beside what is in force: a tenth of the above, so that trying costs little and never at the expense of what decides.
+const TRIED: Rates = Rates {
+    peer: Rate {
+        burst: 5,
+        period: Duration::from_secs(1),
+    },
+    shared: Rate {
+        burst: 15,
+        period: Duration::from_millis(133),
+    },
+    reserve: Rate {
+        burst: 5,
+        period: Duration::from_millis(400),
+    },
+};
 /// Peers whose failures are remembered. An attacker with more addresses gets the oldest forgotten, and is held by the worker's ceiling.
 pub(super) const PEERS: usize = 1_024;
 
@@ -37,8 +52,16 @@ pub(super) struct Rate {
     pub(super) period: Duration,
 }
 
+/// What a budget allows of each kind.
+struct Rates {
+    peer: Rate,
+    shared: Rate,
+    reserve: Rate,
+}
+
 /// Failing verifications of one worker.
 pub struct FailureBudget {
+    rates: &'static Rates,
     peers: Bounded<Bucket>,
     shared: Bucket,
     reserve: Bucket,
@@ -50,7 +73,23 @@ impl FailureBudget {
     /// A full budget; `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        const RATES: Rates = Rates {
+            peer: PEER,
+            shared: SHARED,
+            reserve: RESERVE,
+        };
+        Self::with(&RATES, seed)
+    }
+
+    /// A full budget of what is only tried; `seed` is random.
+    #[must_use]
+    pub fn for_trials(seed: u64) -> Self {
+        Self::with(&TRIED, seed)
+    }
+
+    fn with(rates: &'static Rates, seed: u64) -> Self {
         Self {
+            rates,
             peers: Bounded::new(PEERS, seed),
             shared: Bucket::default(),
             reserve: Bucket::default(),
@@ -72,12 +111,13 @@ impl FailureBudget {
             self.quiet_from = None;
             return Ok(());
         }
+        let rates = self.rates;
         let own = self.peers.get(Peer::of(peer()).key()).copied().unwrap_or_default();
         let worker_has_room = match own.is_full(now) {
-            true => self.shared.has_room(SHARED, now) || self.reserve.has_room(RESERVE, now),
-            false => self.shared.has_room(SHARED, now),
+            true => self.shared.has_room(rates.shared, now) || self.reserve.has_room(rates.reserve, now),
+            false => self.shared.has_room(rates.shared, now),
         };
-        match worker_has_room && own.has_room(PEER, now) {
+        match worker_has_room && own.has_room(rates.peer, now) {
             true => Ok(()),
             false => Err(Reason::VerificationBudget),
         }
@@ -86,12 +126,13 @@ impl FailureBudget {
     /// Counts a signature that did not verify.
     pub fn failed(&mut self, now: &Now<'_>, peer: &dyn Fn() -> Option<IpAddr>) {
         let (now, peer) = (now.monotonic(), Peer::of(peer()));
+        let rates = self.rates;
         let mut own = self.peers.get(peer.key()).copied().unwrap_or_default();
-        match self.shared.has_room(SHARED, now) {
-            true => self.shared.take(SHARED, now),
-            false => self.reserve.take(RESERVE, now),
+        match self.shared.has_room(rates.shared, now) {
+            true => self.shared.take(rates.shared, now),
+            false => self.reserve.take(rates.reserve, now),
         }
-        own.take(PEER, now);
+        own.take(rates.peer, now);
         self.peers.insert(peer.key(), own, 1);
         let full = own.full_at.max(self.shared.full_at).max(self.reserve.full_at);
         self.quiet_from = self.quiet_from.max(Some(full));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use regionguard::bundle::{self, Code, Diagnostic, Encoding, Severity, limits};
+use regionguard::bundle::{self, Code, Diagnostic, Encoding, Severity};
 
 use super::Loaded;
 use super::form::{self, KINDS};
@@ -12,7 +12,7 @@ use crate::problem::{Place, Problem};
 
 /// A bundle that is not judged yet.
 pub(super) struct Draft {
-    tree: Node,
+    pub(super) tree: Node,
     /// Whether all of its files could be read.
     complete: bool,
     /// Whether somebody wrote its head.
@@ -68,31 +68,6 @@ impl Draft {
         .collect()
     }
 
-    /// Says of the problems that were found while reading in which document and field they are.
-    pub(super) fn name(&self, sources: &Sources, problems: &mut [Problem]) {
-        let documents = self.tree.member("documents").map(Node::items).unwrap_or_default();
-        // More are refused anyway.
-        let documents = documents.get(..limits::DOCUMENTS).unwrap_or(documents);
-        for problem in problems {
-            let Some(span) = problem.place.as_ref().and_then(|place| sources.span(place)) else {
-                continue;
-            };
-            let inside = |document: &&Node| document.path_to(&span).is_some();
-            let (root, label) = match documents.iter().find(inside) {
-                Some(document) => (document, label(document)),
-                None => (&self.tree, None),
-            };
-            if problem.field.is_empty()
-                && let Some(path) = root.path_to(&span)
-            {
-                problem.field = path;
-            }
-            if problem.document.is_none() {
-                problem.document = label;
-            }
-        }
-    }
-
     /// The bundle, if it has no errors; its warnings with it and among `problems`.
     pub(super) fn compile(self, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Loaded> {
         let value = self.tree.to_json();
@@ -129,7 +104,7 @@ impl Draft {
 }
 
 /// Kind and name, if both are text.
-fn label(document: &Node) -> Option<String> {
+pub(super) fn label(document: &Node) -> Option<String> {
     let kind = document.member("kind")?.text()?;
     let name = document.at(&["metadata", "name"])?.text()?;
     Some(format!("{} {}", shown(kind), shown(name)))

@@ -9,6 +9,7 @@ mod writer;
 
 use std::rc::Rc;
 
+use super::budget::Budget;
 use super::node::{Data, Node, Sources};
 use super::yaml::{self, Text};
 use crate::problem::{Place, Problem, Source};
@@ -77,7 +78,7 @@ fn read(name: &str, text: &str) -> Result<Read, Vec<Problem>> {
         file: 0,
         to_file: &|bytes| bytes,
     };
-    let read = yaml::read(&whole, &sources, &mut problems);
+    let read = yaml::read(&whole, &sources, &mut problems, &mut Budget::default());
     match problems.is_empty() {
         true => Ok((read.roots, read.blocks)),
         false => Err(problems),

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use super::budget::Budget;
 use super::node::{Node, Sources};
 use super::yaml::{self, Read, Text};
 use crate::problem::Problem;
 
 /// Reads the documents in the text of `value`.
-pub(super) fn read(value: &Node, sources: &Sources, problems: &mut Vec<Problem>) -> Read {
+pub(super) fn read(value: &Node, sources: &Sources, problems: &mut Vec<Problem>, budget: &mut Budget) -> Read {
     let text = value.text().unwrap_or_default();
     let outer = value.span.bytes.clone();
     let lines = sources
@@ -23,7 +24,7 @@ pub(super) fn read(value: &Node, sources: &Sources, problems: &mut Vec<Problem>)
         file: value.span.file,
         to_file: &to_file,
     };
-    yaml::read(&text, sources, problems)
+    yaml::read(&text, sources, problems, budget)
 }
 
 /// A line's offset in the text, and in the file.

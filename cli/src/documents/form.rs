@@ -1,5 +1,6 @@
 //! What a YAML document is: the head of a bundle, a document of one, or what is applied and holds a bundle.
 
+use super::budget::{Budget, stopped};
 use super::embedded;
 use super::node::{Data, Member, Node, Sources};
 use super::yaml::{self, Text, shown};
@@ -44,7 +45,13 @@ const KUBERNETES: [&str; 10] = [
 const NO_RESOURCES: &str = "documents are files, not custom resources: leave what is Kubernetes' out, and apply what `regionguard render` makes of the folder";
 
 /// Reads the file and adds what it holds; `false` where not all of it could be read.
-pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: &mut Vec<Problem>) -> bool {
+pub(super) fn read(
+    file: usize,
+    sources: &Sources,
+    found: &mut Found,
+    problems: &mut Vec<Problem>,
+    budget: &mut Budget,
+) -> bool {
     let Some(source) = sources.0.get(file) else {
         return true;
     };
@@ -59,7 +66,10 @@ pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: 
         file,
         to_file: &|bytes| bytes,
     };
-    let read = yaml::read(&text, sources, problems);
+    let read = yaml::read(&text, sources, problems, budget);
+    if budget.is_stopped() {
+        return false;
+    }
     let empty = read
         .roots
         .iter()
@@ -72,9 +82,14 @@ pub(super) fn read(file: usize, sources: &Sources, found: &mut Found, problems: 
         sources,
         found,
         problems,
+        budget,
+        file,
         complete: read.complete,
     };
     for root in read.roots {
+        if reading.budget.is_stopped() {
+            break;
+        }
         reading.root(root, Around::File);
     }
     reading.complete
@@ -129,6 +144,8 @@ struct Reading<'r> {
     sources: &'r Sources,
     found: &'r mut Found,
     problems: &'r mut Vec<Problem>,
+    budget: &'r mut Budget,
+    file: usize,
     complete: bool,
 }
 
@@ -161,7 +178,17 @@ impl Reading<'_> {
         match kind {
             _ if own => self.document(root, around),
             "List" => {
-                for item in root.member("items").map(Node::items).unwrap_or_default() {
+                let items = root.member("items").map(Node::items).unwrap_or_default();
+                let too_many = items
+                    .iter()
+                    .find_map(|item| Some((item, self.budget.document().err()?)));
+                if let Some((item, why)) = too_many {
+                    let place = self.sources.place(&item.span);
+                    self.problems.push(stopped(&why, place, self.file, self.sources));
+                    self.complete = false;
+                    return;
+                }
+                for item in items {
                     self.root(item.clone(), Around::List);
                 }
             }
@@ -358,8 +385,11 @@ impl Reading<'_> {
 
     /// YAML or JSON in a string of YAML.
     fn embedded(&mut self, value: &Node, around: Around) {
-        let read = embedded::read(value, self.sources, self.problems);
+        let read = embedded::read(value, self.sources, self.problems, self.budget);
         self.complete &= read.complete;
+        if self.budget.is_stopped() {
+            return;
+        }
         for root in read.roots {
             // No ConfigMap in a ConfigMap.
             let kind = root.member("kind").and_then(Node::text);

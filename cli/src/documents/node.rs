@@ -1,5 +1,6 @@
 //! A value of YAML or JSON that knows where it stands.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -28,12 +29,10 @@ impl Span {
 pub(crate) struct Sources(pub(super) Vec<Rc<Source>>);
 
 impl Sources {
-    /// The piece of one of these files that `place` is.
-    pub(super) fn span(&self, place: &Place) -> Option<Span> {
-        Some(Span {
-            file: self.0.iter().position(|source| Rc::ptr_eq(source, &place.source))?,
-            bytes: place.bytes.clone()?,
-        })
+    /// The number of each file, by where it is in memory.
+    pub(super) fn numbers(&self) -> HashMap<*const Source, usize> {
+        let files = self.0.iter().enumerate();
+        files.map(|(number, source)| (Rc::as_ptr(source), number)).collect()
     }
 
     /// The piece of text that `span` is.
@@ -224,7 +223,16 @@ fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<&'n M
             (rest.is_empty() || rest.starts_with(['.', '['])).then_some((&member.value, Some(member), rest))
         })
     };
-    member(member_name).or_else(|| member(camel_case))
+    // Most names stand in a path as they are.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let end = path.bytes().position(|byte| !is_plain(byte)).unwrap_or(path.len());
+    let (name, rest) = path.split_at(end);
+    let plain = node.members().iter().find(|member| member.name == name);
+    plain
+        .filter(|_| rest.is_empty() || rest.starts_with(['.', '[']))
+        .map(|member| (&member.value, Some(member), rest))
+        .or_else(|| member(member_name))
+        .or_else(|| member(camel_case))
 }
 
 /// A field's name as the documentation has it: `on_unavailable` is `onUnavailable`.

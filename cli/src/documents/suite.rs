@@ -6,6 +6,7 @@ use regionguard::bundle::policy_test::{self, Known, PolicyTest};
 use serde_json::Value;
 
 use super::Loaded;
+use super::budget::Budget;
 use super::bundle;
 use super::node::{Node, Sources, Span};
 use crate::problem::{Place, Problem};
@@ -52,15 +53,20 @@ pub(crate) fn deciders(bundle: &Value) -> (Vec<String>, Vec<String>) {
     (rules, others)
 }
 
+/// PolicyTests with errors that are told which rule was probably meant: each name is compared with those of all rules.
+const SUGGESTED: usize = 8;
+
 /// Reads the PolicyTests among the documents that were found; `bundle` is what stands beside them, if that has no errors.
 pub(super) fn read(
     trees: Vec<Node>,
     bundle: Option<&Loaded>,
     sources: &Sources,
     problems: &mut Vec<Problem>,
+    budget: &Budget,
 ) -> Vec<Suite> {
     let (rules, others) = bundle.map(|bundle| deciders(&bundle.value)).unwrap_or_default();
-    let deciders: Vec<&str> = rules.iter().chain(&others).map(String::as_str).collect();
+    let mut deciders: Vec<&str> = rules.iter().chain(&others).map(String::as_str).collect();
+    deciders.sort_unstable();
     let regions: Vec<&str> = bundle
         .map(|bundle| bundle.generation.regions.as_slice())
         .unwrap_or_default()
@@ -71,15 +77,22 @@ pub(super) fn read(
         .map(|bundle| bundle.generation.devices.list.as_slice())
         .unwrap_or_default();
     let devices: Vec<&str> = devices.iter().map(|issuer| issuer.name.as_str()).collect();
-    let known = Known {
+    let mut known = Known {
         regions: &regions,
         device_issuers: &devices,
         deciders: &deciders,
+        suggests: true,
     };
     let mut names: HashMap<String, Span> = HashMap::new();
+    let mut wrong = 0;
     let mut suites = Vec::new();
     for tree in trees {
+        if budget.is_spent(problems) {
+            break;
+        }
         let read = policy_test::read(tree.to_json().to_string().as_bytes(), bundle.map(|_| &known));
+        wrong += usize::from(read.is_err());
+        known.suggests = wrong < SUGGESTED;
         let (test, diagnostics) = match read {
             Ok((test, warnings)) => (Some(test), warnings),
             Err(all) => (None, all),

@@ -4,16 +4,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput};
-use regionguard::bundle::limits;
 
+use super::budget::{Budget, ERRORS_OF_A_FILE, stopped};
 use super::node::{Data, Member, Node, Sources, Span};
 use super::scalar;
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 /// Objects and lists inside of each other: those of a bundle, and those that an ECDS file or a manifest has around it.
-const DEPTH: usize = 64;
-/// Errors of the text itself, after which the rest of it is not read.
-const ERRORS: usize = 1_000;
+pub(crate) const DEPTH: usize = 64;
 
 /// The documents of a text.
 pub(super) struct Read {
@@ -33,7 +31,7 @@ pub(super) struct Text<'t> {
 }
 
 /// Reads all documents of `text`; of a document that is broken what stands behind its end, if anything.
-pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Problem>) -> Read {
+pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Problem>, budget: &mut Budget) -> Read {
     let options = granit_parser::options! {
         strict_indentation: true,
         disallow_directives: true,
@@ -49,10 +47,10 @@ pub(super) fn read(text: &Text<'_>, sources: &Sources, problems: &mut Vec<Proble
         earlier: problems.len(),
         sources,
         problems,
+        budget,
         open: Vec::new(),
         roots: Vec::new(),
         blocks: Vec::new(),
-        nodes: 0,
     };
     let mut complete = true;
     loop {
@@ -91,10 +89,10 @@ struct Reader<'r> {
     /// The problems of the files before.
     earlier: usize,
     problems: &'r mut Vec<Problem>,
+    budget: &'r mut Budget,
     open: Vec<Open>,
     roots: Vec<Node>,
     blocks: Vec<usize>,
-    nodes: usize,
 }
 
 /// A list or an object whose end has not come.
@@ -115,16 +113,21 @@ impl Reader<'_> {
         };
         let (event, marks) = next.map_err(|error| Stop::Syntax(Box::new(error)))?;
         if event.is_node() {
-            self.nodes += 1;
-            if self.nodes > limits::NODES {
-                let message = format!("too many values: {} at most", limits::NODES);
-                self.report("too-large", &self.span(&marks), message, None);
+            let mut spent = self.budget.value();
+            if self.open.is_empty() {
+                spent = spent.and_then(|()| self.budget.document());
+            }
+            if let Err(why) = spent {
+                let place = self.sources.place(&self.span(&marks));
+                self.problems.push(stopped(&why, place, self.text.file, self.sources));
                 return Err(Stop::TooMany);
             }
         }
-        if self.problems.len() - self.earlier >= ERRORS {
-            let message = format!("{ERRORS} errors in this file: the rest of it was not read");
-            self.report("too-large", &self.span(&marks), message, None);
+        if self.problems.len() - self.earlier >= ERRORS_OF_A_FILE {
+            let place = self.sources.place(&self.span(&marks));
+            let place = place.map(|place| Place::whole(&place.source));
+            let message = format!("{ERRORS_OF_A_FILE} errors in this file: the rest of it was not read");
+            self.problems.push(Problem::error("too-large", place, message));
             return Err(Stop::TooMany);
         }
         let tag = event.tag().map(granit_parser::Tag::original);

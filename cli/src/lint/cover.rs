@@ -1,5 +1,6 @@
 //! Which requests a rule is about, compared with another one's: whether all of them are the other's, or some.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
@@ -66,7 +67,12 @@ pub(super) fn path_within(inner: &[Segment], outer: &[Segment]) -> bool {
 /// Rules by the literal segments that their paths begin with, so that few are compared with each other.
 pub(super) struct Covering<'m> {
     rules: HashMap<String, Vec<&'m RuleAt<'m>>>,
+    /// How many may still be looked at.
+    left: Cell<usize>,
 }
+
+/// Pairs of rules that one lint compares: of a bundle with some thousand rules whose paths all begin alike, not every pair.
+pub(crate) const PAIRS: usize = 4_000_000;
 
 impl<'m> Covering<'m> {
     pub(super) fn new(rules: impl Iterator<Item = &'m RuleAt<'m>>) -> Self {
@@ -83,7 +89,10 @@ impl<'m> Covering<'m> {
                 index.entry(key).or_default().push(rule);
             }
         }
-        Self { rules: index }
+        Self {
+            rules: index,
+            left: Cell::new(PAIRS),
+        }
     }
 
     /// The rules of which some path may hold all that `path` matches (`None`: every path), the closest first.
@@ -91,7 +100,12 @@ impl<'m> Covering<'m> {
         let prefix = path.map(|path| prefix(path.segments())).unwrap_or_default();
         let ends = prefix.rmatch_indices('/').map(|(at, _)| at + 1).chain([0]);
         let found: Vec<&Vec<_>> = ends.filter_map(|end| self.rules.get(prefix.get(..end)?)).collect();
-        found.into_iter().flatten().copied()
+        let within_bounds = |_: &&RuleAt<'_>| {
+            let left = self.left.get().checked_sub(1);
+            self.left.set(left.unwrap_or(0));
+            left.is_some()
+        };
+        found.into_iter().flatten().copied().take_while(within_bounds)
     }
 }
 

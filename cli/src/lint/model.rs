@@ -1,6 +1,6 @@
 //! A bundle as the lints look at it: its documents, each with its place and as it was written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use regionguard::bundle::document::{Bundle, Effect, Policy, Region, Rule};
@@ -17,6 +17,8 @@ pub(super) struct Model<'m> {
     pub(super) rules: Vec<RuleAt<'m>>,
     pub(super) policies: Vec<Rc<PolicyAt<'m>>>,
     pub(super) loaded: &'m Loaded,
+    /// Home regions, and the permissions that are granted to some of their subjects.
+    pub(super) granted: HashSet<(&'m str, &'m str)>,
     indexes: HashMap<(&'m str, &'m str), usize>,
     problems: Vec<Problem>,
 }
@@ -51,11 +53,18 @@ impl<'m> Model<'m> {
                 indexes.insert((kind, name), index);
             }
         }
+        let grants = bundle.grants.iter().flat_map(|document| &document.grants);
+        let granted = grants.flat_map(|grant| {
+            let permissions = grant.permissions.iter().map(String::as_str);
+            permissions.map(|permission| (grant.home.as_str(), permission))
+        });
+        let granted = granted.collect();
         let mut model = Self {
             bundle,
             rules: Vec::new(),
             policies: Vec::new(),
             loaded,
+            granted,
             indexes,
             problems: Vec::new(),
         };

@@ -128,11 +128,7 @@ fn counts(field: &str, entry: &Acceptance, word: &str, model: &Model<'_>) -> boo
         "roles" => &entry.roles,
         _ => &entry.permissions,
     };
-    let is_granted = || {
-        let mut grants = model.bundle.grants.iter().flat_map(|document| &document.grants);
-        field == "permissions"
-            && grants.any(|grant| grant.home == entry.home && grant.permissions.iter().any(|one| one == word))
-    };
+    let is_granted = || field == "permissions" && model.granted.contains(&(entry.home.as_str(), word));
     accepted.iter().any(|pattern| pattern.matches(word)) || is_granted()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
+use super::bounded::Left;
 use super::steers;
 use crate::problem::Problem;
 
@@ -37,6 +38,12 @@ pub(crate) fn github(problem: &Problem) -> String {
         message.push_str(&format!("\nhelp: {help}"));
     }
     format!("::{command} {}::{}\n", properties.join(","), data(&message))
+}
+
+/// What is not written out, as one line more.
+pub(crate) fn left_out(left: Left) -> Option<String> {
+    let said = left.said()?;
+    Some(format!("::{} title=more::{}\n", left.severity(), data(&said)))
 }
 
 /// As `escapeData` of the toolkit: nothing in it begins another command. What would steer a terminal that shows the log is replaced.

@@ -12,6 +12,8 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "k", "t"];
 const PUBLIC: [&str; 9] = ["n", "e", "x", "y", "x5c", "x5t", "S256", "kid", "sha256"];
 /// How far in front of a line its member's name, or the head of its PEM block, is looked for, in bytes: more than a key of 16384 bits takes.
 const BEFORE: usize = 1 << 15;
+/// How many lines in front of a line its member's name is looked for in: such a key has fewer.
+const LINES: usize = 1 << 10;
 
 /// The line `line` of `text` with `*` for each character of a secret; as many bytes as before.
 pub(super) fn mask(text: &str, line: Range<usize>) -> String {
@@ -20,7 +22,11 @@ pub(super) fn mask(text: &str, line: Range<usize>) -> String {
     if shown.contains("-----BEGIN") || shown.contains("-----END") || is_in_pem(before) {
         return "*".repeat(shown.len());
     }
-    let written = before.lines().rev().filter(|line| !line.trim_start().starts_with('#'));
+    let written = before
+        .lines()
+        .rev()
+        .take(LINES)
+        .filter(|line| !line.trim_start().starts_with('#'));
     let outer = written.flat_map(|line| names(line).pop()).map(|(_, name)| name).next();
     long_words(&short_words(shown, outer), outer)
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::Bounded;
 use super::codes::{self, Code};
 use crate::problem::{Place, Problem};
 
@@ -11,11 +12,11 @@ use crate::problem::{Place, Problem};
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// One log with one run.
-pub(crate) fn sarif(problems: &[Problem]) -> Value {
+pub(crate) fn sarif(bounded: &Bounded<'_>) -> Value {
     let codes: Vec<Code> = codes::all().collect();
     let rules: Vec<Value> = codes.iter().map(rule).collect();
-    let results: Vec<Value> = problems.iter().map(|problem| result(problem, &codes)).collect();
-    json!({
+    let results: Vec<Value> = bounded.problems.iter().map(|problem| result(problem, &codes)).collect();
+    let mut log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -29,7 +30,17 @@ pub(crate) fn sarif(problems: &[Problem]) -> Value {
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
-    })
+    });
+    // A result has a place. What is about the run as a whole is a notification of the tool (§3.20.21).
+    if let (Some(said), Some(run)) = (
+        bounded.left.said(),
+        log.pointer_mut("/runs/0").and_then(Value::as_object_mut),
+    ) {
+        let notification = json!({"level": bounded.left.severity(), "message": {"text": said}});
+        let invocation = json!({"executionSuccessful": true, "toolExecutionNotifications": [notification]});
+        run.insert("invocations".to_owned(), json!([invocation]));
+    }
+    log
 }
 
 fn rule(code: &Code) -> Value {

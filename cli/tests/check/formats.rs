@@ -1,5 +1,6 @@
 //! What programs read of `check`, and which warnings it leaves unsaid.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -202,4 +203,105 @@ fn very_many_alike_are_counted() {
         assert!(run.stdout.contains(&more), "{}", run.stdout);
     }
     assert!(run.stdout.contains("4001 warnings in 1 file"), "{}", run.stdout);
+}
+
+/// A policy with 20,000 bad rules, of which each has one mistake: what is written is counted, in each format, and the rest is told.
+#[test]
+fn of_very_many_errors_the_first_are_written_out() {
+    const RULES: usize = 3_000;
+    let head = "metadata: {name: shop, version: 1}\ndocuments:\n  - apiVersion: security.io/v1\n    kind: ZeroTrustPolicy\n    metadata: {name: shop}\n    spec:\n      rules:\n";
+    let rule =
+        |number: usize| format!("        - {{name: r{number}, paths: [/{number}], identity: nobody, effect: allow}}\n");
+    let of = |name: &str, rules: usize| {
+        let rules: String = (0..rules).map(rule).collect();
+        folder_of(name, &[("bundle.yaml", format!("{head}{rules}").as_bytes())])
+    };
+    let said = |folder: &Path, format: &str| {
+        let run = regionguard(folder, &["check", "--format", format, "."]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        run.stdout
+    };
+    let folder = of("many-errors", RULES);
+    let left = "and 2000 more errors; the first 1000 of a severity are written out";
+    let text = said(&folder, "text");
+    assert_eq!(text.matches("error[invalid]").count(), 1_000);
+    assert!(
+        text.contains(&format!("\nerror: {left}\n\n3000 errors in 1 file\n")),
+        "{text}"
+    );
+    // In the order of the file, from its first.
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("--> ")).collect();
+    for (number, line) in lines.iter().enumerate() {
+        assert!(
+            line.ends_with(&format!(
+                "bundle.yaml:{}:{}",
+                number + 8,
+                line.rsplit(':').next().unwrap_or_default()
+            )),
+            "{line}"
+        );
+    }
+    let json: Value = serde_json::from_str(&said(&folder, "json")).expect("JSON");
+    assert_eq!(json["errors"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!(
+        json["leftOut"],
+        serde_json::json!({"errors": 2_000, "warnings": 0, "atLeast": false})
+    );
+    let sarif: Value = serde_json::from_str(&said(&folder, "sarif")).expect("JSON");
+    let run = &sarif["runs"][0];
+    assert_eq!(run["results"].as_array().map(Vec::len), Some(1_000));
+    let notification = &run["invocations"][0]["toolExecutionNotifications"][0];
+    assert_eq!(notification["message"]["text"], left);
+    assert_eq!(notification["level"], "error");
+    let github = said(&folder, "github");
+    assert_eq!(github.matches("::error file=").count(), 1_000);
+    assert!(github.ends_with(&format!("\n::error title=more::{left}\n")), "{github}");
+    // Beyond what the kernel keeps, nobody knows how many there are.
+    let json: Value = serde_json::from_str(&said(&of("too-many-errors", 12_000), "json")).expect("JSON");
+    assert_eq!(
+        json["leftOut"],
+        serde_json::json!({"errors": 9_000, "warnings": 0, "atLeast": true})
+    );
+    // Other commands say it, too.
+    let run = regionguard(&folder, &["render", "ecds", "."]);
+    assert_eq!(run.stderr.matches("error[invalid]").count(), 1_000);
+    assert!(run.stderr.contains("more errors; the first 1000"), "{}", run.stderr);
+    assert_eq!(run.code, 1);
+}
+
+/// The book says the numbers that the code has.
+#[test]
+fn the_book_says_how_much() {
+    let book = fs::read_to_string(crate::run::workspace().join("docs/command.md")).expect("the book");
+    let source = |file: &str, name: &str| {
+        let source = fs::read_to_string(crate::run::workspace().join("cli/src").join(file)).expect("the source");
+        let (_, rest) = source
+            .split_once(&format!("const {name}: usize = "))
+            .expect("the constant");
+        rest.split(';').next().expect("its value").replace('_', ",")
+    };
+    for (row, value) in [
+        (
+            "errors of YAML in one file, after which the rest of it is not read",
+            source("documents/budget.rs", "ERRORS_OF_A_FILE"),
+        ),
+        (
+            "errors of a bundle, warnings of it, or errors of all files, after which nothing more is looked at",
+            source("documents/budget.rs", "ERRORS"),
+        ),
+        (
+            "errors that are written out, and warnings",
+            source("report/bounded.rs", "WRITTEN"),
+        ),
+        (
+            "pairs of rules that one lint compares",
+            source("lint/cover.rs", "PAIRS"),
+        ),
+        (
+            "objects and lists inside of each other",
+            source("documents/yaml.rs", "DEPTH"),
+        ),
+    ] {
+        assert!(book.contains(&format!("| {row} | {value} |")), "{row}: {value}");
+    }
 }

@@ -154,17 +154,21 @@ fn decider(at: &At<'_>, fixtures: &Fixtures<'_>, sink: &mut Sink) -> Read<String
     let text = at.text(sink)?;
     if !text.contains('/') {
         let message = "write it as the decision line does: `policy/rule`, or `policy/-` for a requirement or a default";
-        let meant = fixtures.known.and_then(|known| {
-            let is_rule = |decider: &&&str| decider.split_once('/').is_some_and(|(_, rule)| rule == text);
-            known.deciders.iter().find(is_rule).copied()
-        });
+        let meant = fixtures
+            .known
+            .filter(|known| known.suggests && sink.may_suggest())
+            .and_then(|known| {
+                let is_rule = |decider: &&&str| decider.split_once('/').is_some_and(|(_, rule)| rule == text);
+                known.deciders.iter().find(is_rule).copied()
+            });
         return Err(sink.error(&at.path, Problem::new(message).found(at.value).suggest(meant)));
     }
     match fixtures.known {
-        Some(known) if !known.deciders.contains(&text) => {
+        Some(known) if known.deciders.binary_search(&text).is_err() => {
+            let near = known.deciders.iter().copied().filter(|_| known.suggests);
             let problem = Problem::new("the bundle has no such rule")
                 .found(at.value)
-                .suggest(sink.nearest(text, known.deciders.iter().copied()));
+                .suggest(sink.nearest(text, near));
             Err(sink.error(&at.path, problem))
         }
         _ => Ok(text.to_owned()),

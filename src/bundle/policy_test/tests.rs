@@ -8,7 +8,8 @@ use crate::time::WallTime;
 const KNOWN: Known<'static> = Known {
     regions: &["us-east-1", "eu-west-1"],
     device_issuers: &["mdm"],
-    deciders: &["shop/read", "shop/-", "-/-"],
+    deciders: &["-/-", "shop/-", "shop/read"],
+    suggests: true,
 };
 
 /// A PolicyTest of which every field is used.

@@ -4,7 +4,7 @@ use super::{Checker, Typed};
 use crate::cel::functions::{Function, Prepared};
 use crate::cel::issue::Span;
 use crate::cel::program::{Call, Node};
-use crate::cel::syntax::{self, Expr};
+use crate::cel::syntax;
 use crate::cel::types::{Open, Type};
 use crate::cel::value::Value;
 
@@ -31,57 +31,66 @@ impl Checker<'_> {
             None => (call.name.as_str(), call.target.as_ref()),
         };
         let is_method = receiver.is_some();
-        let named: Vec<&'static Function> = self
-            .environment
-            .functions()
-            .filter(|function| function.name == name && function.receiver == is_method)
-            .collect();
-        let exprs: Vec<&Expr> = receiver.into_iter().chain(&call.arguments).collect();
+        let argument = |index: usize| match (receiver, index.checked_sub(usize::from(is_method))) {
+            (Some(receiver), None) => Some(receiver),
+            (_, index) => call.arguments.get(index?),
+        };
+        let count = call.arguments.len().saturating_add(usize::from(is_method));
+        let mut named = Vec::new();
+        for function in self.environment.functions() {
+            if function.name == name && function.receiver == is_method {
+                named.push(function);
+            }
+        }
         if named.is_empty() {
-            let message = self.unknown(name, is_method, exprs.len());
+            let message = self.unknown(name, is_method, count);
             return self.refused(call.name_at, &message);
         }
-        let (arguments, kinds): (Vec<Node>, Vec<Type>) = exprs
-            .iter()
-            .map(|expr| {
-                let Typed { node, kind } = self.check(expr);
-                (node, kind)
-            })
-            .unzip();
-        let fitting: Vec<(&'static Function, Type)> = named
-            .iter()
-            .filter_map(|function| Some((*function, function.result_for(&kinds)?)))
-            .collect();
-        let (allowed, refused): (Vec<_>, Vec<_>) = fitting
-            .into_iter()
-            .partition(|(function, _)| !self.environment.strict || function.refused.is_none());
-        if allowed.is_empty() {
-            let message = match refused.first().and_then(|(function, _)| function.refused) {
+        let (mut arguments, mut kinds) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for expr in (0..count).filter_map(argument) {
+            let Typed { node, kind } = self.check(expr);
+            arguments.push(node);
+            kinds.push(kind);
+        }
+        // Of the overloads that take them, those that may be called, and what the first of the others has to say; the type that all of the former have.
+        let mut allowed: Vec<(&'static Function, Option<Prepared>)> = Vec::new();
+        let (mut instead, mut whole) = (None, None);
+        for function in &named {
+            let Some(kind) = function.result_for(&kinds) else {
+                continue;
+            };
+            if self.environment.strict && function.refused.is_some() {
+                instead = instead.or(function.refused);
+                continue;
+            }
+            allowed.push((*function, None));
+            whole = Some(match whole {
+                Some(known) if known != kind => Type::Dyn,
+                _ => kind,
+            });
+        }
+        let Some(kind) = whole else {
+            let message = match instead {
                 Some(instead) => instead.to_owned(),
                 None => does_not_take(name, is_method, &kinds, &named),
             };
             return self.refused(call.name_at, &message);
-        }
-        let kind = match &*allowed {
-            [(_, first), rest @ ..] if rest.iter().all(|(_, kind)| kind == first) => first.clone(),
-            _ => Type::Dyn,
         };
-        let known = allowed.len() == 1 && !kinds.contains(&Type::Dyn);
-        let mut functions = Vec::with_capacity(allowed.len());
-        for (function, _) in &allowed {
+        let is_only = allowed.len() == 1;
+        for (function, made) in &mut allowed {
             match prepared(function, &arguments) {
-                Ok(made) => functions.push((*function, made)),
-                Err((index, message)) if allowed.len() == 1 => {
-                    let place = exprs.get(index).map_or(at, |expr| expr.at);
+                Ok(ready) => *made = ready,
+                Err((index, message)) if is_only => {
+                    let place = argument(index).map_or(at, |expr| expr.at);
                     return self.refused(place, &message);
                 }
                 // Whether it is this one is known when it is evaluated; then it fails.
-                Err(_) => functions.push((*function, None)),
+                Err(_) => {}
             }
         }
         let node = Call {
-            functions: functions.into(),
-            known,
+            functions: allowed.into(),
+            known: is_only && !kinds.contains(&Type::Dyn),
             arguments: arguments.into(),
         };
         self.folded(Node::Call(Box::new(node)), kind, at)
@@ -112,15 +121,15 @@ impl Checker<'_> {
                 false => format!("`{name}` is called on a value, as in `value.{name}(…)`"),
             };
         }
-        let same = self
-            .environment
-            .functions()
-            .filter(|function| function.receiver == is_method)
-            .map(|function| function.name);
-        match self.environment.nearest(name, same.chain(MACROS.iter().copied())) {
-            Some(meant) => format!("no such function `{name}`: did you mean `{meant}`?"),
-            None => format!("no such function `{name}`"),
+        let mut same = Vec::new();
+        for function in self.environment.functions() {
+            if function.receiver == is_method {
+                same.push(function.name);
+            }
         }
+        same.extend_from_slice(MACROS);
+        let meant = self.meant(name, &same, None);
+        format!("no such function `{name}`{meant}")
     }
 }
 
@@ -153,24 +162,31 @@ fn prepared(function: &Function, arguments: &[Node]) -> Result<Option<Prepared>,
 }
 
 fn does_not_take(name: &str, is_method: bool, kinds: &[Type], functions: &[&Function]) -> String {
-    let shown = |kinds: &[Type]| {
-        let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-        match names.split_first() {
-            Some((receiver, rest)) if is_method => format!("`{receiver}.{name}({})`", rest.join(", ")),
-            _ => format!("`{name}({})`", names.join(", ")),
+    let mut message = String::from("there is no ");
+    show(&mut message, name, is_method, kinds);
+    let mut before = ": there is ";
+    for function in functions {
+        if function.refused.is_none() {
+            message.push_str(before);
+            before = ", ";
+            let kinds = function.arguments.iter().map(|sig| sig.to_type(&Open::default()));
+            show(&mut message, name, is_method, &kinds.collect::<Vec<_>>());
         }
+    }
+    message
+}
+
+/// A call with arguments of these types, as it is written.
+fn show(message: &mut String, name: &str, is_method: bool, kinds: &[Type]) {
+    let (receiver, arguments) = match kinds.split_first() {
+        Some((receiver, rest)) if is_method => (format!("{receiver}."), rest),
+        _ => (String::new(), kinds),
     };
-    let forms: Vec<String> = functions
-        .iter()
-        .filter(|function| function.refused.is_none())
-        .map(|function| {
-            let kinds: Vec<Type> = function
-                .arguments
-                .iter()
-                .map(|sig| sig.to_type(&Open::default()))
-                .collect();
-            shown(&kinds)
-        })
-        .collect();
-    format!("there is no {}: there is {}", shown(kinds), forms.join(", "))
+    let mut before = "";
+    message.extend(["`", &receiver, name, "("]);
+    for kind in arguments {
+        message.extend([before, &kind.to_string()]);
+        before = ", ";
+    }
+    message.push_str(")`");
 }

@@ -72,48 +72,51 @@ struct Parts<'e> {
     transform: Option<&'e Expr>,
 }
 
+/// What the arguments of a loop are, behind its variables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// What is asked; it has one variable or two.
+    Asks,
+    /// What is asked, of one variable.
+    Filters,
+    /// What becomes of one variable, and before it what may be asked.
+    Maps,
+    /// The same of two.
+    Transforms,
+}
+
+const LOOPS: &[(&str, LoopKind, Shape)] = &[
+    ("all", LoopKind::All, Shape::Asks),
+    ("exists", LoopKind::Exists, Shape::Asks),
+    ("exists_one", LoopKind::ExistsOne, Shape::Asks),
+    ("existsOne", LoopKind::ExistsOne, Shape::Asks),
+    ("filter", LoopKind::List, Shape::Filters),
+    ("map", LoopKind::List, Shape::Maps),
+    ("transformList", LoopKind::List, Shape::Transforms),
+    ("transformMap", LoopKind::Map, Shape::Transforms),
+];
+
 impl<'e> Parts<'e> {
     fn of(call: &'e Call) -> Option<Self> {
-        let parts = |kind, names, predicate, transform| {
-            Some(Self {
-                kind,
-                names,
-                predicate,
-                transform,
-            })
+        let (_, kind, shape) = *LOOPS.iter().find(|(name, ..)| *name == call.name)?;
+        let has_two = shape == Shape::Transforms || shape == Shape::Asks && call.arguments.len() == 3;
+        let (key, rest) = match (has_two, &*call.arguments) {
+            (true, [key, rest @ ..]) => (Some(plain(key)?), rest),
+            (_, all) => (None, all),
         };
-        let one = |kind, item, predicate| parts(kind, [None, Some(plain(item)?)], Some(predicate), None);
-        let two = |kind, key, item, predicate| {
-            let names = [Some(plain(key)?), Some(plain(item)?)];
-            parts(kind, names, Some(predicate), None)
+        let (item, rest) = rest.split_first()?;
+        let (predicate, transform) = match (shape, rest) {
+            (Shape::Asks | Shape::Filters, [predicate]) => (Some(predicate), None),
+            (Shape::Maps | Shape::Transforms, [transform]) => (None, Some(transform)),
+            (Shape::Maps | Shape::Transforms, [predicate, transform]) => (Some(predicate), Some(transform)),
+            _ => return None,
         };
-        match (&*call.name, &*call.arguments) {
-            ("all", [item, predicate]) => one(LoopKind::All, item, predicate),
-            ("exists", [item, predicate]) => one(LoopKind::Exists, item, predicate),
-            ("exists_one" | "existsOne", [item, predicate]) => one(LoopKind::ExistsOne, item, predicate),
-            ("filter", [item, predicate]) => one(LoopKind::List, item, predicate),
-            ("map", [item, transform]) => parts(LoopKind::List, [None, Some(plain(item)?)], None, Some(transform)),
-            ("map", [item, predicate, transform]) => {
-                let names = [None, Some(plain(item)?)];
-                parts(LoopKind::List, names, Some(predicate), Some(transform))
-            }
-            ("all", [key, item, predicate]) => two(LoopKind::All, key, item, predicate),
-            ("exists", [key, item, predicate]) => two(LoopKind::Exists, key, item, predicate),
-            ("exists_one" | "existsOne", [key, item, predicate]) => two(LoopKind::ExistsOne, key, item, predicate),
-            (name @ ("transformList" | "transformMap"), [key, item, rest @ ..]) => {
-                let kind = match name {
-                    "transformList" => LoopKind::List,
-                    _ => LoopKind::Map,
-                };
-                let names = [Some(plain(key)?), Some(plain(item)?)];
-                match rest {
-                    [transform] => parts(kind, names, None, Some(transform)),
-                    [predicate, transform] => parts(kind, names, Some(predicate), Some(transform)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
+        Some(Self {
+            kind,
+            names: [key, Some(plain(item)?)],
+            predicate,
+            transform,
+        })
     }
 }
 

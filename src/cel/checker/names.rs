@@ -40,15 +40,22 @@ impl<'e> Checker<'e> {
         if let Some(kind) = type_named(name) {
             return kind;
         }
-        let known = self.environment.variables().map(|variable| variable.name);
-        let message = match self.environment.nearest(name, known) {
-            Some(meant) => format!("no such variable `{name}`: did you mean `{meant}`?"),
-            None => {
-                let all: Vec<&str> = self.environment.variables().map(|variable| variable.name).collect();
-                format!("no such variable `{name}`: there is {}", all.join(", "))
-            }
-        };
-        self.refused(at, &message)
+        let mut known = Vec::new();
+        for variable in self.environment.variables() {
+            known.push(variable.name);
+        }
+        let meant = self.meant(name, &known, Some("there is"));
+        self.refused(at, &format!("no such variable `{name}`{meant}"))
+    }
+
+    /// What to say behind a name that is not `known`: which was probably meant, or else which there are, where it is said what to call them.
+    #[inline(never)]
+    pub(super) fn meant(&self, name: &str, known: &[&str], otherwise: Option<&str>) -> String {
+        match (self.environment.nearest(name, known), otherwise) {
+            (Some(meant), _) => format!(": did you mean `{meant}`?"),
+            (None, Some(otherwise)) => format!(": {otherwise} {}", known.join(", ")),
+            (None, None) => String::new(),
+        }
     }
 
     fn variable(&mut self, variable: &Variable<'_>, at: Span) -> Typed {
@@ -195,14 +202,15 @@ impl<'e> Checker<'e> {
                 Typed::new(Node::Member(*id, field.into()), Type::Dyn)
             }
             (None, None) => {
-                let names = || fields.iter().map(|field| field.name);
-                let message = match self.environment.nearest(field, names()) {
-                    Some(meant) => format!("`{}` has no field `{field}`: did you mean `{meant}`?", variable.name),
-                    None if fields.is_empty() => format!("`{}` has no fields here", variable.name),
-                    None => {
-                        let all: Vec<&str> = names().collect();
-                        format!("`{}` has no field `{field}`: it has {}", variable.name, all.join(", "))
-                    }
+                let mut names = Vec::new();
+                for field in *fields {
+                    names.push(field.name);
+                }
+                let message = if names.is_empty() {
+                    format!("`{}` has no fields here", variable.name)
+                } else {
+                    let meant = self.meant(field, &names, Some("it has"));
+                    format!("`{}` has no field `{field}`{meant}", variable.name)
                 };
                 self.refused(at, &message)
             }

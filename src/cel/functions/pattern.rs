@@ -37,7 +37,7 @@ impl Pattern {
     ///
     /// # Errors
     /// It is none, is outside of the subset, or is too long: where, and why.
-    pub(super) fn new(source: &str) -> Result<Self, PatternError> {
+    pub(super) fn new(source: &str) -> Result<Self, Wrong> {
         if source.len() > MAX_PATTERN {
             return Err(PatternError::new(
                 0,
@@ -48,7 +48,7 @@ impl Pattern {
             ));
         }
         let tree = parse::parse(source)?;
-        let program = compile::compile(&tree)?;
+        let program = compile::compile(tree)?;
         let (anchored, first) = beginning(&program);
         Ok(Self {
             program,
@@ -165,14 +165,17 @@ pub(super) struct PatternError {
     message: String,
 }
 
+/// The same where it is handed on: in a box, which costs little.
+type Wrong = Box<PatternError>;
+
 impl PatternError {
     #[cold]
     #[inline(never)]
-    fn new(at: usize, message: &str) -> Self {
-        Self {
+    fn new(at: usize, message: &str) -> Wrong {
+        Box::new(Self {
             at,
             message: message.to_owned(),
-        }
+        })
     }
 
     /// Where in the pattern, in bytes.

@@ -122,13 +122,17 @@ impl RegionStatusList {
         })
     }
 
-    /// The last good list, whether it may still be used or not. Whoever looks at it keeps it.
-    pub(in crate::engine) fn list(&self) -> Option<&VerifiedStatusList> {
+    /// Some token names it: it is fetched again.
+    pub(in crate::engine) fn keep(&self) {
         self.used.set(true);
+    }
+
+    /// The last good list, whether it may still be used or not.
+    pub(in crate::engine) fn list(&self) -> Option<&VerifiedStatusList> {
         self.list.as_ref()
     }
 
-    /// Whether nobody looked at it since this was asked last.
+    /// Whether no token named it since this was asked last.
     pub(super) fn is_idle(&self) -> bool {
         !self.used.replace(false)
     }

@@ -8,7 +8,7 @@ use super::revocations::revoking;
 use super::tokens::{START, Signer, claims_with, token, token_with};
 use crate::reason::Reason;
 
-const URI: &str = "https://status.eu-west-1.com/lists/7";
+pub(super) const URI: &str = "https://status.eu-west-1.com/lists/7";
 /// 1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3: two bits each.
 const LIST: &str = "eNo76fITAAPfAgc";
 
@@ -18,7 +18,7 @@ fn bundle(version: u64, revocation: &Json, revoked: Json) -> Json {
     bundle
 }
 
-fn lists() -> Json {
+pub(super) fn lists() -> Json {
     json!({"statusLists": {"cluster": "status-eu", "uriPrefix": "https://status.eu-west-1.com/lists/", "refresh": "60s", "staleFor": "5m"}})
 }
 
@@ -31,15 +31,15 @@ fn with(status: Json) -> Request {
     get("/a").bearer(&token_with("eu-west-1", &json!({"status": status})))
 }
 
-fn named(uri: &str, index: u64) -> Request {
+pub(super) fn named(uri: &str, index: u64) -> Request {
     with(json!({"status_list": {"idx": index, "uri": uri}}))
 }
 
-fn claims(uri: &str) -> Json {
+pub(super) fn claims(uri: &str) -> Json {
     json!({"sub": uri, "iat": START - 60, "exp": START + 3_600, "status_list": {"bits": 2, "lst": LIST}})
 }
 
-fn list(claims: &Json) -> Reply {
+pub(super) fn list(claims: &Json) -> Reply {
     signed(&Signer::new("eu-west-1", 1), claims)
 }
 

@@ -289,28 +289,13 @@ async fn free(port: u16) -> Result<()> {
     }
 }
 
+/// The kinds of Envoy Gateway and of the Gateway API.
 async fn define_kinds(kube: &Kube) -> Result<()> {
     let dir = tools::tools_dir().join("real/envoy-gateway-crds");
     let entries =
         std::fs::read_dir(&dir).context(|| format!("no `{}`: run `make setup-real`, which makes it", dir.display()))?;
-    let mut created = tokio::task::JoinSet::new();
-    for entry in entries {
-        let text = std::fs::read_to_string(entry?.path())?;
-        for document in text
-            .split("\n---\n")
-            .filter(|text| text.contains("\nkind: CustomResourceDefinition"))
-        {
-            let (kube, document) = (kube.clone(), document.to_owned());
-            created.spawn(async move {
-                let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-                kube.create_text(path, &document).await
-            });
-        }
-    }
-    while let Some(result) = created.join_next().await {
-        result?.context(|| "a kind of Envoy Gateway or of the Gateway API is refused".to_owned())?;
-    }
-    Ok(())
+    let files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    plane::define_kinds(kube, &files).await
 }
 
 /// Envoy Gateway's own certificates, as the job of its chart makes them: as Secrets.

@@ -30,6 +30,7 @@
 //! - Manifests are the shipped ones: [`shipped`]. The image of the module comes from a [`registry`]; whoever lets an agent fetch a module from
 //!   elsewhere than a disk holds an [`agent_data::Kept`], as [`live::modules::Modules`] does.
 //! - Policy that changes under load, and who judges each request of it: [`live`]. What became of one request: [`seen`].
+//! - A waypoint is a [`Workload`] of [`Options::ambient`]; what ztunnel does for who speaks to it, a [`tunnel`] does.
 //! - A file of tests is a binary with a `main` of one line: see [`suite`]. Each test makes a namespace of its own.
 
 pub mod agent_data;
@@ -51,6 +52,7 @@ pub mod registry;
 pub mod seen;
 pub mod shipped;
 pub mod suite;
+pub mod tunnel;
 mod workload;
 
 use std::sync::Arc;

@@ -31,6 +31,8 @@ pub struct Options {
     pub mesh_config: Value,
     /// The Envoy program of all workloads.
     pub envoy: Option<PathBuf>,
+    /// Whether it has waypoints: istiod's ambient mode, and the kinds of the Gateway API.
+    pub ambient: bool,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             istiod_env: Vec::new(),
             mesh_config: json!({}),
             envoy: None,
+            ambient: false,
         }
     }
 }
@@ -87,7 +90,7 @@ impl Mesh {
         progress.say("etcd");
         let ApiServer { process, kube } = plane::start_api_server(run.path(), etcd_address).await?;
         progress.say("kube-apiserver");
-        plane::define_kinds(&kube).await?;
+        plane::define_kinds(&kube, &kinds(options.ambient)?).await?;
         namespace(&kube, plane::SYSTEM, "disabled").await?;
         namespace(&kube, "default", "disabled").await?;
         plane::default_sidecar(&kube).await?;
@@ -118,6 +121,11 @@ impl Mesh {
     #[must_use]
     pub fn kube(&self) -> &Kube {
         &self.shared.kube
+    }
+
+    /// The Envoy program of all workloads.
+    pub(crate) fn envoy(&self) -> &Path {
+        &self.shared.envoy
     }
 
     /// The kubelet's part.
@@ -238,6 +246,13 @@ impl Mesh {
         let output = command.output().await;
         output.context(|| format!("cannot run `{}`", program.display()))
     }
+}
+
+/// The files of the kinds that a mesh knows.
+fn kinds(ambient: bool) -> Result<Vec<PathBuf>> {
+    let gateway_api = ambient.then_some("envoy-gateway-crds/gatewayapi-crds.yaml");
+    let files = ["istio/crd-all.gen.yaml"].into_iter().chain(gateway_api);
+    files.map(plane::program).collect()
 }
 
 /// Each namespace says what Istio's injector is to do in it, as `istioctl analyze` wants it.

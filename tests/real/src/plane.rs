@@ -186,21 +186,23 @@ fn kubeconfig_text(server: SocketAddr, authority: &Path, token: &str) -> String 
     format!("{config:#}\n")
 }
 
-/// Defines the kinds of Istio, and waits until the server has taken each of them.
-pub(crate) async fn define_kinds(kube: &Kube) -> Result<()> {
+/// Defines the kinds in these files, and waits until the server has taken each of them.
+pub(crate) async fn define_kinds(kube: &Kube, files: &[PathBuf]) -> Result<()> {
     const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let text = std::fs::read_to_string(program("istio/crd-all.gen.yaml")?)?;
-    let documents = text
-        .split("\n---\n")
-        .filter(|document| document.contains("kind: CustomResourceDefinition"));
     let mut created = tokio::task::JoinSet::new();
-    for document in documents {
-        let (kube, document) = (kube.clone(), document.to_owned());
-        created.spawn(async move { kube.create_text(DEFINITIONS, &document).await });
+    for file in files {
+        let text = std::fs::read_to_string(file).context(|| format!("cannot read `{}`", file.display()))?;
+        let documents = text
+            .split("\n---\n")
+            .filter(|document| document.contains("\nkind: CustomResourceDefinition"));
+        for document in documents {
+            let (kube, document) = (kube.clone(), document.to_owned());
+            created.spawn(async move { kube.create_text(DEFINITIONS, &document).await });
+        }
     }
     let count = created.len();
     while let Some(result) = created.join_next().await {
-        result?.context(|| "a kind of Istio is refused".to_owned())?;
+        result?.context(|| "a kind is refused".to_owned())?;
     }
     let ready = async || -> Result<()> {
         while established(&kube.read(DEFINITIONS).await?) < count {
@@ -209,7 +211,7 @@ pub(crate) async fn define_kinds(kube: &Kube) -> Result<()> {
         Ok(())
     };
     let waited = tokio::time::timeout(LIMIT, ready()).await;
-    waited.context(|| format!("the kinds of Istio are not served within {LIMIT:?}"))?
+    waited.context(|| format!("the kinds are not served within {LIMIT:?}"))?
 }
 
 /// What holds for sidecars whose own `Sidecar` istiod does not know yet, in the moment after it was made: no listeners. Istio's own
@@ -234,6 +236,12 @@ fn established(definitions: &Value) -> usize {
         })
         .count()
 }
+
+/// What istiod needs for waypoints. It cannot tell their addresses here, since the API takes no loopback addresses as endpoints: so it does not write any status.
+const AMBIENT: [(&str, &str); 2] = [
+    ("PILOT_ENABLE_AMBIENT", "true"),
+    ("PILOT_ENABLE_GATEWAY_API_STATUS", "false"),
+];
 
 /// How istiod is started, each time.
 #[derive(Debug)]
@@ -260,7 +268,7 @@ impl Istiod {
         )?;
         Ok(Self {
             dir,
-            env: options.istiod_env.clone(),
+            env: istiod_env(options),
             discovery: loopback(places::port()?),
             plain: loopback(places::port()?),
             http: loopback(places::port()?),
@@ -302,6 +310,12 @@ impl Istiod {
             .await?;
         Ok(istiod)
     }
+}
+
+fn istiod_env(options: &Options) -> Vec<(String, String)> {
+    let ambient = options.ambient.then_some(AMBIENT).into_iter().flatten();
+    let ambient = ambient.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ambient.chain(options.istiod_env.iter().cloned()).collect()
 }
 
 /// MeshConfig: our own fields, and over them those that are asked for.

@@ -4,6 +4,7 @@ mod agent;
 mod objects;
 mod spec;
 mod volumes;
+mod waypoint;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -98,6 +99,12 @@ impl Workload {
     #[must_use]
     pub fn outbound(&self, port: u16) -> SocketAddr {
         SocketAddr::from((self.place.address, port))
+    }
+
+    /// Where a waypoint takes tunnels in.
+    #[must_use]
+    pub fn tunnels(&self) -> SocketAddr {
+        SocketAddr::from((self.place.address, waypoint::HBONE))
     }
 
     /// Where Envoy's admin interface is.
@@ -325,6 +332,9 @@ impl Workload {
             .kube
             .apply_status(&objects::pod_status(&self.spec, self.place.address))
             .await?;
+        if self.spec.role == Role::Waypoint {
+            self.shared.kube.apply_status(&waypoint::status(&self.spec)).await?;
+        }
         self.prepare().await?;
         self.run_agent().await
     }
@@ -332,7 +342,12 @@ impl Workload {
     /// The folder as a pod's containers would see it.
     async fn prepare(&self) -> Result<()> {
         let dir = &self.place.dir;
-        for part in ["etc/istio/pod", "etc/istio/proxy", "var/run/secrets/tokens"] {
+        for part in [
+            "etc/istio/pod",
+            "etc/istio/proxy",
+            "etc/istio-output-certs",
+            "var/run/secrets/tokens",
+        ] {
             plane::make_dir(&dir.join(part))?;
         }
         plane::write(

@@ -2,7 +2,7 @@
 
 use super::parse::{Node, Tree};
 use super::set::Set;
-use super::{Look, MAX_STEPS, PatternError};
+use super::{Look, MAX_STEPS, PatternError, Wrong};
 
 /// The steps of a pattern. Behind the last one it has matched.
 #[derive(Debug, Clone)]
@@ -25,19 +25,19 @@ pub(super) enum Step {
 
 /// # Errors
 /// It has too many steps.
-pub(super) fn compile(tree: &Tree) -> Result<Program, PatternError> {
+pub(super) fn compile(tree: Tree) -> Result<Program, Wrong> {
     let mut steps = Steps(Vec::new());
     steps.node(&tree.root)?;
     Ok(Program {
         steps: steps.0,
-        sets: tree.sets.clone(),
+        sets: tree.sets,
     })
 }
 
 struct Steps(Vec<Step>);
 
 impl Steps {
-    fn node(&mut self, node: &Node) -> Result<(), PatternError> {
+    fn node(&mut self, node: &Node) -> Result<(), Wrong> {
         match node {
             Node::Empty => Ok(()),
             Node::Character(character) => self.push(Step::Character(*character)),
@@ -49,7 +49,7 @@ impl Steps {
         }
     }
 
-    fn choice(&mut self, nodes: &[Node]) -> Result<(), PatternError> {
+    fn choice(&mut self, nodes: &[Node]) -> Result<(), Wrong> {
         let mut ends = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
             if index.saturating_add(1) == nodes.len() {
@@ -70,7 +70,7 @@ impl Steps {
         Ok(())
     }
 
-    fn repeat(&mut self, node: &Node, least: u32, most: Option<u32>) -> Result<(), PatternError> {
+    fn repeat(&mut self, node: &Node, least: u32, most: Option<u32>) -> Result<(), Wrong> {
         for _ in 0..least {
             let before = self.here();
             self.node(node)?;
@@ -107,7 +107,7 @@ impl Steps {
         Ok(())
     }
 
-    fn push(&mut self, step: Step) -> Result<(), PatternError> {
+    fn push(&mut self, step: Step) -> Result<(), Wrong> {
         // One place stays for the end.
         if self.0.len().saturating_add(1) >= MAX_STEPS {
             return Err(PatternError::new(

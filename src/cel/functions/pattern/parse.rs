@@ -1,7 +1,7 @@
 //! The syntax of patterns.
 
 use super::set::{Ranges, Set, named};
-use super::{Look, MAX_DEPTH, PatternError};
+use super::{Look, MAX_DEPTH, PatternError, Wrong};
 
 /// The largest count of a repetition, as in RE2.
 const MAX_COUNT: u32 = 1000;
@@ -29,7 +29,7 @@ pub(super) enum Node {
 
 /// # Errors
 /// It is no pattern of the subset: where, and why.
-pub(super) fn parse(source: &str) -> Result<Tree, PatternError> {
+pub(super) fn parse(source: &str) -> Result<Tree, Wrong> {
     let mut parser = Parser {
         source,
         at: 0,
@@ -67,7 +67,7 @@ enum Item {
 }
 
 impl Parser<'_> {
-    fn choice(&mut self, mut flags: Flags, depth: usize) -> Result<Node, PatternError> {
+    fn choice(&mut self, mut flags: Flags, depth: usize) -> Result<Node, Wrong> {
         if depth > MAX_DEPTH {
             return Err(self.error(&format!("groups stand in each other more than {MAX_DEPTH} deep")));
         }
@@ -102,7 +102,7 @@ impl Parser<'_> {
     }
 
     /// A group from its `(` on; none where it only switches flags for what follows.
-    fn group(&mut self, flags: &mut Flags, depth: usize) -> Result<Option<Node>, PatternError> {
+    fn group(&mut self, flags: &mut Flags, depth: usize) -> Result<Option<Node>, Wrong> {
         let open = self.at;
         self.bump();
         let mut inner = *flags;
@@ -129,7 +129,7 @@ impl Parser<'_> {
         Ok(Some(node))
     }
 
-    fn group_name(&mut self) -> Result<(), PatternError> {
+    fn group_name(&mut self) -> Result<(), Wrong> {
         let start = self.at;
         while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
             self.bump();
@@ -144,7 +144,7 @@ impl Parser<'_> {
     }
 
     /// Flags up to their `)` or `:`; whether it was the `)`.
-    fn flags(&mut self, flags: &mut Flags) -> Result<bool, PatternError> {
+    fn flags(&mut self, flags: &mut Flags) -> Result<bool, Wrong> {
         let start = self.at;
         let mut on = true;
         loop {
@@ -167,7 +167,7 @@ impl Parser<'_> {
         }
     }
 
-    fn atom(&mut self, flags: Flags) -> Result<Node, PatternError> {
+    fn atom(&mut self, flags: Flags) -> Result<Node, Wrong> {
         let start = self.at;
         match self.bump() {
             None => Ok(Node::Empty),
@@ -198,7 +198,7 @@ impl Parser<'_> {
     }
 
     /// What follows says how often.
-    fn repeated(&mut self, node: Node) -> Result<Node, PatternError> {
+    fn repeated(&mut self, node: Node) -> Result<Node, Wrong> {
         let Some((least, most)) = self.repetition()? else {
             return Ok(node);
         };
@@ -218,7 +218,7 @@ impl Parser<'_> {
         })
     }
 
-    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, PatternError> {
+    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, Wrong> {
         let bounds = match self.peek() {
             Some('*') => (0, None),
             Some('+') => (1, None),
@@ -231,7 +231,7 @@ impl Parser<'_> {
         Ok(Some(bounds))
     }
 
-    fn counts(&mut self) -> Result<Option<(u32, Option<u32>)>, PatternError> {
+    fn counts(&mut self) -> Result<Option<(u32, Option<u32>)>, Wrong> {
         let start = self.at;
         let Some((inside, _)) = self.rest().get(1..).and_then(|rest| rest.split_once('}')) else {
             return Ok(None);
@@ -261,7 +261,7 @@ impl Parser<'_> {
         Ok(Some((least, most)))
     }
 
-    fn class(&mut self, flags: Flags, open: usize) -> Result<Ranges, PatternError> {
+    fn class(&mut self, flags: Flags, open: usize) -> Result<Ranges, Wrong> {
         let negated = self.eat("^");
         let mut ranges = Ranges::default();
         let mut empty = true;
@@ -301,7 +301,7 @@ impl Parser<'_> {
     }
 
     /// A range from `first` to what stands behind a `-`, or that character alone.
-    fn range(&mut self, first: char, flags: Flags, start: usize, ranges: &mut Ranges) -> Result<(), PatternError> {
+    fn range(&mut self, first: char, flags: Flags, start: usize, ranges: &mut Ranges) -> Result<(), Wrong> {
         let mut last = first;
         if self.peek() == Some('-') && !self.rest().starts_with("-]") {
             self.bump();
@@ -326,7 +326,7 @@ impl Parser<'_> {
     }
 
     /// A class of POSIX, behind its `[:`.
-    fn posix(&mut self, flags: Flags, start: usize) -> Result<Ranges, PatternError> {
+    fn posix(&mut self, flags: Flags, start: usize) -> Result<Ranges, Wrong> {
         let negated = self.eat("^");
         let name = self.rest().split_once(":]").map(|(name, _)| name).unwrap_or_default();
         let length = name.len();
@@ -343,21 +343,19 @@ impl Parser<'_> {
     }
 
     /// An escape, behind its `\`.
-    fn escape(&mut self, start: usize) -> Result<Item, PatternError> {
+    fn escape(&mut self, start: usize) -> Result<Item, Wrong> {
         let Some(character) = self.bump() else {
             return Err(PatternError::new(
                 start,
                 "a `\\` stands before a character: write `\\\\` for itself",
             ));
         };
-        let class = |name: &str| named(name).unwrap_or_default();
         Ok(match character {
-            'd' => Item::Ranges(class("d")),
-            's' => Item::Ranges(class("s")),
-            'w' => Item::Ranges(class("w")),
-            'D' => Item::Ranges(class("d").complement()),
-            'S' => Item::Ranges(class("s").complement()),
-            'W' => Item::Ranges(class("w").complement()),
+            'd' | 's' | 'w' | 'D' | 'S' | 'W' => {
+                let name = character.to_ascii_lowercase();
+                let ranges = named(name.encode_utf8(&mut [0; 4])).unwrap_or_default();
+                Item::Ranges(if character == name { ranges } else { ranges.complement() })
+            }
             'A' => Item::Look(Look::TextStart),
             'z' => Item::Look(Look::TextEnd),
             'b' => Item::Look(Look::WordBoundary),
@@ -383,7 +381,7 @@ impl Parser<'_> {
     }
 
     /// The digits of `\x41` or `\x{1F600}`.
-    fn hexadecimal(&mut self, start: usize) -> Result<char, PatternError> {
+    fn hexadecimal(&mut self, start: usize) -> Result<char, Wrong> {
         let rest = self.rest();
         let (digits, length) = match rest.strip_prefix('{') {
             Some(rest) => rest
@@ -404,7 +402,7 @@ impl Parser<'_> {
         Ok(character)
     }
 
-    fn character(&mut self, character: char, flags: Flags, start: usize) -> Result<Node, PatternError> {
+    fn character(&mut self, character: char, flags: Flags, start: usize) -> Result<Node, Wrong> {
         if !flags.ignore_case {
             return Ok(Node::Character(character));
         }
@@ -418,7 +416,7 @@ impl Parser<'_> {
         self.set(both, start)
     }
 
-    fn set(&mut self, ranges: Ranges, start: usize) -> Result<Node, PatternError> {
+    fn set(&mut self, ranges: Ranges, start: usize) -> Result<Node, Wrong> {
         let set = ranges.into_set();
         let index = self.sets.iter().position(|other| *other == set).unwrap_or_else(|| {
             self.sets.push(set);
@@ -438,12 +436,14 @@ impl Parser<'_> {
         self.rest().chars().next()
     }
 
+    #[inline(never)]
     fn bump(&mut self) -> Option<char> {
         let character = self.peek()?;
         self.at = self.at.saturating_add(character.len_utf8());
         Some(character)
     }
 
+    #[inline(never)]
     fn eat(&mut self, text: &str) -> bool {
         let is_next = self.rest().starts_with(text);
         if is_next {
@@ -452,7 +452,7 @@ impl Parser<'_> {
         is_next
     }
 
-    fn error(&self, message: &str) -> PatternError {
+    fn error(&self, message: &str) -> Wrong {
         PatternError::new(self.at, message)
     }
 }
@@ -461,7 +461,7 @@ const BACK_REFERENCE: &str = "references to groups, and octal digits, are not su
 
 /// # Errors
 /// The other case of this character is not known here.
-fn ascii_only(character: char, start: usize) -> Result<(), PatternError> {
+fn ascii_only(character: char, start: usize) -> Result<(), Wrong> {
     if character.is_ascii() {
         return Ok(());
     }

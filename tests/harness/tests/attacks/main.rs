@@ -8,4 +8,5 @@ mod forged;
 mod forms;
 mod regions;
 mod scene;
+mod tried;
 mod waiting;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Place, Role, Spec};
+use super::{Place, Role, Spec, waypoint};
 use crate::mesh::Shared;
 use crate::{Result, plane};
 
@@ -16,9 +16,11 @@ pub(super) fn command(spec: &Spec, place: &Place, shared: &Shared) -> Result<Com
     let mut command = plane::command(&plane::program("pilot-agent")?, &place.dir);
     command.args(["proxy", spec.role.name(), "--domain"]);
     command.arg(format!("{}.svc.cluster.local", spec.namespace));
-    command
-        .arg("--templateFile")
-        .arg(plane::program("istio/envoy_bootstrap.json")?);
+    let template = plane::program("istio/envoy_bootstrap.json")?;
+    command.arg("--templateFile").arg(match spec.role {
+        Role::Waypoint => waypoint::stock_bootstrap(&template, &place.dir)?,
+        Role::Sidecar | Role::Gateway => template,
+    });
     command
         .arg("--proxyLogLevel")
         .arg(spec.annotations.get(LOG_LEVEL).unwrap_or(&spec.log_level));
@@ -43,9 +45,15 @@ pub(super) fn command(spec: &Spec, place: &Place, shared: &Shared) -> Result<Com
         ("ENVOY_PROMETHEUS_PORT", place.envoy_prometheus.to_string()),
         ("PROXY_CONFIG", proxy_config(spec, place, shared).to_string()),
     ]);
-    if spec.role == Role::Sidecar {
+    match spec.role {
         // No iptables: each listener binds a port of its own.
-        command.env("ISTIO_META_INTERCEPTION_MODE", "NONE");
+        Role::Sidecar => {
+            command.env("ISTIO_META_INTERCEPTION_MODE", "NONE");
+        }
+        Role::Gateway => {}
+        Role::Waypoint => {
+            command.env("ISTIO_META_ISTIO_VERSION", waypoint::VERSION);
+        }
     }
     command.envs(spec.env.iter().cloned());
     Ok(command)

@@ -4,13 +4,15 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{Role, SERVICE_PORT, Spec, WORKLOAD_PORT};
+use super::{Role, SERVICE_PORT, Spec, WORKLOAD_PORT, waypoint};
 
 /// All objects of a workload at `address`, whose program listens on `app` of 127.0.0.1.
 pub(super) fn of(spec: &Spec, address: Ipv4Addr, app: u16) -> Vec<Value> {
     let mut objects = vec![service_account(spec), node(spec), pod(spec)];
-    if spec.role == Role::Sidecar {
-        objects.extend([sidecar(spec, address, app), service_entry(spec, address)]);
+    match spec.role {
+        Role::Sidecar => objects.extend([sidecar(spec, address, app), service_entry(spec, address)]),
+        Role::Gateway => {}
+        Role::Waypoint => objects.extend(waypoint::objects(spec, address)),
     }
     objects
 }

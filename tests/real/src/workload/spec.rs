@@ -10,6 +10,8 @@ pub enum Role {
     Sidecar,
     /// A gateway: its listeners are those of `Gateway` resources that select its labels; they need a `bind` to its address.
     Gateway,
+    /// A waypoint of an ambient mesh: the `Gateway` resource of its name, which is made with it. See [`Options::ambient`](crate::Options::ambient).
+    Waypoint,
 }
 
 impl Role {
@@ -17,6 +19,7 @@ impl Role {
         match self {
             Self::Sidecar => "sidecar",
             Self::Gateway => "router",
+            Self::Waypoint => "waypoint",
         }
     }
 }
@@ -63,6 +66,16 @@ impl Spec {
             role: Role::Gateway,
             ..self
         }
+    }
+
+    /// The same as a waypoint.
+    #[must_use]
+    pub fn waypoint(self) -> Self {
+        let spec = Self {
+            role: Role::Waypoint,
+            ..self
+        };
+        super::waypoint::labelled(spec)
     }
 
     /// Runs under this service account, which is made where it is not there.

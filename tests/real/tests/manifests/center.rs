@@ -100,19 +100,32 @@ pub(crate) fn rendered(
     server: &Workload,
     clusters: &str,
 ) -> Result<Vec<Value>> {
-    let (source, out) = (mesh.dir().join(format!("{namespace}.json")), mesh.dir().join(namespace));
-    std::fs::write(&source, bundle.to_string())?;
-    let namespace = format!("--namespace={namespace}");
-    let options = ["--scope=workload", &namespace, "--selector=app=api"];
-    shipped::render(&source, &options, &out)?;
-    let mut objects = Vec::new();
-    for file in [
+    let files = [
         "interlock.yaml",
         "direct-peer.yaml",
         clusters,
         "telemetry.yaml",
         "wasmplugin.yaml",
-    ] {
+    ];
+    let options = ["--scope=workload", "--selector=app=api"];
+    rendered_with(mesh, namespace, &options, bundle, server, &files)
+}
+
+/// The same by other options, and of it these files.
+pub(crate) fn rendered_with(
+    mesh: &Mesh,
+    namespace: &str,
+    options: &[&str],
+    bundle: &Value,
+    server: &Workload,
+    files: &[&str],
+) -> Result<Vec<Value>> {
+    let (source, out) = (mesh.dir().join(format!("{namespace}.json")), mesh.dir().join(namespace));
+    std::fs::write(&source, bundle.to_string())?;
+    let namespace = format!("--namespace={namespace}");
+    shipped::render(&source, &[&[namespace.as_str()], options].concat(), &out)?;
+    let mut objects = Vec::new();
+    for file in files {
         objects.extend(documents(&std::fs::read_to_string(out.join(file))?)?);
     }
     for object in &mut objects {

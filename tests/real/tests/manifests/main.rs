@@ -4,6 +4,7 @@ mod admission;
 mod center;
 mod extension;
 mod keys;
+mod waypoint;
 
 use std::path::PathBuf;
 use std::process::{ExitCode, Output};
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let options = Options {
         progress: false,
         mesh_config: mesh_config().expect("mesh-config.yaml that ships"),
+        ambient: true,
         ..Options::default()
     };
     suite::run_in(
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             suite::test("a_traffic_extension_decides_as_a_plugin_does", extension::decides),
             suite::test("a_center_is_asked_over_mutual_tls_and_by_its_name", center::asked),
             suite::test("keys_are_fetched_over_tls_and_by_name", keys::fetched),
+            suite::test("a_waypoint_judges_what_comes_through_a_tunnel", waypoint::judges),
         ],
     )
 }
