@@ -27,7 +27,10 @@ mod when;
 pub use about::{Asked, Told};
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
 pub use decide::{By, Facts, Outcome, Source};
-pub use explain::{Explanation, Holds, PolicySaid, RequirementSaid, RuleSaid, Seen, SubjectSeen};
+pub use explain::{
+    BesideSaid, DemandSaid, Explanation, Holds, LoginSeen, PartSaid, PolicySaid, RequirementSaid, RuleSaid, Seen,
+    SubjectSeen,
+};
 pub use forward::Forwarding;
 pub use index::Candidates;
 pub(crate) use index::SPREAD;

@@ -141,7 +141,7 @@ fn cases(file: &Message) -> Vec<(String, &Message)> {
 struct Bound(Vec<Option<Value<'static>>>);
 
 impl Variables for Bound {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         let value = self.0.get(usize::from(id)).and_then(Option::as_ref);
         value.map(Value::reborrow).ok_or(Fault::Absent)
     }

@@ -12,7 +12,7 @@ const ENVIRONMENT: Environment<'static> = Environment::new(&[]);
 struct Nothing;
 
 impl Variables for Nothing {
-    fn read(&self, _: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, _: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         Err(Fault::Absent)
     }
 

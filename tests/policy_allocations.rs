@@ -5,10 +5,13 @@ mod counting;
 use counting::allocated;
 use regionguard::bundle::RegionId;
 use regionguard::bundle::document::{Effect, From, IdentityNeed, Policy, Rule, Words};
+use regionguard::cel::Fault;
 use regionguard::identity::Subject;
-use regionguard::policy::{Asked, Candidates, Facts, Outcome, PolicySet, Requested, Source};
+use regionguard::policy::{Asked, Candidates, Facts, Outcome, PolicySet, Reach, Requested, Source, When};
 use regionguard::reason::Reason;
-use regionguard::request::{Authority, Headers, HostPattern, PathOptions, PathTemplate, StripSet, canonicalise};
+use regionguard::request::{
+    Authority, Headers, HostPattern, PathOptions, PathTemplate, StripSet, canonicalise, encode,
+};
 use regionguard::time::WallTime;
 
 /// Allocations of this thread while `work` runs.
@@ -64,26 +67,15 @@ fn a_decided_request_allocates_nothing() {
     let path = canonicalise(b"/v1/things-5/42?a=b", &PathOptions::default()).unwrap();
     let strip = StripSet::default();
     let facts = Facts {
-        device: Err(Reason::DeviceMissing),
         subject: Some(&subject),
-        request: Requested {
+        ..facts(Requested {
             method: "GET",
             host: authority.host(),
             path: &path,
             headers: Headers::NONE,
             strip: &strip,
             id: None,
-        },
-        workload: None,
-        service: None,
-        service_untold: false,
-        token_refused: false,
-        claims: None,
-        certificate: false,
-        source: Source::default(),
-        local: RegionId(0),
-        at: WallTime(0),
-        regions: &[],
+        })
     };
     let mut candidates = Candidates::default();
     let mut judge = || {
@@ -102,4 +94,61 @@ fn a_decided_request_allocates_nothing() {
     };
     judge();
     assert_eq!(allocations(judge), 0);
+}
+
+/// What is known of a request of nobody.
+fn facts(request: Requested<'_>) -> Facts<'_> {
+    Facts {
+        device: Err(Reason::DeviceMissing),
+        subject: None,
+        request,
+        workload: None,
+        service: None,
+        service_untold: false,
+        token_refused: false,
+        claims: None,
+        certificate: false,
+        source: Source::default(),
+        local: RegionId(0),
+        at: WallTime(0),
+        regions: &[],
+    }
+}
+
+/// A header of many lines is copied into one value where a condition reads it, and not before it is known that all of them can be read.
+#[test]
+fn a_header_that_cannot_be_read_is_not_copied() {
+    let line = [b'a'; 1_000];
+    let path = canonicalise(b"/", &PathOptions::default()).unwrap();
+    let strip = StripSet::default();
+    let reach = Reach {
+        paths: &[],
+        identity: None,
+        peers: false,
+        suggests: false,
+    };
+    let when = When::compile("request.headers['x-long'] == ''", &reach).unwrap();
+    for (last, expected, copies) in [
+        (&b"b"[..], Ok(false), true),
+        (
+            b"\xff",
+            Err(Fault::InvalidArgument("a header that is not UTF-8")),
+            false,
+        ),
+    ] {
+        let mut lines: Vec<(&[u8], &[u8])> = vec![(b"x-long", &line); 32];
+        lines.push((b"x-long", last));
+        let block = encode(&lines);
+        let facts = facts(Requested {
+            method: "GET",
+            host: "a.com",
+            path: &path,
+            headers: Headers::parse(&block).unwrap(),
+            strip: &strip,
+            id: None,
+        });
+        let mut found = None;
+        let count = allocations(|| found = Some(when.holds(&facts)));
+        assert_eq!((found, count > 0), (Some(expected), copies), "{count}");
+    }
 }

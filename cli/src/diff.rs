@@ -1,6 +1,7 @@
 //! `regionguard diff`: which decisions two bundles make otherwise.
 
 mod generate;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use regionguard::time::WallTime;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::documents::{self, Loaded};
 use crate::output;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Recorded requests, one JSON object a line; `-` reads standard input. Without it requests are generated from what both bundles name
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
+    /// What the token says of logged requests that somebody of a home Region sent, as JSON or a file that holds it: no log holds that
+    #[arg(long, value_name = "JSON|FILE", requires = "requests")]
+    claims: Option<String>,
     /// How many requests are tried at most
     #[arg(long, value_name = "COUNT", default_value_t = 2_000)]
     max: usize,
@@ -52,9 +56,6 @@ enum Format {
     Json,
 }
 
-/// How many rules that decided nothing are named to people.
-const NAMED: usize = 20;
-
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outcome {
@@ -62,6 +63,15 @@ struct Outcome {
     decision: String,
     /// What decided.
     by: String,
+}
+
+impl Outcome {
+    /// Whether a decision line says the same: verdict and reason.
+    fn is_logged(&self, line: &str) -> bool {
+        let mut said = line.split(';');
+        let mut words = self.decision.split(' ');
+        said.next() == words.next() && said.next() == words.next_back()
+    }
 }
 
 /// Requests that are decided otherwise in the same way.
@@ -72,10 +82,34 @@ struct Change<'t> {
     example: &'t Trial,
 }
 
+/// What is tried.
+struct Tried {
+    trials: Vec<Trial>,
+    /// The decision line of each, where it is a line of a log.
+    decisions: Vec<Option<String>>,
+    /// What a recording says of itself; `None`: the requests were generated.
+    recording: Option<Recording>,
+}
+
+/// A recording, beside its requests.
+#[derive(Default)]
+struct Recording {
+    /// How many lines are of an access log.
+    logged: usize,
+    /// What lines do not carry and what stands for that, and of how many.
+    assumed: BTreeMap<String, usize>,
+    /// Lines that are no JSON, among others that are of a log.
+    left_out: usize,
+    /// Lines behind the last that is tried.
+    behind: usize,
+}
+
 /// All that was found.
 struct Compared<'t> {
     tried: usize,
-    generated: bool,
+    recording: Option<&'t Recording>,
+    /// Lines of a log with a decision, and how many of these the bundle that is decides so.
+    as_logged: (usize, usize),
     changes: Vec<Change<'t>>,
     /// Requests that another rule decides, with the same outcome.
     moved: usize,
@@ -95,9 +129,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         (Ok(old), Ok(new)) => (old, new),
         _ => return ExitCode::from(2),
     };
-    let compared = requests(args, &old, &new).and_then(|trials| {
-        let generated = args.requests.is_none();
-        let compared = compare(&trials, generated, &mut Side::new(&old)?, &mut Side::new(&new)?);
+    let compared = requests(args, &old, &new).and_then(|tried| {
+        let compared = compare(&tried, &mut Side::new(&old)?, &mut Side::new(&new)?);
         Ok((said(args, &compared), compared.changed() > 0))
     });
     match compared {
@@ -123,10 +156,15 @@ fn load(path: &PathBuf) -> Result<Loaded, ()> {
 }
 
 /// The requests that are tried, each as it comes.
-fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Vec<Trial>, String> {
+fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Tried, String> {
     let at = args.at.unwrap_or_else(recorded::now);
     let Some(file) = &args.requests else {
-        return Ok(generate::requests(&[old, new], at, args.max));
+        let trials = generate::requests(&[old, new], at, args.max);
+        return Ok(Tried {
+            decisions: trials.iter().map(|_| None).collect(),
+            trials,
+            recording: None,
+        });
     };
     let text = if file.as_os_str() == "-" {
         let mut text = String::new();
@@ -136,18 +174,51 @@ fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Vec<Trial>, Strin
         fs::read_to_string(file)
     };
     let text = text.map_err(|error| format!("cannot read the requests in `{}`: {error}", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let trials: Result<Vec<Trial>, String> = lines
-        .take(args.max)
-        .map(|(number, line)| {
-            recorded::read(line, at).map_err(|error| format!("{}:{}: {error}", file.display(), number + 1))
-        })
-        .collect();
-    let trials = trials?;
-    if trials.is_empty() {
-        return Err(format!("there is no request in `{}`", file.display()));
+    let claims = args.claims.as_deref().map(recorded::claims).transpose()?;
+    let name = file.display().to_string();
+    let tried = lines(&text, &name, at, claims.as_ref(), args.max)?;
+    if tried.trials.is_empty() {
+        return Err(format!("there is no request in `{name}`"));
     }
-    Ok(trials)
+    Ok(tried)
+}
+
+/// The requests of these lines.
+fn lines(
+    text: &str,
+    name: &str,
+    at: WallTime,
+    claims: Option<&Map<String, Value>>,
+    most: usize,
+) -> Result<Tried, String> {
+    let mut recording = Recording::default();
+    let lines = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    // A log of a container has lines of the proxy itself among those of requests.
+    let is_json = |line: &str| line.trim_start().starts_with('{');
+    let is_log = lines().any(|(_, line)| is_json(line) && line.contains("\"decision\""));
+    let (mut trials, mut decisions) = (Vec::new(), Vec::new());
+    for (number, line) in lines() {
+        if is_log && !is_json(line) {
+            recording.left_out += 1;
+            continue;
+        }
+        if trials.len() == most {
+            recording.behind += 1;
+            continue;
+        }
+        let read = recorded::read(line, at, claims).map_err(|error| format!("{name}:{}: {error}", number + 1))?;
+        recording.logged += usize::from(read.is_log);
+        for assumed in read.assumed {
+            *recording.assumed.entry(assumed).or_default() += 1;
+        }
+        trials.push(read.trial);
+        decisions.push(read.decision);
+    }
+    Ok(Tried {
+        trials,
+        decisions,
+        recording: Some(recording),
+    })
 }
 
 /// One of the bundles.
@@ -185,11 +256,16 @@ fn idle(old: &Coverage, new: &Coverage) -> Vec<String> {
     in_new.chain(gone).map(str::to_owned).collect()
 }
 
-fn compare<'t>(trials: &'t [Trial], generated: bool, old: &mut Side, new: &mut Side) -> Compared<'t> {
+fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t> {
     let mut changes: BTreeMap<(Outcome, Outcome), (usize, &Trial)> = BTreeMap::new();
     let mut moved = 0;
-    for trial in trials {
+    let mut as_logged = (0, 0);
+    for (trial, decision) in tried.trials.iter().zip(&tried.decisions) {
         let (was, is) = (old.outcome(trial), new.outcome(trial));
+        if let Some(decision) = decision {
+            as_logged.0 += 1;
+            as_logged.1 += usize::from(was.is_logged(decision));
+        }
         if was.decision != is.decision {
             changes.entry((was, is)).or_insert((0, trial)).0 += 1;
         } else if was.by != is.by {
@@ -212,8 +288,9 @@ fn compare<'t>(trials: &'t [Trial], generated: bool, old: &mut Side, new: &mut S
         (!opens, std::cmp::Reverse(change.count))
     });
     Compared {
-        tried: trials.len(),
-        generated,
+        tried: tried.trials.len(),
+        recording: tried.recording.as_ref(),
+        as_logged,
         changes,
         moved,
         idle: idle(&old.coverage, &new.coverage),
@@ -234,64 +311,9 @@ fn outcome(found: Found) -> Outcome {
 
 fn said(args: &Args, compared: &Compared<'_>) -> String {
     match args.format {
-        Format::Text => text(compared),
+        Format::Text => text::text(compared),
         Format::Json => report::escaped(&format!("{:#}\n", as_json(compared))),
     }
-}
-
-fn text(compared: &Compared<'_>) -> String {
-    let kind = if compared.generated { "generated" } else { "recorded" };
-    let tried = report::counted(compared.tried, "request").unwrap_or_else(|| "no requests".to_owned());
-    let mut said = match compared.changed() {
-        0 => format!("no decision differs ({tried}, {kind})\n"),
-        1 => format!("1 of {tried} ({kind}) is decided otherwise\n"),
-        changed => format!("{changed} of {tried} ({kind}) are decided otherwise\n"),
-    };
-    match compared.moved {
-        0 => {}
-        1 => said.push_str("1 is decided by another rule, with the same outcome\n"),
-        moved => said.push_str(&format!("{moved} are decided by another rule, with the same outcome\n")),
-    }
-    if !compared.changes.is_empty() {
-        said.push_str(&table(&compared.changes));
-    }
-    if let Some(idle) = named(&compared.idle) {
-        said.push_str(&format!(
-            "\ndecided nothing under either bundle: {idle}; what they decide is not compared: record requests for them (`--requests`)\n"
-        ));
-    }
-    said.lines().map(|line| report::printable(line) + "\n").collect()
-}
-
-/// The first of them, and how many there are beside; nothing of none.
-fn named(rules: &[String]) -> Option<String> {
-    let (first, more) = rules.split_at_checked(NAMED).unwrap_or((rules, &[]));
-    let first = first.join(", ");
-    match more.len() {
-        0 => Some(first).filter(|first| !first.is_empty()),
-        more => Some(format!("{first} and {more} more")),
-    }
-}
-
-fn table(changes: &[Change<'_>]) -> String {
-    let told = |outcome: &Outcome| match outcome.by.as_str() {
-        "-/-" => outcome.decision.clone(),
-        by => format!("{} ({by})", outcome.decision),
-    };
-    let rows: Vec<(String, String)> = changes
-        .iter()
-        .map(|change| (told(&change.was), told(&change.is)))
-        .collect();
-    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
-    let first = widest(&mut rows.iter().map(|(was, _)| was.chars().count()));
-    let second = widest(&mut rows.iter().map(|(_, is)| is.chars().count()));
-    let mut said = format!("\n{:<first$}    {:<second$}  requests\n", "was", "is");
-    for ((was, is), change) in rows.iter().zip(changes) {
-        said.push_str(&format!("{was:<first$}  → {is:<second$}  {:>8}\n", change.count));
-        said.push_str(&format!("    {}\n", recorded::write(change.example)));
-    }
-    said.push_str("\nunder each: an example; `--requests` reads such lines, and `regionguard explain` says why\n");
-    said
 }
 
 fn as_json(compared: &Compared<'_>) -> Value {
@@ -306,7 +328,12 @@ fn as_json(compared: &Compared<'_>) -> Value {
     });
     json!({
         "requests": compared.tried,
-        "generated": compared.generated,
+        "generated": compared.recording.is_none(),
+        "logged": compared.recording.map(|recording| recording.logged),
+        "asLogged": compared.recording.map(|_| compared.as_logged.1),
+        "assumed": compared.recording.map(|recording| &recording.assumed),
+        "leftOut": compared.recording.map(|recording| recording.left_out),
+        "notTried": compared.recording.map(|recording| recording.behind),
         "changed": compared.changed(),
         "moved": compared.moved,
         "changes": changes.collect::<Vec<_>>(),

@@ -1,20 +1,22 @@
 //! `regionguard explain`: why one request is decided as it is.
 
+mod elsewhere;
+mod json;
 mod line;
+mod rows;
 mod text;
+mod times;
 mod written;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use regionguard::engine::Explained;
-use regionguard::policy::{Explanation, Holds};
-use serde_json::{Value, json};
 
 use crate::documents::{self, Judged, Loaded};
 use crate::output;
 use crate::problem::Problem;
-use crate::recorded::Asked;
+use crate::recorded::{self, Asked};
 use crate::report;
 use crate::testing;
 use crate::trial::{Found, Stage, Trial};
@@ -37,7 +39,8 @@ pub(crate) struct Args {
     /// What is asked in that test
     #[arg(long, value_name = "NAME", requires = "test")]
     request: Option<String>,
-    /// A decision line, or a line of an access log that holds one: what it says, and whether this bundle wrote it
+    /// A decision line, or a line of an access log that holds one: what it says, and whether this bundle wrote it. A whole line in JSON is also tried anew: other options say what
+    /// it does not carry
     #[arg(long, value_name = "LINE", conflicts_with = "url")]
     line: Option<String>,
     /// How to say it
@@ -60,9 +63,11 @@ enum Format {
 /// A request, what it met, and what became of it.
 struct Told<'t> {
     bundle: &'t Loaded,
-    trial: &'t Trial,
+    trial: Trial,
     explained: Explained,
     found: Found,
+    /// What was not told of the request, and what stands for it.
+    assumed: Vec<String>,
 }
 
 /// Runs `explain`.
@@ -91,22 +96,23 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match told(bundle, &trial) {
+    match told(bundle, trial) {
         Ok(told) => print(&match args.format {
             Format::Text => text::text(&told),
-            Format::Json => report::escaped(&format!("{:#}\n", as_json(&told))),
+            Format::Json => report::escaped(&format!("{:#}\n", json::json(&told))),
         }),
         Err(error) => wrong(&error),
     }
 }
 
-fn told<'t>(bundle: &'t Loaded, trial: &'t Trial) -> Result<Told<'t>, String> {
+fn told(bundle: &Loaded, trial: Trial) -> Result<Told<'_>, String> {
     let stage = Stage::new(bundle)?;
     Ok(Told {
         bundle,
+        explained: stage.explain(&trial)?,
+        found: stage.run(&trial)?,
         trial,
-        explained: stage.explain(trial)?,
-        found: stage.run(trial)?,
+        assumed: Vec::new(),
     })
 }
 
@@ -118,11 +124,43 @@ fn explain_line(args: &Args, bundle: &Loaded, line: &str) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let again = match again(args, bundle, line) {
+        Ok(again) => again,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let printed = print(&match args.format {
-        Format::Text => said.text(),
-        Format::Json => report::escaped(&format!("{:#}\n", said.json())),
+        Format::Text => {
+            let again = again.as_ref().map_or_else(
+                || "\nwhat was asked is not in it: give the whole line of the log, or the request with `--url`, and each requirement and rule is told\n".to_owned(),
+                |told| format!("\nthe same request, tried with this bundle\n{}", text::text(told)),
+            );
+            said.text() + &again
+        }
+        Format::Json => {
+            let mut object = said.json();
+            object["tried"] = again.as_ref().map(json::json).into();
+            report::escaped(&format!("{object:#}\n"))
+        }
     });
     if said.fits() { printed } else { ExitCode::FAILURE }
+}
+
+/// The request of a line of a log, tried with this bundle; `None` where the line does not say what was asked.
+fn again<'t>(args: &Args, bundle: &'t Loaded, line: &str) -> Result<Option<Told<'t>>, String> {
+    let members: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(line.trim()).ok();
+    let asks = |members: &serde_json::Map<String, serde_json::Value>| members.contains_key("path");
+    if !members.as_ref().is_some_and(asks) {
+        return Ok(None);
+    }
+    let claims = args.asked.claims()?;
+    let mut read = recorded::read(line.trim(), recorded::now(), claims.as_ref())?;
+    args.asked.complete(&mut read.trial)?;
+    let mut told = told(bundle, read.trial)?;
+    told.assumed = read.assumed;
+    Ok(Some(told))
 }
 
 fn print(said: &str) -> ExitCode {
@@ -189,107 +227,4 @@ fn place(bundle: &Loaded, by: &str) -> Option<String> {
     let (start, _) = place.positions()?;
     let name = report::printable(&place.source.name);
     Some(format!("{name}:{}:{}", start.line, start.column))
-}
-
-fn as_json(told: &Told<'_>) -> Value {
-    let Found {
-        verdict,
-        reason,
-        by,
-        decided_by,
-        line,
-        question,
-        ..
-    } = &told.found;
-    let (before, weighed) = match &told.explained {
-        Explained::Before(reason) => (Some(reason.code()), None),
-        Explained::Weighed(explanation, refused) => (refused.map(|refused| refused.code()), Some(explanation)),
-    };
-    json!({
-        "verdict": verdict.as_str(),
-        "reason": reason.map(|reason| reason.code()),
-        "advice": reason.map(|reason| reason.row().advice),
-        "status": told.found.status(),
-        "by": by,
-        "place": place(told.bundle, by),
-        "decidedBy": decided_by,
-        "line": line,
-        "question": question,
-        "refused": before,
-        "seen": weighed.map(|explanation| seen(explanation)),
-        "policies": weighed.map(|explanation| policies(explanation)),
-        "rules": weighed.map(|explanation| rules(told, explanation)),
-        "opened": weighed.and_then(|explanation| explanation.opened.as_ref()).map(|(policy, reason)| {
-            json!({"policy": policy, "reason": reason.code()})
-        }),
-        "notAbout": weighed.map(|explanation| &explanation.beside),
-    })
-}
-
-fn seen(explanation: &Explanation) -> Value {
-    let seen = &explanation.seen;
-    json!({
-        "token": seen.subject.is_some(),
-        "home": seen.home,
-        "local": seen.local,
-        "permissions": seen.subject.as_ref().map(|subject| &subject.permissions),
-        "roles": seen.subject.as_ref().map(|subject| &subject.roles),
-        "notAccepted": seen.subject.as_ref().map(|subject| &subject.refused),
-        "elsewhere": seen.subject.as_ref().map(|subject| &subject.elsewhere),
-        "granted": seen.subject.as_ref().map(|subject| &subject.granted),
-        "certificate": seen.certificate,
-        "workload": seen.workload,
-        "address": seen.address.map(|address| address.to_string()),
-        "sourceRegion": seen.source_region,
-        "sourceCountry": seen.source_country,
-    })
-}
-
-fn policies(explanation: &Explanation) -> Value {
-    let policies = explanation.policies.iter().map(|policy| {
-        let requirements = policy.requirements.iter().map(|requirement| {
-            json!({
-                "field": requirement.field,
-                "met": requirement.shortfall.is_none(),
-                "reason": requirement.shortfall.map(|reason| reason.code()),
-                "lifted": requirement.lifted,
-            })
-        });
-        json!({
-            "policy": policy.name,
-            "shadow": policy.shadow,
-            "default": if policy.default_allow { "allow" } else { "deny" },
-            "requirements": requirements.collect::<Vec<_>>(),
-        })
-    });
-    policies.collect()
-}
-
-fn rules(told: &Told<'_>, explanation: &Explanation) -> Value {
-    let rules = explanation.rules.iter().map(|rule| {
-        let name = format!("{}/{}", rule.policy, rule.name);
-        let written = written::rule(told.bundle, &name);
-        let conditions = rule
-            .conditions
-            .iter()
-            .filter(|(field, holds)| *holds != Holds::Yes || written::wanted(written, field).is_some())
-            .map(|(field, holds)| {
-                json!({
-                    "field": field,
-                    "holds": holds.as_str(),
-                    "wanted": written::wanted(written, field),
-                    "found": written::found(&explanation.seen, field),
-                })
-            });
-        json!({
-            "rule": name,
-            "effect": rule.effect,
-            "shadow": rule.shadow,
-            "place": place(told.bundle, &name),
-            "holds": rule.all.as_str(),
-            "takesEffect": rule.takes_effect,
-            "conditions": conditions.collect::<Vec<_>>(),
-        })
-    });
-    rules.collect()
 }

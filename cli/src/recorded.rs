@@ -1,14 +1,22 @@
 //! A request as people write it for `explain`, and as one line of a recording has it for `diff`.
 
+mod device;
+mod line;
+mod log;
+
 use std::fs;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use regionguard::policy::Served;
 use regionguard::time::WallTime;
 use serde_json::{Map, Value};
 
 use crate::trial::{Center, Request, Token, Trial};
+
+pub(crate) use line::write;
+pub(crate) use log::read;
 
 /// A request on the command line.
 #[derive(Debug, clap::Args)]
@@ -34,6 +42,21 @@ pub(crate) struct Asked {
     /// The SPIFFE id in the certificate of the direct peer; without it, there is no certificate
     #[arg(long, value_name = "SPIFFE")]
     peer: Option<String>,
+    /// What is known of the device, as a PolicyTest says it (`{"encrypted": true}`), as JSON or a file that holds it. It goes with a token
+    #[arg(long, value_name = "JSON|FILE")]
+    device: Option<String>,
+    /// The DeviceIssuer that tells of the device; without it the bundle's first, or the token itself where there is none
+    #[arg(long, value_name = "NAME", requires = "device")]
+    device_issuer: Option<String>,
+    /// The token is bound to the certificate of the direct peer (RFC 8705)
+    #[arg(long)]
+    bound: bool,
+    /// The port that the connection is made to, for probes; without it, it cannot be told
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Whom the proxy serves, for policies that say where they stand: a SPIFFE id, or ns/NAMESPACE/sa/SERVICE-ACCOUNT
+    #[arg(long, value_name = "WORKLOAD", value_parser = serves)]
+    serves: Option<Served>,
     /// When, like 2026-11-23T18:10:00Z; without it, now
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<WallTime>,
@@ -52,39 +75,60 @@ impl Asked {
     /// What would be right.
     pub(crate) fn trial(&self) -> Result<Trial, String> {
         let url = self.url.as_deref().ok_or("no request: give `--url`")?;
-        let headers: Result<Vec<(String, String)>, String> = self
-            .header
-            .iter()
-            .map(|header| {
-                let (name, value) = header
-                    .split_once(':')
-                    .ok_or_else(|| format!("`{header}` is no header: write `name: value`"))?;
-                Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-            })
-            .collect();
         let mut request = request_of(url)?;
         request.method = self.method.clone();
-        request.headers = headers?;
-        let claims = self.claims.as_deref().map(claims).transpose()?;
-        let token = match (claims, &self.home) {
-            (None, None) => None,
-            (claims, home) => Some(of_somebody(Token {
-                home: home.clone(),
-                claims: claims.unwrap_or_default(),
-                ..Token::default()
-            })),
-        };
-        Ok(Trial {
+        let mut trial = Trial {
             request,
-            token,
-            address: self.source,
-            workload: self.peer.clone(),
-            locality: self.locality.clone(),
-            at: self.at.unwrap_or_else(now),
-            center: self.center,
-            lists_away: false,
+            at: now(),
             ..Trial::default()
-        })
+        };
+        self.complete(&mut trial)?;
+        Ok(trial)
+    }
+
+    /// What the token says, if that is told.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub(crate) fn claims(&self) -> Result<Option<Map<String, Value>>, String> {
+        self.claims.as_deref().map(claims).transpose()
+    }
+
+    /// Puts all that is said beside what is asked into a request.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub(crate) fn complete(&self, trial: &mut Trial) -> Result<(), String> {
+        for header in &self.header {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| format!("`{header}` is no header: write `name: value`"))?;
+            let line = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
+            trial.request.headers.push(line);
+        }
+        let claims = self.claims()?;
+        let device = self.device.as_deref().map(json).transpose()?;
+        let device = device
+            .as_ref()
+            .map(|device| device::read(device, self.device_issuer.as_deref(), None));
+        let device = device.transpose()?;
+        if claims.is_some() || self.home.is_some() || self.bound || device.is_some() {
+            trial.token = Some(of_somebody(Token {
+                home: self.home.clone().or_else(|| trial.token.take()?.home),
+                claims: claims.unwrap_or_default(),
+                bound: self.bound,
+                ..Token::default()
+            }));
+        }
+        trial.device = device.or(trial.device.take());
+        trial.address = self.source.or(trial.address);
+        trial.workload = self.peer.clone().or(trial.workload.take());
+        trial.locality = self.locality.clone().or(trial.locality.take());
+        trial.port = self.port.or(trial.port);
+        trial.serves = self.serves.clone().unwrap_or_default();
+        trial.at = self.at.unwrap_or(trial.at);
+        trial.center = self.center.or(trial.center);
+        Ok(())
     }
 }
 
@@ -123,16 +167,48 @@ fn center(text: &str) -> Result<Center, String> {
     }
 }
 
+/// Whom a proxy serves, as a PolicyTest says it.
+fn serves(text: &str) -> Result<Served, String> {
+    if text.starts_with("spiffe://") {
+        return Ok(Served {
+            id: Some(text.to_owned()),
+            ..Served::default()
+        });
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    match parts.as_slice() {
+        ["ns", namespace, "sa", account] => Ok(Served {
+            id: None,
+            namespace: Some((*namespace).to_owned()),
+            service_account: Some((*account).to_owned()),
+        }),
+        _ => Err(format!(
+            "`{text}` is no workload: write its SPIFFE id, or `ns/NAMESPACE/sa/SERVICE-ACCOUNT`"
+        )),
+    }
+}
+
 /// The claims in `text`, or in the file of this name.
-fn claims(text: &str) -> Result<Map<String, Value>, String> {
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    match json(text)? {
+        Value::Object(claims) => Ok(claims),
+        _ => Err("the claims are no JSON object".to_owned()),
+    }
+}
+
+/// The JSON in `text`, or in the file of this name.
+fn json(text: &str) -> Result<Value, String> {
     let read;
     let json = if text.trim_start().starts_with('{') {
         text
     } else {
-        read = fs::read_to_string(text).map_err(|error| format!("cannot read the claims in `{text}`: {error}"))?;
+        read = fs::read_to_string(text).map_err(|error| format!("cannot read `{text}`: {error}"))?;
         read.as_str()
     };
-    serde_json::from_str(json).map_err(|error| format!("the claims are no JSON object: {error}"))
+    serde_json::from_str(json).map_err(|error| format!("this is no JSON object: {error}: {}", json.trim()))
 }
 
 /// Scheme, authority and path of a URL.
@@ -162,179 +238,9 @@ fn request_of(url: &str) -> Result<Request, String> {
     })
 }
 
-/// The members of a recorded request, and those that a line of an access log has for the same.
-const MEMBERS: [&str; 17] = [
-    "url",
-    "method",
-    "scheme",
-    "host",
-    "authority",
-    "path",
-    "headers",
-    "claims",
-    "home",
-    "without",
-    "bound",
-    "address",
-    "workload",
-    "at",
-    "center",
-    "locality",
-    "name",
-];
-
-/// A line of a recording: a JSON object. That of an access log will do, as far as it tells.
-///
-/// # Errors
-/// What would be right.
-pub(crate) fn read(line: &str, otherwise_at: WallTime) -> Result<Trial, String> {
-    let members: Map<String, Value> =
-        serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
-    // A log has more to say than what was asked.
-    if !members.contains_key("decision")
-        && let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str()))
-    {
-        return Err(format!("no such member: `{unknown}`; there are {}", MEMBERS.join(", ")));
-    }
-    let text = |name: &str| match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(format!("`{name}` must be a string")),
-    };
-    let mut request = match text("url")? {
-        Some(url) => request_of(url)?,
-        None => Request {
-            scheme: text("scheme")?.unwrap_or("https").to_owned(),
-            host: text("host")?
-                .or(text("authority")?)
-                .ok_or("`url`, or `host` and `path`, is missing")?
-                .to_owned(),
-            path: text("path")?
-                .ok_or("`url`, or `host` and `path`, is missing")?
-                .to_owned(),
-            ..Request::default()
-        },
-    };
-    request.method = text("method")?.unwrap_or("GET").to_owned();
-    request.headers = headers(members.get("headers"))?;
-    let home = text("home")?.map(str::to_owned);
-    let said = match members.get("claims") {
-        None | Some(Value::Null) => None,
-        Some(Value::Object(claims)) => Some(claims.clone()),
-        Some(_) => return Err("`claims` must be an object".to_owned()),
-    };
-    let token = match (said, home) {
-        (None, None) => None,
-        (said, home) => Some(of_somebody(Token {
-            home,
-            claims: said.unwrap_or_default(),
-            without: words(members.get("without"))?,
-            bound: members.get("bound").is_some_and(|bound| bound == true),
-            ..Token::default()
-        })),
-    };
-    let address = text("address")?
-        .map(|address| address.parse().map_err(|_| format!("`{address}` is no address")))
-        .transpose()?;
-    Ok(Trial {
-        request,
-        token,
-        address,
-        workload: text("workload")?.map(str::to_owned),
-        locality: text("locality")?.map(str::to_owned),
-        at: text("at")?.map_or(Ok(otherwise_at), time)?,
-        center: text("center")?.map(center).transpose()?,
-        lists_away: false,
-        ..Trial::default()
-    })
-}
-
-/// The line of a recording that [`read`] makes this request of.
-pub(crate) fn write(trial: &Trial) -> Value {
-    let mut members = Map::new();
-    let mut put = |name: &str, value: Value| {
-        members.insert(name.to_owned(), value);
-    };
-    let Request {
-        method,
-        scheme,
-        host,
-        path,
-        headers,
-    } = &trial.request;
-    put("method", method.as_str().into());
-    put("url", format!("{scheme}://{host}{path}").into());
-    if !headers.is_empty() {
-        put("headers", headers.iter().cloned().collect());
-    }
-    if let Some(token) = &trial.token {
-        put("claims", Value::Object(token.claims.clone()));
-        if let Some(home) = &token.home {
-            put("home", home.as_str().into());
-        }
-        if !token.without.is_empty() {
-            put("without", token.without.as_slice().into());
-        }
-        if token.bound {
-            put("bound", true.into());
-        }
-    }
-    if let Some(address) = trial.address {
-        put("address", address.to_string().into());
-    }
-    if let Some(workload) = &trial.workload {
-        put("workload", workload.as_str().into());
-    }
-    if let Some(locality) = &trial.locality {
-        put("locality", locality.as_str().into());
-    }
-    if let Ok(at) = Timestamp::from_nanosecond(trial.at.0.into()) {
-        put("at", at.to_string().into());
-    }
-    if let Some(center) = trial.center {
-        let answer = match center {
-            Center::Allow => "allow",
-            Center::Deny => "deny",
-            Center::Away => "away",
-            Center::Wrong => "wrong",
-        };
-        put("center", answer.into());
-    }
-    Value::Object(members)
-}
-
-fn words(list: Option<&Value>) -> Result<Vec<String>, String> {
-    let wrong = || "`without` must be a list of strings".to_owned();
-    match list {
-        None => Ok(Vec::new()),
-        Some(Value::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
-            .collect(),
-        Some(_) => Err(wrong()),
-    }
-}
-
-fn headers(members: Option<&Value>) -> Result<Vec<(String, String)>, String> {
-    let wrong = || "`headers` must be an object of strings".to_owned();
-    match members {
-        None => Ok(Vec::new()),
-        Some(Value::Object(members)) => members
-            .iter()
-            .map(|(name, value)| {
-                let value = value.as_str().ok_or_else(wrong)?;
-                Ok((name.to_ascii_lowercase(), value.to_owned()))
-            })
-            .collect(),
-        Some(_) => Err(wrong()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use regionguard::time::WallTime;
-
-    use super::{read, request_of, write};
+    use super::{request_of, serves};
 
     #[test]
     fn urls() {
@@ -351,42 +257,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
-        let line = r#"{"address":"10.1.2.3","at":"2026-11-23T18:10:00Z","bound":true,"center":"away","claims":{"sub":"alice"},"headers":{"a":"b"},"home":"here","locality":"there","method":"PUT","url":"https://a.x/b?c","without":["exp"],"workload":"spiffe://here.x/a"}"#;
-        let trial = read(line, WallTime(7)).expect("a request");
-        assert_eq!(write(&trial).to_string(), line);
-    }
-
-    #[test]
-    fn recorded_requests() {
-        let at = WallTime(7);
-        let trial = read(
-            r#"{"url": "https://a.x/b", "claims": {"sub": "alice"}, "address": "10.1.2.3"}"#,
-            at,
-        );
-        let trial = trial.expect("a request");
-        assert_eq!(trial.at, at);
-        assert_eq!(trial.token.expect("a token").claims["sub"], "alice");
-        let logged = r#"{"method":"PUT","authority":"a.x","path":"/b","status":401,"details":"d","decision":"deny;x"}"#;
-        let trial = read(logged, at).expect("a line of a log");
+    fn whom_a_proxy_serves() {
+        let by_names = serves("ns/shop/sa/api").expect("a workload");
         assert_eq!(
-            (trial.request.method.as_str(), trial.request.host.as_str()),
-            ("PUT", "a.x")
-        );
-        assert!(trial.token.is_none());
-        for (wrong, said) in [
-            ("[]", "not a JSON object"),
-            (r#"{"url": "https://a.x/b", "claim": {}}"#, "no such member: `claim`"),
             (
-                r#"{"url": "https://a.x/b", "claims": []}"#,
-                "`claims` must be an object",
+                by_names.id,
+                by_names.namespace.as_deref(),
+                by_names.service_account.as_deref()
             ),
-            (r#"{"url": "https://a.x/b", "at": "soon"}"#, "`soon` is no time"),
-            (r#"{"url": "https://a.x/b", "address": "x"}"#, "`x` is no address"),
-            (r#"{"path": "/b"}"#, "is missing"),
-        ] {
-            let error = read(wrong, at).err().unwrap_or_default();
-            assert!(error.contains(said), "{wrong}: {error}");
-        }
+            (None, Some("shop"), Some("api"))
+        );
+        let by_id = serves("spiffe://prod/ns/shop/sa/api").expect("a workload");
+        assert_eq!(by_id.id.as_deref(), Some("spiffe://prod/ns/shop/sa/api"));
+        assert!(serves("shop/api").is_err());
     }
 }

@@ -78,15 +78,18 @@ fn each_condition_says_why_it_did_not_match() {
         "request   GET https://api.x.com/v1/7?a=b\n",
         "who       a valid token of here; permissions: write:a; roles: none\n",
         "source    10.1.2.3 (region here, country unknown)\n",
-        "  near  context.geoRestrictions: met\n",
-        "  shop/not-odd  deny: does not match  ./bundle.yaml:32:18\n    no match  from: networks [10.1.9.0/24]; found: 10.1.2.3 (region here, country unknown)\n",
+        "  near  context.geoRestrictions: met\n    wanted: allowedRegions [here]; found: 10.1.2.3 (region here, country unknown)\n",
+        "  shop/not-odd  deny: does not match  ./bundle.yaml:32:18\n    no match  from.networks: [10.1.9.0/24]; found: 10.1.2.3 (region here, country unknown)\n",
         "  shop/read  allow: does not match  ./bundle.yaml:27:17\n    no match  permissions: anyOf [read:a, read:all]; found: write:a\n",
         "\nline      deny;permission.missing;shop/read;inline;shop@41+",
     ] {
         assert!(run.stdout.contains(said), "no {said:?} in\n{}", run.stdout);
     }
-    // Rules for other paths are not about it.
-    assert!(!run.stdout.contains("shop/health"), "{}", run.stdout);
+    // Rules for other paths are told apart, each with what it is about.
+    let (about, others) = run.stdout.split_once("\nrules about something else\n").expect("both");
+    assert!(!about.contains("shop/health"), "{about}");
+    let said = "  shop/health  paths: [/healthz]; found: /v1/7  ./bundle.yaml:26:18\n";
+    assert!(others.contains(said), "{others}");
 }
 
 #[test]
@@ -126,9 +129,9 @@ fn expressions_headers_and_shadows_are_told() {
     let sales = r#"{"sub": "a", "department": "sales"}"#;
     let run = explain("when", &[&v4[..], &["--claims", sales]].concat());
     for said in [
-        "  shop/finance  allow: does not match  ./bundle.yaml:35:18\n    no match  when: token.department == 'finance'\n",
+        "  shop/finance  allow: does not match  ./bundle.yaml:35:18\n    no match  when: token.department == 'finance'; found: token.department \"sales\"\n",
         "  shop/tried (shadow: reported only)  deny: matches",
-        "  shop/beta  is not about this request: ",
+        "  shop/beta  is not about this request  ./bundle.yaml:36:18\n    no match  headers: exact 1, name x-beta; found: no x-beta\n",
     ] {
         assert!(run.stdout.contains(said), "no {said:?} in\n{}", run.stdout);
     }
@@ -242,6 +245,10 @@ fn a_fixture_of_a_test_is_a_request() {
     );
 }
 
+fn run_of(text: &str) -> Run {
+    line("line-again", text)
+}
+
 #[test]
 fn a_line_is_read_back() {
     let claims = r#"{"sub": "alice", "permissions": ["read:a"]}"#;
@@ -272,6 +279,37 @@ fn a_line_is_read_back() {
         assert_eq!(run.code, 1, "{}", run.stdout);
         assert!(run.stdout.contains(said), "no {said:?} in\n{}", run.stdout);
     }
+    // What was asked is not in a decision line, but it is in the whole line of a log.
+    assert!(run_of(own).stdout.contains("what was asked is not in it"));
+    let log = serde_json::json!({"method": "GET", "authority": "api.x.com", "path": "/v1/7", "peer": "10.1.2.3", "time": AT, "decision": own});
+    let run = run_of(&log.to_string());
+    for said in [
+        "this bundle wrote it\n",
+        "\nthe same request, tried with this bundle\ndeny 401: identity.missing",
+        "assumed   no `peer_identity`: no client certificate\n",
+        "assumed   no claims, and somebody of a home Region was there: tried without a token; `--claims` says what theirs holds\n",
+        "    no match  permissions: anyOf [read:a, read:all]; found: no valid token\n",
+    ] {
+        assert!(run.stdout.contains(said), "no {said:?} in\n{}", run.stdout);
+    }
+    let folder = folder_of("explain-line-claims", &[("bundle.yaml", BUNDLE.as_bytes())]);
+    let arguments = [
+        "explain",
+        ".",
+        "--line",
+        &log.to_string(),
+        "--claims",
+        claims,
+        "--format",
+        "json",
+    ];
+    let run = regionguard(&folder, &arguments);
+    let said: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(
+        (&said["fits"], &said["tried"]["line"]),
+        (&true.into(), &own.into()),
+        "{said:#}"
+    );
     let run = line("line-none", "GET /v1/7 403");
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("not a decision line"), "{}", run.stderr);

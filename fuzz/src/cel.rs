@@ -178,7 +178,7 @@ struct Bound {
 }
 
 impl Variables for Bound {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         self.read.borrow_mut().push(id);
         Ok(match id {
             0 => Value::Int(-7),

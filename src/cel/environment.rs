@@ -1,6 +1,6 @@
 //! What an expression may read: declared when it is compiled, and given when it is evaluated.
 
-use super::fault::Fault;
+use super::fault::{Budget, Fault};
 use super::functions::{self, Function};
 use super::types::{Sig, Type};
 use super::value::Value;
@@ -137,11 +137,11 @@ impl<'e> Field<'e> {
 
 /// What the variables are, for one evaluation.
 pub trait Variables {
-    /// The variable or field with this id.
+    /// The variable or field with this id. What it takes beside a few steps to read it is taken from `budget`, also where it then cannot be read.
     ///
     /// # Errors
     /// [`Fault::Absent`] where it is not there, another fault where it cannot be read.
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault>;
+    fn read(&self, id: u16, budget: &mut Budget) -> Result<Value<'_>, Fault>;
 
     /// The member of this name of the open variable with this id.
     ///
@@ -154,7 +154,7 @@ pub trait Variables {
 pub(super) struct Nothing;
 
 impl Variables for Nothing {
-    fn read(&self, _: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, _: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         Err(Fault::Absent)
     }
 

@@ -37,7 +37,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
             },
             Node::HasRead(id) => {
                 self.budget.charge(1)?;
-                let read = self.variables.read(*id);
+                let read = self.variables.read(*id, self.budget);
                 is_there(self.paid(read))
             }
             Node::HasMember(id, name) => {
@@ -63,7 +63,7 @@ impl<'a, 'b> Evaluation<'a, 'b> {
         match node {
             Node::Constant(value) => Ok(value.reborrow()),
             Node::Read(id) => {
-                let read = self.variables.read(*id);
+                let read = self.variables.read(*id, self.budget);
                 self.paid(read)
             }
             Node::Member(id, name) => {

@@ -49,7 +49,7 @@ fn variables() -> [Variable<'static>; 6] {
 struct Given(serde_json::Value);
 
 impl Variables for Given {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         let name = match id {
             1 => "x",
             2 => "n",
@@ -441,7 +441,7 @@ impl Made {
 }
 
 impl Variables for Made {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         Ok(if id == 11 { Value::lazy(self) } else { self.text() })
     }
 

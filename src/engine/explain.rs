@@ -90,7 +90,8 @@ impl Bench<'_, '_> {
         self.look_again(&mut sight, who.as_deref(), policies, looked, &view);
         let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
         let asked = request.asked(self.scope.standing.as_ref(), &told);
-        let explanation = policies.explain(&asked, &candidates, &facts);
+        let mut explanation = policies.explain(&asked, &candidates, &facts);
+        explanation.seen.binding = who.as_ref().map(|who| who.identity.binding);
         Ok(Explained::Weighed(Box::new(explanation), refused))
     }
 }

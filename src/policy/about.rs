@@ -221,7 +221,7 @@ impl Policy {
 }
 
 /// What a browser asks before a request of another origin (Fetch §4.8): it has no body, and says whence and for which method.
-fn is_preflight(asked: &Asked<'_>) -> bool {
+pub(super) fn is_preflight(asked: &Asked<'_>) -> bool {
     let has_one = |name| {
         let mut values = asked.headers.values(name);
         values.next().is_some_and(|value| !value.is_empty()) && values.next().is_none()
@@ -263,7 +263,7 @@ impl Rule {
     }
 
     /// Whether it is about requests for this protocol, or for none. What says nothing of upgrades refuses and challenges them, and lets none in.
-    fn takes_upgrade(&self, asked: Option<Upgrade>) -> bool {
+    pub(super) fn takes_upgrade(&self, asked: Option<Upgrade>) -> bool {
         let named = self.about.as_deref().and_then(|about| about.upgrades.as_deref());
         match (asked, named) {
             (None, named) => named.is_none(),
@@ -293,7 +293,7 @@ impl Rule {
 
 /// gRPC is a POST of its own content type. Whether a server takes something else at the same path for a call of the same method (as with Connect and gateways that
 /// make gRPC of JSON) cannot be told here.
-fn is_grpc(asked: &Asked<'_>) -> Truth {
+pub(super) fn is_grpc(asked: &Asked<'_>) -> Truth {
     if asked.method == "POST" && asked.content != ContentKind::Other {
         Truth::Match
     } else {
@@ -303,7 +303,7 @@ fn is_grpc(asked: &Asked<'_>) -> Truth {
 
 /// What an entry of `headers` says of all lines of its name. A line counts whole; some servers take it for a list, and all lines for one. A name with `_` for `-` may
 /// be the same one to a server, so it may count, and nobody can tell.
-fn header(matcher: &Matcher, headers: Headers<'_>) -> Truth {
+pub(super) fn header(matcher: &Matcher, headers: Headers<'_>) -> Truth {
     let mut weighed = Weighed::default();
     for (name, value) in &headers {
         if is_header(name, &matcher.name) {
@@ -327,7 +327,7 @@ fn header(matcher: &Matcher, headers: Headers<'_>) -> Truth {
 }
 
 /// What an entry of `query` says of all parameters of its name, and of names that some server takes for it.
-fn parameter(matcher: &Matcher, parameters: &[Parameter<'_>]) -> Truth {
+pub(super) fn parameter(matcher: &Matcher, parameters: &[Parameter<'_>]) -> Truth {
     let mut weighed = Weighed::default();
     for parameter in parameters {
         let is_it = parameter.name == matcher.name;

@@ -15,6 +15,16 @@ pub(super) fn is_multi_factor(claims: &Claims, wanted: &MultiFactor) -> bool {
 
 /// Whether a step-up is met at this time.
 pub(super) fn meets(claims: &Claims, wanted: &StepUp, at: WallTime) -> bool {
+    is_of_class(claims, wanted) && is_recent(claims, wanted, at)
+}
+
+/// Whether the class of the login is one that a step-up wants.
+pub(super) fn is_of_class(claims: &Claims, wanted: &StepUp) -> bool {
+    wanted.acr.is_empty() || has_class(claims, &wanted.acr)
+}
+
+/// Whether the login is as recent as a step-up wants it.
+pub(super) fn is_recent(claims: &Claims, wanted: &StepUp, at: WallTime) -> bool {
     let recent = |most: core::time::Duration| {
         auth_time(claims).is_some_and(|time| {
             let now = at.numeric_date();
@@ -22,7 +32,7 @@ pub(super) fn meets(claims: &Claims, wanted: &StepUp, at: WallTime) -> bool {
             now - time <= most.as_secs_f64() && time <= now + LEEWAY_SECONDS
         })
     };
-    (wanted.acr.is_empty() || has_class(claims, &wanted.acr)) && wanted.max_age.is_none_or(recent)
+    wanted.max_age.is_none_or(recent)
 }
 
 /// `acr`, compared as it is.

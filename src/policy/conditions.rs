@@ -155,6 +155,12 @@ impl Conditions {
     }
 
     fn weigh_source(&self, facts: &Facts<'_>) -> Truth {
+        let [region, country, network] = self.weigh_source_by_part(facts);
+        region.min(network).min(country)
+    }
+
+    /// Region, country and network of the source.
+    pub(super) fn weigh_source_by_part(&self, facts: &Facts<'_>) -> [Truth; 3] {
         // An address of IPv4 inside of IPv6 is the IPv4 one: a dual-stack socket must not lead around a rule.
         let address = facts.source.address.map(|address| address.to_canonical());
         let region = any_of(self.source_regions.as_deref(), facts.source.region, |region, source| {
@@ -168,7 +174,7 @@ impl Conditions {
             facts.source.country,
             |country, source| *country == source,
         );
-        region.min(network).min(country)
+        [region, country, network]
     }
 }
 

@@ -370,7 +370,7 @@ impl PolicySet {
         Some(Outcome::Defer { by, options, public })
     }
 
-    fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
+    pub(super) fn allowance(&self, candidates: &Candidates, facts: &Facts<'_>) -> Option<Outcome> {
         let allows = |rule: &Rule| rule.effect == Effect::Allow && rule.takes_effect(facts);
         // A grant is named only where nothing else would have let the request in. Each rule is weighed once: it may have a condition.
         let mut first = None;

@@ -1,15 +1,22 @@
 //! What each policy and each rule says to one request, for people: nothing here is needed to decide.
 
+mod demands;
+mod parts;
+
 use core::net::IpAddr;
+
+use serde_json::Value;
 
 use super::about::Asked;
 use super::compile::{PolicyRef, PolicySet, Requirement, Rule};
-use super::conditions::{Findings, Truth};
+use super::conditions::{Conditions, Findings, Truth};
 use super::decide::Facts;
 use super::index::Candidates;
 use crate::bundle::RegionId;
 use crate::bundle::document::Effect;
+use crate::identity::Binding;
 use crate::reason::Reason;
+use crate::time::WallTime;
 
 /// What was known of a request, and what each policy and rule that is about it made of that.
 #[derive(Debug)]
@@ -22,8 +29,30 @@ pub struct Explanation {
     pub rules: Vec<RuleSaid>,
     /// The policy that lets a preflight or a probe in, and the reason that it has for that.
     pub opened: Option<(String, Reason)>,
-    /// Rules about its host, method and path that its headers, query, gRPC call or upgrade are not: `policy/rule`.
-    pub beside: Vec<String>,
+    /// Rules about its host, method and path that are not about it all the same: because of its headers, query, gRPC call or upgrade, or of where they stand.
+    pub beside: Vec<BesideSaid>,
+}
+
+/// A rule about the host, method and path of a request that is not about the request.
+#[derive(Debug)]
+pub struct BesideSaid {
+    /// Its policy's name.
+    pub policy: String,
+    /// Its name.
+    pub name: String,
+    /// What it says of the request beside host, method and path.
+    pub parts: Vec<PartSaid>,
+}
+
+/// A part of what a rule or policy says of the request itself, or of where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartSaid {
+    /// The field: `headers`, `query`, `grpc`, `upgrades`, `preflight`, `probes`, or `selector` for all of it but its hosts.
+    pub field: &'static str,
+    /// Which entry of the field, where it is a list of such.
+    pub index: Option<usize>,
+    /// Whether the request is so.
+    pub holds: Holds,
 }
 
 /// What was known of a request beside its host, method and path.
@@ -49,6 +78,25 @@ pub struct Seen {
     pub workload: Option<String>,
     /// That workload counts here.
     pub service: bool,
+    /// What the token says of its subject's login; `None`: no valid token.
+    pub login: Option<LoginSeen>,
+    /// Why nothing is known of the device; `None`: its posture counts.
+    pub device: Option<Reason>,
+    /// To what the token is bound, which its sender has shown; `None`: no valid token.
+    pub binding: Option<Binding>,
+    /// When it came.
+    pub at: WallTime,
+}
+
+/// `acr`, `amr` and `auth_time` of a token, as they stand there.
+#[derive(Debug)]
+pub struct LoginSeen {
+    /// `acr`.
+    pub acr: Option<Value>,
+    /// `amr`.
+    pub amr: Option<Value>,
+    /// `auth_time`.
+    pub auth_time: Option<Value>,
 }
 
 /// What counts of a token.
@@ -75,6 +123,10 @@ pub struct PolicySaid {
     pub shadow: bool,
     /// `default: allow`.
     pub default_allow: bool,
+    /// Whether that counts for this request: not for an upgrade, and not where it cannot be told that the policy stands here.
+    pub default_counts: bool,
+    /// Where it stands, and what it lets in without a token: what it says of these.
+    pub parts: Vec<PartSaid>,
     /// Each requirement.
     pub requirements: Vec<RequirementSaid>,
 }
@@ -84,6 +136,12 @@ pub struct PolicySaid {
 pub struct RequirementSaid {
     /// The field of the document that demands it.
     pub field: &'static str,
+    /// What it demands; `None` where only the document can say it: times.
+    pub wanted: Option<String>,
+    /// What was found of that; `None` likewise.
+    pub found: Option<String>,
+    /// Whether it is met; unknown is not.
+    pub holds: Holds,
     /// Why it is not met; `None`: it is.
     pub shortfall: Option<Reason>,
     /// A public rule of the policy lifts it, or what else the policy lets in without a token.
@@ -107,6 +165,23 @@ pub struct RuleSaid {
     pub takes_effect: bool,
     /// The conditions by the fields of the rule, those that restrict nothing included; `about`: whether it can be told that the rule is about this request.
     pub conditions: Vec<(&'static str, Holds)>,
+    /// What it says of the request beside host, method and path, which is in `about` as a whole.
+    pub parts: Vec<PartSaid>,
+    /// What its effect wants to know where it matches: `stepUp`, and `defer.unless`.
+    pub demands: Vec<DemandSaid>,
+}
+
+/// What the effect of a rule looks at beside its conditions.
+#[derive(Debug)]
+pub struct DemandSaid {
+    /// `stepUp.acr`, `stepUp.maxAge` or `defer.unless`.
+    pub field: &'static str,
+    /// What is wanted.
+    pub wanted: String,
+    /// What was found.
+    pub found: String,
+    /// Whether it is met; what is absent is unknown, and does not meet it.
+    pub holds: Holds,
 }
 
 /// The value of a condition.
@@ -152,6 +227,8 @@ impl PolicySet {
             name: self.policy_name(reference).unwrap_or_default().to_owned(),
             shadow: policy.shadow,
             default_allow: policy.default_allow,
+            default_counts: policy.default_allow && candidates.takes_default(reference),
+            parts: parts::of_policy(policy, reference, asked),
             requirements: policy
                 .requirements
                 .iter()
@@ -160,7 +237,7 @@ impl PolicySet {
         });
         let rules = self
             .found(candidates)
-            .map(|(reference, rule)| self.said(rule, candidates.certainty(reference), facts));
+            .map(|(reference, rule)| self.said(rule, candidates.certainty(reference), asked, candidates, facts));
         let opened = candidates.opening().and_then(|(policy, opening)| {
             let name = self.policy_name(policy)?;
             Some((name.to_owned(), opening.reason()))
@@ -170,7 +247,11 @@ impl PolicySet {
             .filter(|reference| !candidates.rules().contains(reference))
             .filter_map(|reference| {
                 let rule = self.rule(reference)?;
-                Some(format!("{}/{}", self.policy_name(rule.policy())?, rule.name()))
+                Some(BesideSaid {
+                    policy: self.policy_name(rule.policy())?.to_owned(),
+                    name: rule.name().to_owned(),
+                    parts: self.parts(rule, asked),
+                })
             });
         Explanation {
             policies: policies.collect(),
@@ -188,17 +269,32 @@ impl PolicySet {
         candidates: &Candidates,
         facts: &Facts<'_>,
     ) -> RequirementSaid {
+        let shortfall = requirement.shortfall(facts);
         RequirementSaid {
             field: requirement.field(),
-            shortfall: requirement.shortfall(facts),
+            wanted: requirement.wanted(facts),
+            found: requirement.found(facts),
+            holds: match shortfall {
+                None => Holds::Yes,
+                Some(_) if requirement.is_untold(facts) => Holds::Unknown,
+                Some(_) => Holds::No,
+            },
+            shortfall,
             lifted: candidates.lifts(policy, requirement.is_of_caller())
                 || requirement.is_of_caller() && self.is_public(policy, candidates, facts),
         }
     }
 
-    fn said(&self, rule: &Rule, certainty: Truth, facts: &Facts<'_>) -> RuleSaid {
+    fn said(
+        &self,
+        rule: &Rule,
+        certainty: Truth,
+        asked: &Asked<'_>,
+        candidates: &Candidates,
+        facts: &Facts<'_>,
+    ) -> RuleSaid {
         let findings = rule.conditions.weigh(facts);
-        let mut conditions = listed(&findings);
+        let mut conditions = listed(&rule.conditions, &findings, facts);
         conditions.insert(0, ("about", certainty.into()));
         RuleSaid {
             policy: self.policy_name(rule.policy()).unwrap_or_default().to_owned(),
@@ -213,26 +309,31 @@ impl PolicySet {
             all: findings.all().min(certainty).into(),
             takes_effect: rule.takes_effect(facts),
             conditions,
+            parts: self.parts(rule, asked),
+            demands: self.demands(rule, candidates, facts),
         }
     }
 }
 
 /// The conditions in the order in which a person would look.
-fn listed(findings: &Findings) -> Vec<(&'static str, Holds)> {
+fn listed(conditions: &Conditions, findings: &Findings, facts: &Facts<'_>) -> Vec<(&'static str, Holds)> {
     // Each one is named, so that none is forgotten.
     let Findings {
         identity,
         home,
-        source,
+        source: _,
         workload,
         permissions,
         roles,
         when,
     } = findings;
+    let [region, country, network] = conditions.weigh_source_by_part(facts);
     let mut listed = vec![
         ("identity", Holds::from(*identity)),
         ("from.homeRegions", Holds::from(*home)),
-        ("from", Holds::from(*source)),
+        ("from.sourceRegions", Holds::from(region)),
+        ("from.sourceCountries", Holds::from(country)),
+        ("from.networks", Holds::from(network)),
         ("from.workloads", Holds::from(*workload)),
         ("permissions", Holds::from(*permissions)),
         ("roles", Holds::from(*roles)),
@@ -242,21 +343,6 @@ fn listed(findings: &Findings) -> Vec<(&'static str, Holds)> {
         listed.push(("when", Holds::from(*when)));
     }
     listed
-}
-
-impl Requirement {
-    fn field(&self) -> &'static str {
-        match self {
-            Self::Certificate => "identity.authentication: certificate",
-            Self::MultiFactor(_) => "identity.authentication: multi-factor",
-            Self::Device(_) => "device.compliance",
-            Self::Source(_) => "context.geoRestrictions",
-            Self::BusinessHours => "context.timeRestrictions: businessHours",
-            Self::Hours(_) => "context.timeRestrictions: hours",
-            Self::Dates(_) => "context.timeRestrictions: dates",
-            Self::Maintenance(_) => "context.timeRestrictions: maintenance",
-        }
-    }
 }
 
 fn seen(facts: &Facts<'_>) -> Seen {
@@ -278,5 +364,13 @@ fn seen(facts: &Facts<'_>) -> Seen {
         source_country: facts.source.country.map(|country| country.to_string()),
         workload: facts.workload.map(ToString::to_string),
         service: facts.service.is_some(),
+        login: facts.claims.map(|claims| LoginSeen {
+            acr: claims.get("acr").cloned(),
+            amr: claims.get("amr").cloned(),
+            auth_time: claims.get("auth_time").cloned(),
+        }),
+        device: facts.device.err(),
+        binding: None,
+        at: facts.at,
     }
 }

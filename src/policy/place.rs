@@ -8,10 +8,10 @@ use crate::reason::Reason;
 /// An entry of `geo_restrictions`, with its Regions resolved; a `None` restricts nothing.
 #[derive(Debug)]
 pub(super) struct SourceRestriction {
-    allowed_regions: Option<Vec<RegionId>>,
-    denied_regions: Option<Vec<RegionId>>,
-    allowed_countries: Option<Vec<Country>>,
-    denied_countries: Option<Vec<Country>>,
+    pub(super) allowed_regions: Option<Vec<RegionId>>,
+    pub(super) denied_regions: Option<Vec<RegionId>>,
+    pub(super) allowed_countries: Option<Vec<Country>>,
+    pub(super) denied_countries: Option<Vec<Country>>,
 }
 
 impl SourceRestriction {

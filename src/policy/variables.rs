@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::decide::Facts;
 use crate::bundle::RegionId;
-use crate::cel::{Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, Variable, Variables};
+use crate::cel::{Budget, Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, Variable, Variables};
 use crate::context::Country;
 use crate::identity::{Claims, is_header, same_name};
 use crate::request::{CanonicalPath, Headers, Parameter, PathTemplate, StripSet, parameters};
@@ -241,10 +241,13 @@ impl<'f> Seen<'f> {
             .ok_or(Fault::Absent)
     }
 
-    /// A claim that has a type.
-    fn typed(&self, id: u16) -> Result<Value<'_>, Fault> {
+    /// A claim that has a type. Whether a list is one of texts is asked of each of its items.
+    fn typed(&self, id: u16, budget: &mut Budget) -> Result<Value<'_>, Fault> {
         let field = CLAIMS.iter().find(|field| field.id == id).ok_or(Fault::Absent)?;
         let claim = self.claim(field.name)?;
+        if let (Sig::List(_), Json::Array(items)) = (field.kind, claim) {
+            budget.charge(items.len() / 4)?;
+        }
         match (field.kind, claim) {
             (Sig::String, Json::String(text)) => Ok(Value::text(text)),
             // One audience may stand without a list (RFC 7519 §4.1.3).
@@ -295,7 +298,7 @@ impl<'f> Seen<'f> {
 }
 
 impl Variables for Seen<'_> {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, budget: &mut Budget) -> Result<Value<'_>, Fault> {
         let request = &self.facts.request;
         let source = &self.facts.source;
         match id {
@@ -322,7 +325,7 @@ impl Variables for Seen<'_> {
             LOCAL => self.region(Some(self.facts.local)),
             DEVICE..TOKEN => self.device(id),
             PATH.. => self.capture(id),
-            _ => self.typed(id),
+            _ => self.typed(id, budget),
         }
     }
 
@@ -367,13 +370,13 @@ impl<'f> HeaderMap<'f> {
         !name.starts_with(b":") && !self.strip.contains(name)
     }
 
-    fn joined(name: &[u8], first: &'f [u8], more: impl Iterator<Item = &'f [u8]>) -> Result<Value<'f>, Fault> {
-        let text = |value: &'f [u8]| {
-            core::str::from_utf8(value).map_err(|_| Fault::InvalidArgument("a header that is not UTF-8"))
-        };
-        let first = text(first)?;
+    fn text(value: &[u8]) -> Result<&str, Fault> {
+        core::str::from_utf8(value).map_err(|_| Fault::InvalidArgument("a header that is not UTF-8"))
+    }
+
+    fn joined(name: &str, first: &'f str, more: impl Iterator<Item = &'f str>) -> Value<'f> {
         let mut several: Option<String> = None;
-        let between = if name.eq_ignore_ascii_case(b"cookie") {
+        let between = if name.eq_ignore_ascii_case("cookie") {
             "; "
         } else {
             ", "
@@ -381,9 +384,9 @@ impl<'f> HeaderMap<'f> {
         for value in more {
             let joined = several.get_or_insert_with(|| first.to_owned());
             joined.push_str(between);
-            joined.push_str(text(value)?);
+            joined.push_str(value);
         }
-        Ok(several.map_or_else(|| Value::text(first), |joined| Value::String(joined.into())))
+        several.map_or_else(|| Value::text(first), |joined| Value::String(joined.into()))
     }
 }
 
@@ -403,23 +406,34 @@ impl Entries for HeaderMap<'_> {
         if self.headers.iter().any(|(name, _)| is_another(name)) {
             return Err(Self::ALIKE);
         }
-        let mut values = self.headers.values(key);
-        match values.next().filter(|_| self.shows(key.as_bytes())) {
-            None => Ok(None),
-            Some(first) => Self::joined(key.as_bytes(), first, values).map(Some),
+        if !self.shows(key.as_bytes()) {
+            return Ok(None);
         }
+        // All lines can be read, or none is copied.
+        self.headers
+            .values(key)
+            .try_for_each(|value| Self::text(value).map(|_| ()))?;
+        let mut values = self.headers.values(key).filter_map(|value| Self::text(value).ok());
+        let first = values.next();
+        Ok(first.map(|first| Self::joined(key, first, values)))
     }
 
     fn pairs(&self) -> Result<Vec<(Value<'_>, Value<'_>)>, Fault> {
-        let mut lines: Vec<(String, &[u8])> = Vec::with_capacity(self.headers.len());
+        // Nothing is copied before all of it can be read.
+        let mut lines: Vec<(&str, &str)> = Vec::with_capacity(self.headers.len());
         for (name, value) in self.headers.iter().filter(|(name, _)| self.shows(name)) {
             let name = core::str::from_utf8(name).map_err(|_| Fault::InvalidArgument("a header's name"))?;
-            lines.push((name.to_ascii_lowercase(), value));
+            lines.push((name, Self::text(value)?));
         }
         // Lines of the same name keep their order, and names that are alike stand together.
-        let folded = |name: &str| name.replace('_', "-");
-        lines.arrange_by(|(a, _), (b, _)| folded(a).cmp(&folded(b)));
-        let is_another = |a: &str, b: &str| a != b && is_header(a.as_bytes(), b);
+        fn folded(name: &str) -> impl Iterator<Item = u8> {
+            name.bytes().map(|byte| match byte {
+                b'_' => b'-',
+                other => other.to_ascii_lowercase(),
+            })
+        }
+        lines.arrange_by(|(a, _), (b, _)| folded(a).cmp(folded(b)));
+        let is_another = |a: &str, b: &str| !a.eq_ignore_ascii_case(b) && is_header(a.as_bytes(), b);
         if lines
             .windows(2)
             .any(|two| matches!(two, [(a, _), (b, _)] if is_another(a, b)))
@@ -427,10 +441,10 @@ impl Entries for HeaderMap<'_> {
             return Err(Self::ALIKE);
         }
         let mut pairs = Vec::with_capacity(lines.len());
-        for group in lines.chunk_by(|(a, _), (b, _)| a == b) {
+        for group in lines.chunk_by(|(a, _), (b, _)| a.eq_ignore_ascii_case(b)) {
             if let Some(((name, first), more)) = group.split_first() {
-                let value = Self::joined(name.as_bytes(), first, more.iter().map(|(_, value)| *value))?;
-                pairs.push((Value::String(name.clone().into()), value));
+                let value = Self::joined(name, first, more.iter().map(|(_, value)| *value));
+                pairs.push((Value::String(name.to_ascii_lowercase().into()), value));
             }
         }
         Ok(pairs)

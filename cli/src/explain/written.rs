@@ -13,20 +13,26 @@ pub(super) fn rule<'l>(bundle: &'l Loaded, name: &str) -> Option<&'l Value> {
     bundle.value.pointer(&format!("/{pointer}"))
 }
 
+/// The document of this kind and name that is in force.
+pub(super) fn document<'l>(bundle: &'l Loaded, kind: &str, name: &str) -> Option<&'l Value> {
+    let mut documents = bundle.value.get("documents")?.as_array()?.iter();
+    let text = |document: &'l Value, pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+    documents.find(|document| text(document, "/kind") == Some(kind) && text(document, "/metadata/name") == Some(name))
+}
+
+/// Where a policy stands, by its `selector`.
+pub(super) fn place(selector: &Value) -> String {
+    let fields = ["localRegions", "workloads"];
+    let said = fields
+        .into_iter()
+        .filter_map(|name| Some((name, member(selector, name)?)));
+    let said: Vec<String> = said.map(|(name, value)| format!("{name} {}", short(value))).collect();
+    said.join(", ")
+}
+
 /// What a rule says in this field, in a line; `None` where it says nothing.
 pub(super) fn wanted(rule: Option<&Value>, field: &str) -> Option<String> {
     let rule = rule?;
-    // Beside the two that are conditions of their own, `from` is about the source.
-    if field == "from" {
-        let from = member(rule, "from")?.as_object()?;
-        let own = |name: &str| ["homeRegions", "home_regions", "workloads"].contains(&name);
-        let rest: Vec<String> = from
-            .iter()
-            .filter(|(name, _)| !own(name))
-            .map(|(name, value)| format!("{name} {}", short(value)))
-            .collect();
-        return (!rest.is_empty()).then(|| rest.join(", "));
-    }
     let value = field.split('.').try_fold(rule, |value, name| member(value, name))?;
     Some(short(value))
 }
@@ -49,7 +55,7 @@ pub(super) fn found(seen: &Seen, field: &str) -> Option<String> {
             .workload
             .clone()
             .unwrap_or_else(|| "none that can be told".to_owned()),
-        "from" => source(seen),
+        "from.sourceRegions" | "from.sourceCountries" | "from.networks" => source(seen),
         "permissions" => held(subject.map(|subject| &subject.permissions)),
         "roles" => held(subject.map(|subject| &subject.roles)),
         _ => return None,
@@ -68,7 +74,7 @@ pub(super) fn source(seen: &Seen) -> String {
 }
 
 /// A value in one line, without the quotes that nobody needs to read it.
-fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {

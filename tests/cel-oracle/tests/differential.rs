@@ -58,7 +58,7 @@ fn two_readings_of_a_pattern_agree() {
 struct Text<'t>(&'t str);
 
 impl Variables for Text<'_> {
-    fn read(&self, _: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, _: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         Ok(Value::text(self.0))
     }
 
@@ -133,7 +133,7 @@ const MAP: &[(&str, i64)] = &[("a", 1), ("b", -2), ("é", 3)];
 struct Bound;
 
 impl Variables for Bound {
-    fn read(&self, id: u16) -> Result<Value<'_>, Fault> {
+    fn read(&self, id: u16, _: &mut Budget) -> Result<Value<'_>, Fault> {
         let (name, _) = VARIABLES.get(usize::from(id)).ok_or(Fault::Absent)?;
         Ok(match *name {
             "yes" => Value::Bool(true),

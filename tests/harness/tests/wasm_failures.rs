@@ -146,6 +146,22 @@ async fn a_module_that_is_missing_or_no_module_lets_nothing_in_until_it_is_there
     assert_eq!(scene.upstream.count(), 1);
 }
 
+/// `make test-envoys` runs this on a build of Envoy without V8 as well.
+#[tokio::test]
+async fn our_module_decides_and_nothing_is_let_in_where_the_host_cannot_run_it() {
+    let bundle = shipped_bundle().expect("the shipped bundle");
+    for base in [Base::Sidecar, Base::Gateway] {
+        let scene = Scene::start("failures-no-v8", base, ours, &bundle).await;
+        if scene.envoy.log().contains("compiled without support for it") {
+            scene.assert_closed(500).await;
+        } else {
+            let (status, entry) = scene.ask(Protocol::Http1).await;
+            let reason = entry.decision().map(|decision| decision.reason);
+            assert_eq!((status, reason.as_deref()), (200, Some("rule.public")));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_module_that_is_not_ours_meets_the_interlock() {
     let bundle = shipped_bundle().expect("the shipped bundle");

@@ -89,6 +89,23 @@ fn a_condition_that_costs_too_much_is_unknown() {
     assert_eq!(truth(when, &list(400), "?"), "unknown");
 }
 
+/// To read a list of texts is to look at each of its items, also where one of them is none.
+#[test]
+fn a_list_of_texts_costs_what_is_looked_at() {
+    let rounds: Vec<String> = (0..60).map(|round| round.to_string()).collect();
+    let when = |claim: &str| {
+        let rounds = rounds.join(",");
+        format!("[{rounds}].exists(i, size(token.{claim}) < i - 100) || request.method == 'GET'")
+    };
+    for claim in ["amr", "aud"] {
+        for last in ["\"pwd\"", "1"] {
+            let who = |length: usize| format!("us claim:{claim}=[{}{last}]", "\"pwd\",".repeat(length));
+            assert_eq!(truth(&when(claim), &who(10), "?"), "true", "{claim} {last}");
+            assert_eq!(truth(&when(claim), &who(4_000), "?"), "unknown", "{claim} {last}");
+        }
+    }
+}
+
 #[test]
 fn captures_are_those_of_the_path_that_matches() {
     let set = compile(&[(
