@@ -43,7 +43,7 @@ mod url;
 pub mod value;
 mod when;
 
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Code, Diagnostic, Part, Severity};
 pub use generation::Generation;
 pub use path::member_name;
 pub use region_id::RegionId;

@@ -66,7 +66,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let mut judged = documents::judge(&args.paths);
     let now = args.now.unwrap_or_else(clock);
     let lints = judged.bundles.iter().flat_map(|bundle| lint::find(bundle, now));
-    judged.add(lints.collect());
+    let of_tests = judged.tests.iter().flat_map(lint::find_in_test);
+    judged.add(lints.chain(of_tests).collect());
     judged
         .problems
         .retain(|problem| problem.is_error() || !args.allow.iter().any(|code| code == problem.code));

@@ -8,8 +8,10 @@ mod files;
 mod form;
 mod naming;
 mod node;
+mod part;
 mod scalar;
 mod suite;
+mod syntax;
 mod yaml;
 
 use std::path::PathBuf;
@@ -66,7 +68,7 @@ impl Loaded {
 
     /// The texts that stand without quotes, each with its path.
     pub(crate) fn plain_texts(&self) -> Vec<(String, String)> {
-        bundle::plain_texts(self)
+        bundle::plain_texts(&self.tree, &self.sources)
     }
 }
 

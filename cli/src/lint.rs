@@ -15,7 +15,7 @@ mod words;
 
 use regionguard::bundle::{self, Encoding};
 
-use crate::documents::Loaded;
+use crate::documents::{Loaded, Suite};
 use crate::problem::Problem;
 
 use model::Model;
@@ -72,6 +72,11 @@ pub(crate) fn find(loaded: &Loaded, now: f64) -> Vec<Problem> {
     words::find(&mut model);
     times::find(&mut model, now);
     model.into_problems()
+}
+
+/// What the lints find in a PolicyTest.
+pub(crate) fn find_in_test(test: &Suite) -> Vec<Problem> {
+    times::find_in_test(test)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is wrong with a bundle: where, what, and what would be right.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::limits;
 use super::path::Path;
@@ -71,12 +72,34 @@ pub struct Diagnostic {
     pub document: Option<String>,
     /// Where in the bundle, like `documents[2].spec.rules[0].paths[1]`; empty for the whole of it.
     pub path: String,
+    /// The part of the text at `path` that it is about, if not all of it.
+    pub part: Option<Part>,
     /// What is wrong, and what would be right.
     pub message: String,
     /// What was found, shortened; never a key or a token.
     pub found: Option<String>,
     /// What was probably meant.
     pub suggestion: Option<String>,
+}
+
+/// A part of an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its bytes; empty at the end of the expression.
+    pub bytes: Range<usize>,
+    /// Its line, from 1, in an expression of several.
+    pub line: Option<usize>,
+    /// Its column, from 1, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(out, "line {line}, ")?;
+        }
+        write!(out, "column {}", self.column)
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -87,6 +110,9 @@ impl fmt::Display for Diagnostic {
         }
         if !self.path.is_empty() {
             write!(out, "{}: ", self.path)?;
+        }
+        if let Some(part) = &self.part {
+            write!(out, "{part}: ")?;
         }
         out.write_str(&self.message)?;
         if let Some(found) = &self.found {
@@ -109,6 +135,7 @@ pub(super) type Read<T> = Result<T, Reported>;
 /// What is wrong, without where.
 pub(super) struct Problem {
     code: Code,
+    part: Option<Part>,
     message: String,
     found: Option<String>,
     suggestion: Option<String>,
@@ -118,6 +145,7 @@ impl Problem {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             code: Code::Invalid,
+            part: None,
             message: message.into(),
             found: None,
             suggestion: None,
@@ -133,6 +161,14 @@ impl Problem {
     pub(super) fn found(self, value: &Value) -> Self {
         Self {
             found: Some(shown(value)),
+            ..self
+        }
+    }
+
+    /// Says that it is about a part of the text.
+    pub(super) fn part(self, part: Part) -> Self {
+        Self {
+            part: Some(part),
             ..self
         }
     }
@@ -293,6 +329,7 @@ impl Kept {
             code,
             document: document.cloned(),
             path: path.to_string(),
+            part: problem.part,
             message,
             found: problem.found,
             suggestion: problem.suggestion,
@@ -306,6 +343,7 @@ impl Kept {
                 code: Code::More,
                 document: None,
                 path: String::new(),
+                part: None,
                 message: format!("and {} more", self.more),
                 found: None,
                 suggestion: None,
@@ -385,6 +423,7 @@ mod tests {
             code: Code::Invalid,
             document: Some("ZeroTrustPolicy shop".to_owned()),
             path: "documents[2].spec.rules[0].methods[1]".to_owned(),
+            part: None,
             message: "methods are upper case".to_owned(),
             found: Some("`get`".to_owned()),
             suggestion: Some("GET".to_owned()),

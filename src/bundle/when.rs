@@ -1,6 +1,6 @@
 //! `when` of a rule: a condition in CEL, compiled against what the rule can know.
 
-use super::diagnostic::{Problem, Read, Sink};
+use super::diagnostic::{Part, Problem, Read, Sink};
 use super::document::IdentityNeed;
 use super::limits;
 use super::reader::At;
@@ -77,11 +77,11 @@ fn text<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
 /// An issue with its place, and the part of the expression that it is about.
 fn problem(source: &str, issue: &Issue) -> Problem {
     let (line, column) = issue.place(source);
-    let place = if source.trim_end().contains('\n') {
-        format!("line {line}, column {column}")
-    } else {
-        format!("column {column}")
+    let excerpt = source.get(issue.range.clone()).unwrap_or_default();
+    let part = Part {
+        bytes: issue.range.clone(),
+        line: source.trim_end().contains('\n').then_some(line),
+        column,
     };
-    let part = source.get(issue.range.clone()).unwrap_or_default();
-    Problem::new(format!("{place}: {issue}")).excerpt(part)
+    Problem::new(issue.message.as_str()).part(part).excerpt(excerpt)
 }

@@ -57,7 +57,12 @@ impl fmt::Display for Holiday {
 /// # Errors
 /// Anything else, and a date that is not there, such as 2026-02-30.
 pub fn parse_date(text: &str) -> Result<Date, DateError> {
-    date(text).ok_or_else(|| DateError::new(text, "`YYYY-MM-DD`"))
+    date(text).ok_or_else(|| {
+        let error = DateError::new(text, "`YYYY-MM-DD`");
+        // A day of every year is no date.
+        let meant = error.meant.filter(|meant| date(meant).is_some());
+        DateError { meant, ..error }
+    })
 }
 
 /// A text that is no date.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use regionguard::bundle::{self, Code, Diagnostic, Encoding, Severity};
+use regionguard::bundle::{self, Code, Diagnostic, Encoding, Part, Severity};
 
 use super::Loaded;
 use super::form::{self, KINDS};
 use super::node::{Data, Member, Node, Sources, Span};
+use super::part;
 use super::yaml::shown;
 use crate::problem::{Place, Problem};
 
@@ -194,9 +195,21 @@ pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -
         Some(member) => sources.place(&member.name_span),
         None => place(tree, &diagnostic.path, sources),
     };
+    let part = diagnostic
+        .part
+        .as_ref()
+        .map(|part| (part, part_of(found.node, part, sources)));
+    let (place, told) = match part {
+        Some((_, Some(part))) => (Some(part), String::new()),
+        Some((part, None)) => (place, format!("{part}: ")),
+        None => (place, String::new()),
+    };
     let placeholder = found.node.text().is_some_and(|text| text.contains("${"));
     let help = match &diagnostic.suggestion {
-        Some(suggestion) => Some(format!("did you mean `{suggestion}`?")),
+        Some(suggestion) => {
+            let help = format!("did you mean `{suggestion}`?");
+            (!diagnostic.message.contains(&help)).then_some(help)
+        }
         None if placeholder => Some("this looks like a placeholder that nothing filled in".to_owned()),
         // The kernel knows of what stands in bundles only.
         None if in_document(&diagnostic.path) == "kind"
@@ -209,13 +222,21 @@ pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -
     Problem {
         severity: diagnostic.severity,
         code: diagnostic.code.as_str(),
-        message: with_lines(&diagnostic.message, tree, sources),
+        message: told + &with_lines(&diagnostic.message, tree, sources),
         help,
         document: diagnostic.document.clone(),
         field: in_document(&diagnostic.path).to_owned(),
         place,
         related: None,
     }
+}
+
+/// Where a part of a text stands in its file.
+fn part_of(node: &Node, part: &Part, sources: &Sources) -> Option<Place> {
+    let span = &node.span;
+    let source = sources.0.get(span.file)?;
+    let bytes = part::part(node.text()?, &part.bytes, &source.text, &span.bytes)?;
+    sources.place(&Span { file: span.file, bytes })
 }
 
 /// A warning about what stands at `path` of a bundle without errors.
@@ -243,28 +264,28 @@ pub(super) fn text<'l>(loaded: &'l Loaded, path: &str) -> Option<&'l str> {
 }
 
 /// The scalars that stand without quotes, each with its path and text.
-pub(super) fn plain_texts(loaded: &Loaded) -> Vec<(String, String)> {
+pub(super) fn plain_texts(tree: &Node, sources: &Sources) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    gather(&loaded.tree, String::new(), loaded, &mut found);
+    gather(tree, String::new(), sources, &mut found);
     found
 }
 
-fn gather(node: &Node, path: String, loaded: &Loaded, found: &mut Vec<(String, String)>) {
+fn gather(node: &Node, path: String, sources: &Sources, found: &mut Vec<(String, String)>) {
     match &node.value {
         Data::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                gather(item, format!("{path}[{index}]"), loaded, found);
+                gather(item, format!("{path}[{index}]"), sources, found);
             }
         }
         Data::Object(members) => {
             for member in members {
                 let dot = if path.is_empty() { "" } else { "." };
                 let path = format!("{path}{dot}{}", bundle::member_name(&member.name));
-                gather(&member.value, path, loaded, found);
+                gather(&member.value, path, sources, found);
             }
         }
         Data::Text(text) => {
-            let source = loaded.sources.0.get(node.span.file);
+            let source = sources.0.get(node.span.file);
             let written = source.and_then(|source| source.text.get(node.span.bytes.clone()));
             // Of what stands in a text of its own (a ConfigMap's), the file has the same characters.
             if written.is_some_and(|written| written.starts_with(text.as_str())) {

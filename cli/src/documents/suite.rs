@@ -9,7 +9,7 @@ use super::Loaded;
 use super::budget::Budget;
 use super::bundle;
 use super::node::{Node, Sources, Span};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, Severity};
 
 /// A PolicyTest without an error.
 #[derive(Debug)]
@@ -24,6 +24,25 @@ impl Suite {
     /// Where the field at `path` of the document stands, or the nearest thing around it.
     pub(crate) fn place(&self, path: &str) -> Option<Place> {
         bundle::place(&self.tree, path, &self.sources)
+    }
+
+    /// A warning about the field at `path`.
+    pub(crate) fn warning(&self, code: &'static str, path: &str, message: String, help: String) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            code,
+            message,
+            help: Some(help),
+            document: Some(format!("PolicyTest {}", self.test.name)),
+            field: path.to_owned(),
+            place: self.place(path),
+            related: None,
+        }
+    }
+
+    /// The texts that stand without quotes, each with its path.
+    pub(crate) fn plain_texts(&self) -> Vec<(String, String)> {
+        bundle::plain_texts(&self.tree, &self.sources)
     }
 
     /// The name of its file.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput};
 
 use super::budget::{Budget, ERRORS_OF_A_FILE, stopped};
 use super::node::{Data, Member, Node, Sources, Span};
 use super::scalar;
+use super::syntax::{self, Syntax};
 use crate::problem::{Place, Problem};
 
 /// Objects and lists inside of each other: those of a bundle, and those that an ECDS file or a manifest has around it.
@@ -150,9 +151,11 @@ impl Reader<'_> {
             Event::UnresolvedAlias(_) => self.alias(span),
             Event::Anchor(_, name) => {
                 let message = format!("the anchor `&{}` is refused", shown(&name));
-                let help =
-                    "write the value where it is meant: Envoy, Kubernetes and this command do not read anchors alike";
-                self.report("yaml-anchor", &span, message, Some(help));
+                let help = format!(
+                    "write the value where it is meant: Envoy, Kubernetes and this command do not read anchors alike; or quote it if it is text: `\"&{}…\"`",
+                    shown(&name)
+                );
+                self.report("yaml-anchor", &span, message, Some(&help));
             }
             // The beginning and the end of a document.
             _ => {}
@@ -194,8 +197,11 @@ impl Reader<'_> {
 
     fn alias(&mut self, span: Span) {
         let message = format!("the alias `{}` is refused", self.written(&span));
-        let help = "write the value where it is meant: Envoy, Kubernetes and this command do not read aliases alike";
-        self.report("yaml-anchor", &span, message, Some(help));
+        let help = format!(
+            "quote it if it is text: `\"{}\"`; else write the value where it is meant: Envoy, Kubernetes and this command do not read aliases alike",
+            self.written(&span)
+        );
+        self.report("yaml-anchor", &span, message, Some(&help));
         let node = Node {
             value: Data::Null,
             span,
@@ -241,6 +247,9 @@ impl Reader<'_> {
                 open.plain = plain;
             }
             (Data::Object(members), Some(name)) => {
+                // Who has no name for it means another value.
+                let has_name = !matches!(name.value, Data::List(_) | Data::Object(_));
+                open.node.reported |= !has_name;
                 if let Some(member) = self.member(name, open.plain, node, &mut open.names) {
                     members.push(member);
                 }
@@ -257,7 +266,11 @@ impl Reader<'_> {
             Data::Text(text) => text,
             Data::Null | Data::Bool(_) | Data::Number(_) => self.written(&span),
             Data::List(_) | Data::Object(_) => {
-                self.report("yaml-name", &span, "a name must be text".to_owned(), None);
+                let help = match self.written(&span).starts_with('{') {
+                    true => "where this is a template, check what becomes of it; a text that begins with `{` is quoted",
+                    false => "a text that begins with `[` or `{` is quoted",
+                };
+                self.report("yaml-name", &span, "a name must be text".to_owned(), Some(help));
                 return None;
             }
         };
@@ -286,21 +299,18 @@ impl Reader<'_> {
     }
 
     fn syntax(&mut self, error: &ScanError) {
-        let marker = error.marker();
-        let start = marker
-            .byte_offset()
-            .unwrap_or(self.text.text.len())
-            .min(self.text.text.len());
-        let end = self
-            .text
-            .text
-            .get(start..)
-            .and_then(|rest| rest.chars().next())
-            .filter(|next| *next != '\n')
-            .map_or(start, |next| start + next.len_utf8());
-        let span = self.in_file(start..end);
-        let (code, message, help) = explain(error);
-        self.report(code, &span, message, help);
+        let Syntax {
+            code,
+            message,
+            help,
+            at,
+            related,
+        } = syntax::explain(error, self.text.text);
+        let mut problem = Problem::error(code, self.sources.place(&self.in_file(at)), message);
+        problem.help = help;
+        let related = related.and_then(|(at, what)| Some((self.sources.place(&self.in_file(at))?, what.to_owned())));
+        problem.related = related;
+        self.problems.push(problem);
     }
 
     fn report(&mut self, code: &'static str, span: &Span, message: String, help: Option<&str>) {
@@ -334,21 +344,6 @@ impl Reader<'_> {
             bytes: (self.text.to_file)(bytes),
         }
     }
-}
-
-/// What is wrong with the syntax, and what would be right.
-fn explain(error: &ScanError) -> (&'static str, String, Option<&'static str>) {
-    let help = match error.kind() {
-        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => Some("indent with spaces"),
-        ErrorKind::InvalidIndentation => Some("indent what belongs together alike, and close each `[` and `{`"),
-        ErrorKind::DirectiveDisallowed => Some("leave the `%` directive out"),
-        ErrorKind::RecursionLimitExceeded => {
-            let message = format!("nested too deep: {DEPTH} levels at most");
-            return ("too-large", message, None);
-        }
-        _ => None,
-    };
-    ("yaml-syntax", format!("not valid YAML: {}", error.info()), help)
 }
 
 fn quote_it(text: &str) -> String {

@@ -250,6 +250,7 @@ mod tests {
             format!("[2026-11-23T18:00:00Z] \"GET /a;b HTTP/1.1\" 403 {LINE} rest"),
             format!("  \"{LINE}\"\n"),
             serde_json::json!({"method": "GET", "decision": LINE}).to_string(),
+            serde_json::json!({"candidate": "ask;-;a/b;c;d;e>f>g", "decision": LINE, "shadow": null}).to_string(),
         ] {
             assert_eq!(Line::parse(&log).as_ref(), Ok(&line), "{log}");
         }

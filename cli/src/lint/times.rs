@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use regionguard::bundle::document::{Override, OverrideMode};
 
 use super::Lint;
+use super::comment;
 use super::model::Model;
+use crate::documents::Suite;
+use crate::problem::Problem;
 
 pub(super) const GRANT_EXPIRED: Lint = Lint {
     id: "lint/grant-expired",
@@ -27,7 +30,7 @@ pub(super) const OVERRIDE_NOT_IN_FORCE: Lint = Lint {
 pub(super) const TIME_UNQUOTED: Lint = Lint {
     id: "lint/time-unquoted",
     about: "a time or a date without quotes",
-    help: "some readers of YAML make a date of it, and write it in another form: quote it",
+    help: "some readers of YAML make a date or a number of what looks like one, and write it in another form: quote it",
 };
 
 pub(super) fn find(model: &mut Model<'_>, now: f64) {
@@ -67,7 +70,7 @@ pub(super) fn find(model: &mut Model<'_>, now: f64) {
         found.extend(why.map(|why| (&OVERRIDE_NOT_IN_FORCE, path, why)));
     }
     for (path, text) in model.loaded.plain_texts() {
-        if is_time(&text) {
+        if is_unquoted(&path, &text) {
             found.push((&TIME_UNQUOTED, path, format!("`{text}` without quotes")));
         }
     }
@@ -85,6 +88,44 @@ pub(crate) fn parse(text: &str) -> Result<f64, String> {
         .parse()
         .map_err(|_| "write it as RFC 3339 does, with its zone: `2026-11-23T18:10:00Z`".to_owned())?;
     Ok(time.as_duration().as_secs_f64())
+}
+
+/// The same in a PolicyTest, which stands in no bundle.
+pub(super) fn find_in_test(test: &Suite) -> Vec<Problem> {
+    let times = test
+        .plain_texts()
+        .into_iter()
+        .filter(|(path, text)| is_unquoted(path, text));
+    let problems = times.filter(|(path, _)| !comment::allows(&TIME_UNQUOTED, test.place(path).as_ref()));
+    let problem = |(path, text): (String, String)| {
+        let help = TIME_UNQUOTED.help.to_owned();
+        test.warning(TIME_UNQUOTED.id, &path, format!("`{text}` without quotes"), help)
+    };
+    problems.map(problem).collect()
+}
+
+/// Whether `text`, which stands at `path` without quotes, is a time, a date, or a day of a calendar.
+fn is_unquoted(path: &str, text: &str) -> bool {
+    let of_calendar = ["holidays[", "exceptions["].iter().any(|list| path.contains(list));
+    is_time(text) || is_clock(text) || of_calendar && is_day(text)
+}
+
+/// `18:00`, which YAML 1.1 takes for a number in base 60.
+fn is_clock(text: &str) -> bool {
+    let mut parts = text.split(':');
+    let is_digits = |part: &str| !part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let more: Vec<&str> = match parts.next().filter(|hours| is_digits(hours)) {
+        Some(_) => parts.collect(),
+        None => Vec::new(),
+    };
+    (1..=2).contains(&more.len()) && more.iter().all(|part| part.len() == 2 && is_digits(part))
+}
+
+/// `12-25`: a day of each year.
+fn is_day(text: &str) -> bool {
+    let is_two = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-')
+        .is_some_and(|(month, day)| is_two(month) && is_two(day))
 }
 
 /// What YAML 1.1 takes for a timestamp, as far as anybody writes it: a date, or one with a time behind it.
@@ -115,7 +156,7 @@ fn ago(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ago, is_time};
+    use super::{ago, is_time, is_unquoted};
 
     #[test]
     fn times_are_told_from_other_text() {
@@ -136,6 +177,27 @@ mod tests {
             "0123456789a",
         ] {
             assert!(!is_time(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn hours_and_days_are_times_too() {
+        for (path, text, is) in [
+            ("spec.businessHours.from", "09:00", true),
+            ("spec.businessHours.to", "9:00", true),
+            ("spec.businessHours.to", "18:00:30", true),
+            ("spec.businessHours.to", "2026-12-25", true),
+            ("spec.businessHours.holidays[0]", "12-25", true),
+            ("spec.businessHours.exceptions[3].date", "12-25", true),
+            ("spec.rules[0].hosts[0]", "12-25", false),
+            ("spec.rules[0].hosts[0]", "api:80", false),
+            ("spec.rules[0].hosts[0]", "10:8080", false),
+            ("spec.networks[0]", "2001:db8::1", false),
+            ("spec.networks[0]", "10:20:30:40", false),
+            ("spec.businessHours.holidays[0]", "12-2", false),
+            ("spec.businessHours.from", "nine", false),
+        ] {
+            assert_eq!(is_unquoted(path, text), is, "{path}: {text}");
         }
     }
 

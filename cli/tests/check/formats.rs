@@ -305,3 +305,16 @@ fn the_book_says_how_much() {
         assert!(book.contains(&format!("| {row} | {value} |")), "{row}: {value}");
     }
 }
+
+/// A condition over several lines: an annotation stands where its mistake is.
+#[test]
+fn mistakes_in_conditions_have_their_own_line() {
+    let run = regionguard(&case("when-lines"), &["check", "--format", "github", "documents"]);
+    for said in [
+        "::error file=documents/policy.yaml,line=12,endLine=12,col=9,endColumn=14,title=invalid::no such variable `devic`",
+        "::error file=documents/policy.yaml,line=24,endLine=24,col=17,endColumn=21,title=invalid::`request` has no field `hots`",
+        "::error file=documents/policy.json,line=4,endLine=4,col=110,endColumn=114,title=invalid::`request` has no field `hots`",
+    ] {
+        assert!(run.stdout.contains(said), "{said}\n{}", run.stdout);
+    }
+}

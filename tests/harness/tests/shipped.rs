@@ -9,6 +9,7 @@ use regionguard_harness::policy_folder::PolicyFolder;
 use regionguard_harness::tls::Authority;
 use regionguard_harness::upstream::Upstream;
 use regionguard_harness::{RunDir, tools};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn the_example_serves_on_both_bootstraps() {
@@ -61,6 +62,46 @@ async fn the_example_serves_on_both_bootstraps() {
             .filter(|line| line.contains("][warning][misc]") || line.contains("][warning][wasm]"))
             .collect();
         assert!(complaints.is_empty(), "{base:?}: {complaints:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_stands_in_the_access_log_of_both_bootstraps() {
+    for base in [Base::Sidecar, Base::Gateway] {
+        let run = RunDir::new("shipped-tried").unwrap();
+        let upstream = Upstream::start().await.unwrap();
+        let policy = PolicyFolder::create(run.path().join("policy"), tools::wasm_module().unwrap()).unwrap();
+        // Beside the example a candidate that lets nothing in.
+        let closed = json!({"rules": [{"name": "closed", "effect": "deny"}]});
+        let next = json!({"apiVersion": "security.io/v1", "kind": "ZeroTrustPolicy", "metadata": {"name": "next"}, "spec": closed});
+        policy
+            .write_resource(|resource| {
+                resource["typed_config"]["config"]["configuration"]["value"]["candidate"] =
+                    json!({"documents": [next]});
+            })
+            .unwrap();
+        let config = Config::shipped(base)
+            .unwrap()
+            .cluster("upstream", upstream.address())
+            .policy(&policy);
+        let envoy = Envoy::start("proxy", config, run.path()).await.unwrap();
+        let cases = [
+            ("api.us-east-1.com", 200, Some("deny;rule.denied;next/closed;")),
+            // A foreign authority is refused before any policy.
+            ("elsewhere.com", 421, None),
+        ];
+        for (count, (host, status, expected)) in cases.into_iter().enumerate() {
+            let request = Request::new("GET", "/healthz").host(host);
+            assert_eq!(envoy.client().send(&request).await.unwrap().status, status);
+            let entry = envoy.access_log().after(count).await.unwrap();
+            assert!(entry.decision().is_some(), "{entry:?}");
+            assert_eq!(entry.0.get("shadow"), Some(&Value::Null), "{entry:?}");
+            let would = entry.0.get("candidate").expect("a member");
+            match expected {
+                Some(start) => assert!(would.as_str().is_some_and(|line| line.starts_with(start)), "{entry:?}"),
+                None => assert!(would.is_null(), "{entry:?}"),
+            }
+        }
     }
 }
 

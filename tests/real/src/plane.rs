@@ -339,6 +339,8 @@ fn mesh_config(more: &Value) -> Value {
         "peer_uri": "%DOWNSTREAM_PEER_URI_SAN%",
         "upstream": "%UPSTREAM_HOST%",
         "decision": "%FILTER_STATE(wasm.regionguard:PLAIN)%",
+        "shadow": "%FILTER_STATE(wasm.regionguard_shadow:PLAIN)%",
+        "candidate": "%FILTER_STATE(wasm.regionguard_candidate:PLAIN)%",
     });
     let mut config = json!({
         "trustDomain": TRUST_DOMAIN,

@@ -175,7 +175,7 @@ async fn from_config_map(mesh: Arc<Mesh>) -> Result<()> {
     }
     assert!(state.contains("regionguard.direct_peer"));
     metrics(&api).await?;
-    edited(&mesh, &web, &policy).await?;
+    edited(&mesh, &web, &api, &policy).await?;
     explained(&text(&mesh.istioctl(&["analyze", "--namespace", NAMESPACE]).await?))
 }
 
@@ -231,17 +231,33 @@ async fn metrics(api: &Workload) -> Result<()> {
 }
 
 /// An edit of the ConfigMap is in force without istiod.
-async fn edited(mesh: &Mesh, web: &Workload, policy: &str) -> Result<()> {
+async fn edited(mesh: &Mesh, web: &Workload, api: &Workload, policy: &str) -> Result<()> {
+    // With a candidate beside it that lets nothing in.
+    let next = "{apiVersion: security.io/v1, kind: ZeroTrustPolicy, metadata: {name: next}, spec: {rules: [{name: closed, effect: deny}]}}";
+    let documents = "                documents:\n";
     let edit = policy
         .replace("/healthz", "/livez")
-        .replace("version: 1}", "version: 2}");
-    assert_ne!(edit, policy);
+        .replace("version: 1}", "version: 2}")
+        .replace(
+            documents,
+            &format!("                candidate: {{documents: [{next}]}}\n{documents}"),
+        );
+    assert!(edit.contains("candidate: {"), "{edit}");
     mesh.apply(&edit).await?;
     eventually("the edit is in force", async || {
         Ok(at(web, "/livez").await?.status == 200)
     })
     .await?;
     assert_eq!(at(web, "/healthz").await?.status, 401);
+    let line = api
+        .access_log()
+        .wait_for(|line| line.status() == 200 && line.text("path") == "/livez")
+        .await?;
+    assert!(
+        line.text("candidate").starts_with("deny;rule.denied;next/closed;"),
+        "{line:?}"
+    );
+    assert!(line.0.get("shadow").is_some_and(Value::is_null), "{line:?}");
     Ok(())
 }
 
