@@ -9,7 +9,7 @@ mod model;
 mod reach;
 mod shadow;
 mod times;
-mod when;
+pub(crate) mod when;
 mod wide;
 mod words;
 

@@ -99,14 +99,14 @@ fn unasked(source: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// A name with what is selected of it: `token.department`, `request.headers.x-client`.
 #[derive(Debug, PartialEq, Eq)]
-struct Read {
-    path: String,
+pub(crate) struct Read {
+    pub(crate) path: String,
     /// In `has(…)`.
     asked: bool,
 }
 
 /// The names in an expression that compiles, in its order.
-fn reads(source: &str) -> Vec<Read> {
+pub(crate) fn reads(source: &str) -> Vec<Read> {
     let mut rest = source;
     let mut reads = Vec::new();
     let mut asked = false;
@@ -186,7 +186,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The literal of a text or of bytes that `source` begins with: what stands in its quotes, and what behind them.
-fn text(source: &str) -> Option<(&str, &str)> {
+pub(crate) fn text(source: &str) -> Option<(&str, &str)> {
     let quoted = source.trim_start_matches(['r', 'R', 'b', 'B']);
     if source.len() - quoted.len() > 2 {
         return None;
