@@ -266,7 +266,12 @@ fn part_of(node: &Node, part: &Part, sources: &Sources) -> Option<Place> {
 pub(super) fn warning(loaded: &Loaded, code: &'static str, path: &str, message: String, help: String) -> Problem {
     let document = path.split_once(']').and_then(|(document, _)| {
         let found = loaded.tree.find(&format!("{document}]"));
-        label(found.node).filter(|_| path.starts_with("documents["))
+        label(found.node).filter(|_| {
+            document
+                .strip_prefix("candidate.")
+                .unwrap_or(document)
+                .starts_with("documents[")
+        })
     });
     Problem {
         severity: Severity::Warning,
