@@ -27,7 +27,11 @@ fn nothing_and_what_is_neither() {
     );
     refuses(b"\n---\nregion: x", Encoding::Detect, "YAML text");
     refuses(b"[{}]", Encoding::Detect, "neither JSON that begins with `{`");
-    refuses(b"[1]", Encoding::Json, "must be an object; found a list of 1");
+    refuses(
+        b"[1]",
+        Encoding::Json,
+        "must be an object with fields like `region`, `metadata`, `trust`, `tokens`, `documents`, `candidate` and `override`; found a list of 1",
+    );
     refuses(b"\xEF\xBB\xBF{}", Encoding::Detect, "byte order mark");
     refuses(b"\xFF\xFE", Encoding::Detect, "neither JSON");
     refuses(b"{}", Encoding::Detect, "an empty object");
