@@ -1,5 +1,6 @@
 //! What people write: a folder of documents, or one file that holds a bundle in one of the forms in which it is applied. Read as a whole, with all that is wrong with it and where.
 
+mod advice;
 pub(crate) mod budget;
 mod bundle;
 mod canonical;

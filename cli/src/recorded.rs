@@ -4,7 +4,6 @@ mod device;
 mod line;
 mod log;
 
-use std::fs;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +12,7 @@ use regionguard::policy::Served;
 use regionguard::time::WallTime;
 use serde_json::{Map, Value};
 
+use crate::input;
 use crate::trial::{Center, Request, Token, Trial};
 
 pub(crate) use line::write;
@@ -204,14 +204,10 @@ pub(crate) fn claims(text: &str) -> Result<Map<String, Value>, String> {
 
 /// The JSON in `text`, or in the file of this name.
 fn json(text: &str) -> Result<Value, String> {
-    let read;
-    let json = if text.trim_start().starts_with('{') {
-        text
-    } else {
-        read = fs::read_to_string(text).map_err(|error| format!("cannot read `{text}`: {error}"))?;
-        read.as_str()
-    };
-    serde_json::from_str(json).map_err(|error| format!("this is no JSON object: {error}: {}", json.trim()))
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}: {}", text.trim()));
+    }
+    serde_json::from_str(&input::text(text)?).map_err(|error| format!("`{text}` is no JSON object: {error}"))
 }
 
 /// Scheme, authority and path of a URL.

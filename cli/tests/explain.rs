@@ -349,6 +349,39 @@ fn wrong_arguments_and_documents_have_exit_codes() {
 }
 
 #[test]
+fn a_file_of_claims_has_a_largest_size() {
+    let large = format!("{{\"sub\": \"{}\"}}", "a".repeat(1 << 20));
+    let folder = folder_of(
+        "explain-large",
+        &[
+            ("bundle.yaml", BUNDLE.as_bytes()),
+            ("claims.txt", large.as_bytes()),
+            ("half.txt", b"{"),
+        ],
+    );
+    for (option, file, said) in [
+        (
+            "--claims",
+            "claims.txt",
+            "error: `claims.txt` is too large: 1048576 bytes at most\n",
+        ),
+        (
+            "--device",
+            "claims.txt",
+            "error: `claims.txt` is too large: 1048576 bytes at most\n",
+        ),
+        (
+            "--claims",
+            "half.txt",
+            "error: `half.txt` is no JSON object: EOF while parsing an object at line 1 column 1\n",
+        ),
+    ] {
+        let run = regionguard(&folder, &["explain", "bundle.yaml", "--url", URL, option, file]);
+        assert_eq!((run.code, run.stderr.as_str()), (2, said), "{option} {file}");
+    }
+}
+
+#[test]
 fn a_token_has_a_subject() {
     let said = json(
         "subject",
