@@ -68,9 +68,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let lints = judged.bundles.iter().flat_map(|bundle| lint::find(bundle, now));
     let of_tests = judged.tests.iter().flat_map(lint::find_in_test);
     judged.add(lints.chain(of_tests).collect());
-    judged
-        .problems
-        .retain(|problem| problem.is_error() || !args.allow.iter().any(|code| code == problem.code));
+    judged.problems.retain(|problem| {
+        problem.is_error() || !args.allow.iter().any(|code| code == problem.code) && !lint::is_allowed(problem)
+    });
     let bounded = Bounded::of(&judged.problems, judged.more);
     let said = match args.format {
         Format::Text => text(args, &judged, &bounded),

@@ -63,6 +63,8 @@ struct Outcome {
     decision: String,
     /// What decided.
     by: String,
+    /// What is in shadow mode, and what the candidate, would decide where that differs: it changes nothing.
+    beside: [Option<String>; 2],
 }
 
 impl Outcome {
@@ -113,6 +115,8 @@ struct Compared<'t> {
     changes: Vec<Change<'t>>,
     /// Requests that another rule decides, with the same outcome.
     moved: usize,
+    /// Requests that are decided alike, of which what is in shadow mode, or the candidate, would decide otherwise than before.
+    beside: (usize, usize),
     /// `policy/rule` of those that decided nothing under either bundle, in the order of the documents, the new ones first.
     idle: Vec<String>,
 }
@@ -149,7 +153,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn load(path: &PathBuf) -> Result<Loaded, ()> {
-    documents::load(std::slice::from_ref(path)).map_err(|problems| {
+    documents::load_untested(std::slice::from_ref(path)).map_err(|problems| {
         let errors: Vec<_> = problems.into_iter().filter(|problem| problem.is_error()).collect();
         report::to_stderr(&errors);
     })
@@ -244,6 +248,7 @@ impl Side {
             Err(error) => Outcome {
                 decision: format!("not tried: {error}"),
                 by: "-/-".to_owned(),
+                beside: [None, None],
             },
         }
     }
@@ -260,16 +265,25 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
     let mut changes: BTreeMap<(Outcome, Outcome), (usize, &Trial)> = BTreeMap::new();
     let mut moved = 0;
     let mut as_logged = (0, 0);
+    let mut beside = (0, 0);
     for (trial, decision) in tried.trials.iter().zip(&tried.decisions) {
         let (was, is) = (old.outcome(trial), new.outcome(trial));
         if let Some(decision) = decision {
             as_logged.0 += 1;
             as_logged.1 += usize::from(was.is_logged(decision));
         }
+        let [shadow, candidate] = [0, 1].map(|one| was.beside.get(one) != is.beside.get(one));
         if was.decision != is.decision {
-            changes.entry((was, is)).or_insert((0, trial)).0 += 1;
+            let alone = |outcome: Outcome| Outcome {
+                beside: [None, None],
+                ..outcome
+            };
+            changes.entry((alone(was), alone(is))).or_insert((0, trial)).0 += 1;
         } else if was.by != is.by {
             moved += 1;
+        } else if shadow || candidate {
+            beside.0 += usize::from(shadow);
+            beside.1 += usize::from(candidate);
         }
     }
     let mut changes: Vec<Change<'_>> = changes
@@ -293,8 +307,14 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
         as_logged,
         changes,
         moved,
+        beside,
         idle: idle(&old.coverage, &new.coverage),
     }
+}
+
+/// Verdict, reason and rule of a decision line.
+fn decided(line: &str) -> String {
+    line.split(';').take(3).collect::<Vec<_>>().join(";")
 }
 
 fn outcome(found: Found) -> Outcome {
@@ -306,12 +326,13 @@ fn outcome(found: Found) -> Outcome {
     Outcome {
         decision: format!("{}{status}{reason}", found.verdict.as_str()),
         by: found.by,
+        beside: [found.shadow, found.candidate].map(|line| Some(decided(&line?))),
     }
 }
 
 fn said(args: &Args, compared: &Compared<'_>) -> String {
     match args.format {
-        Format::Text => text::text(compared),
+        Format::Text => text::text(compared, args.max),
         Format::Json => report::escaped(&format!("{:#}\n", as_json(compared))),
     }
 }
@@ -336,6 +357,8 @@ fn as_json(compared: &Compared<'_>) -> Value {
         "notTried": compared.recording.map(|recording| recording.behind),
         "changed": compared.changed(),
         "moved": compared.moved,
+        "inShadow": compared.beside.0,
+        "byCandidate": compared.beside.1,
         "changes": changes.collect::<Vec<_>>(),
         "decidedNothing": compared.idle,
     })

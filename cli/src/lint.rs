@@ -9,7 +9,7 @@ mod model;
 mod reach;
 mod shadow;
 mod times;
-mod when;
+pub(crate) mod when;
 mod wide;
 mod words;
 
@@ -49,9 +49,13 @@ pub(crate) const LINTS: &[&Lint] = &[
     &reach::RULE_NEVER_MATCHES,
     &shadow::RULE_SHADOWED,
     &times::TIME_UNQUOTED,
+    &when::WHEN_CONSTANT,
     &when::WHEN_WITHOUT_HAS,
+    &wide::WIDE_ACCEPTS,
     &wide::WIDE_HOSTS,
+    &wide::WIDE_NETWORKS,
     &wide::WIDE_PATHS,
+    &wide::WIDE_WORKLOADS,
 ];
 
 /// What the lints find in `loaded`. `now` is in seconds since the Unix epoch.
@@ -63,15 +67,26 @@ pub(crate) fn find(loaded: &Loaded, now: f64) -> Vec<Problem> {
     let Ok(documents) = bundle::documents(&bytes, Encoding::Json) else {
         return Vec::new();
     };
-    let mut model = Model::new(loaded, &documents);
-    reach::find(&mut model);
-    shadow::find(&mut model);
-    hosts::find(&mut model);
-    wide::find(&mut model);
-    when::find(&mut model);
-    words::find(&mut model);
+    let mut model = Model::enforced(loaded, &documents);
+    let mut candidate = Model::tried(loaded, &documents);
+    for model in [&mut model].into_iter().chain(&mut candidate) {
+        reach::find(model, now);
+        shadow::find(model);
+        hosts::find(model);
+        wide::find(model);
+        when::find(model);
+    }
+    wide::find_beside_policies(&mut model);
+    words::find(&mut model, candidate.as_ref());
     times::find(&mut model, now);
-    model.into_problems()
+    let mut problems = model.into_problems();
+    problems.extend(candidate.map(Model::into_problems).unwrap_or_default());
+    problems
+}
+
+/// Whether a comment where this warning of the kernel stands says that it is meant.
+pub(crate) fn is_allowed(warning: &Problem) -> bool {
+    !warning.is_error() && comment::allows(warning.code, warning.place.as_ref())
 }
 
 /// What the lints find in a PolicyTest.

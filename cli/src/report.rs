@@ -14,6 +14,7 @@ use std::io::{self, IsTerminal};
 use crate::problem::Problem;
 
 pub(crate) use bounded::{Bounded, WRITTEN};
+pub(crate) use codes::SUSPICIOUS;
 pub(crate) use github::{github, left_out};
 pub(crate) use json::{escaped, json};
 pub(crate) use sarif::sarif;

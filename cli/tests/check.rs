@@ -1,5 +1,7 @@
 //! `regionguard check` as people and CI run it: the binary, its output and its exit code.
 
+#[path = "check/advice.rs"]
+mod advice;
 #[path = "check/cases.rs"]
 mod cases;
 #[path = "check/command.rs"]

@@ -175,6 +175,7 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<String> {
         let message = format!("`{folded}` is removed from every request: only the filter writes it");
         return Err(sink.error(&at.path, message));
     }
+    forward::check_case(name, &at.path, sink)?;
     Ok(name.to_owned())
 }
 

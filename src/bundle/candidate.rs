@@ -58,7 +58,7 @@ fn documents(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Placed
             let message = "a candidate has policies alone: Regions and all else are those of the bundle";
             Err(sink.error(&Path::Member(&document, "kind"), message))
         };
-        complete = complete.and(header.version).and(outcome);
+        complete = complete.and(header.valid).and(outcome);
     }
     sink.enter(None);
     complete?;

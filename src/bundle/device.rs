@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::diagnostic::{Problem, Read, Sink};
 use super::limits;
 use super::path::Path;
-use super::reader::{At, Fields, Shape, one_of};
+use super::reader::{At, Fields, Shape, one_of, unitless};
 use super::value::Value;
 use crate::device::{Check, Minimum, Platform};
 use crate::sort::Arrange as _;
@@ -116,7 +116,7 @@ fn minimum(at: &At<'_>, sink: &mut Sink) -> Read<Minimum> {
 
 /// The version behind `>=`.
 fn at_least(at: &At<'_>, sink: &mut Sink) -> Read<String> {
-    let text = at.text(sink)?;
+    let text = at.text_of("`latest`, or the least version like `\">= 14.2\"`", sink)?;
     let Some(least) = text.strip_prefix(">=") else {
         let meant = match Version::parse(text) {
             Ok(_) => Some(format!(">= {text}")),
@@ -174,6 +174,10 @@ fn age(at: &At<'_>, sink: &mut Sink) -> Read<Duration> {
         Value::String(text) => text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()),
         _ => None,
     };
+    if let Some(number) = unitless(at.value).filter(|days| (1..=366).contains(days)) {
+        let message = format!("has no unit: write `{number}d`, or `{number}h` for hours");
+        return Err(sink.error(&at.path, Problem::new(message).found(at.value)));
+    }
     let Some(days) = days else {
         return at.duration(AGES.0, AGES.1, sink);
     };

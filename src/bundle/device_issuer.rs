@@ -160,6 +160,7 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<String> {
         let message = format!("`{folded}` carries something else: take a header of your own, like `{HEADER}`");
         return Err(sink.error(&at.path, message));
     }
+    forward::check_case(name, &at.path, sink)?;
     Ok(name.to_owned())
 }
 

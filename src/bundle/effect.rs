@@ -174,8 +174,14 @@ fn response(at: &At<'_>, sink: &mut Sink) -> Read<Refusal> {
     let fields = at.fields(&RESPONSE, sink)?;
     let hide = fields.optional("hide", sink, At::boolean);
     let status = fields.optional("status", sink, |at, sink| {
-        let found = at.value.integer();
+        let found = match at.value {
+            Value::String(text) => text.parse().ok(),
+            value => value.integer(),
+        };
         match STATUSES.iter().find(|(status, _)| Some(*status) == found) {
+            Some(_) if matches!(at.value, Value::String(_)) => {
+                Err(sink.error(&at.path, "must be a number: take the quotes away"))
+            }
             Some((_, status)) => Ok(*status),
             None if found == Some(401) => Err(sink.error(
                 &at.path,

@@ -99,7 +99,7 @@ fn check_header(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
             format!("no claim may fill `{folded}`: take a header of your own, like `x-user`"),
         ));
     }
-    Ok(())
+    check_case(name, path, sink)
 }
 
 /// Whether a header, [`folded`], is framing, a credential, or somebody else's to write.
@@ -107,11 +107,16 @@ pub(super) fn is_reserved(folded: &str) -> bool {
     RESERVED.contains(&folded) || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
 }
 
-/// A lower-case token (RFC 9110 §5.6.2).
+/// A token (RFC 9110 §5.6.2).
 pub(super) fn check_name(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
     if name.is_empty() || name.len() > limits::NAME || !name.bytes().all(is_token) {
         return Err(sink.error(path, "not a header name: lower-case letters, digits and `-`"));
     }
+    Ok(())
+}
+
+/// In lower case. It is asked last: what is refused in lower case, too, is no suggestion.
+pub(super) fn check_case(name: &str, path: &Path<'_>, sink: &mut Sink) -> Read<()> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         let problem = Problem::new("header names are lower case here")
             .suggest(secret(name).is_none().then(|| name.to_ascii_lowercase()));

@@ -86,7 +86,7 @@ pub(super) fn business_hours(at: &At<'_>, sink: &mut Sink) -> Read<Hours> {
 
 /// The name of a time zone.
 pub(super) fn zone(at: &At<'_>, sink: &mut Sink) -> Read<Zone> {
-    let text = at.text(sink)?;
+    let text = at.text_of("the name of a time zone, like `Europe/Dublin`", sink)?;
     Zone::named(text).map_err(|error| {
         let problem = Problem::new(error.to_string()).suggest(error.suggestion());
         sink.error(&at.path, problem)
@@ -131,18 +131,24 @@ fn hours(fields: &Fields<'_>, sink: &mut Sink) -> Read<Hours> {
 /// `days`, `from` and `to`.
 fn of_days(fields: &Fields<'_>, sink: &mut Sink) -> Read<BusinessHours> {
     let days = fields.required("days", sink, |at, sink| {
-        at.list(7, sink, |at, sink| at.text(sink).map(str::to_owned))
+        at.list(7, sink, |at, sink| {
+            at.text_of("a day, like `mon`", sink).map(str::to_owned)
+        })
     });
-    let from = fields.required("from", sink, At::text);
-    let to = fields.required("to", sink, At::text);
+    let from = fields.required("from", sink, time_of_day);
+    let to = fields.required("to", sink, time_of_day);
     let (days, from, to) = (days?, from?, to?);
     BusinessHours::parse(&days, from, to).map_err(|errors| wrong_hours(fields, errors, sink))
+}
+
+fn time_of_day<'v>(at: &At<'v>, sink: &mut Sink) -> Read<&'v str> {
+    at.text_of("a time of the day in quotes, like `\"09:00\"`", sink)
 }
 
 fn holidays(at: &At<'_>, sink: &mut Sink) -> Read<Vec<Holiday>> {
     let mut seen = Vec::new();
     at.list(limits::CALENDAR_DATES, sink, |at, sink| {
-        let text = at.text(sink)?;
+        let text = at.text_of("a date in quotes, like `\"2026-12-25\"`", sink)?;
         let holiday = Holiday::parse(text).map_err(|error| {
             let problem = Problem::new(error.to_string()).suggest(error.suggestion());
             sink.error(&at.path, problem)
@@ -160,7 +166,7 @@ fn exceptions(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(Date, Vec<Interval>)>> 
     at.list(limits::CALENDAR_DATES, sink, |at, sink| {
         let fields = at.fields(&EXCEPTION, sink)?;
         let date = fields.required("date", sink, |at, sink| {
-            let text = at.text(sink)?;
+            let text = at.text_of("a date in quotes, like `\"2026-12-25\"`", sink)?;
             let date = parse_date(text).map_err(|error| {
                 let problem = Problem::new(error.to_string()).suggest(error.suggestion());
                 sink.error(&at.path, problem)
@@ -182,8 +188,8 @@ fn exceptions(at: &At<'_>, sink: &mut Sink) -> Read<Vec<(Date, Vec<Interval>)>> 
 
 fn interval(at: &At<'_>, sink: &mut Sink) -> Read<Interval> {
     let fields = at.fields(&INTERVAL, sink)?;
-    let from = fields.required("from", sink, At::text);
-    let to = fields.required("to", sink, At::text);
+    let from = fields.required("from", sink, time_of_day);
+    let to = fields.required("to", sink, time_of_day);
     let (from, to) = (from?, to?);
     Interval::parse(from, to).map_err(|errors| wrong_hours(&fields, errors, sink))
 }

@@ -20,7 +20,7 @@ pub(super) fn wall(at: &At<'_>, sink: &mut Sink) -> Read<WallTime> {
 }
 
 fn since_epoch(at: &At<'_>, sink: &mut Sink) -> Read<SignedDuration> {
-    let text = at.text(sink)?;
+    let text = at.text_of("a time in quotes, like `\"2026-11-23T18:10:00Z\"`", sink)?;
     let time = crate::time::rfc3339(text).filter(|time| !time.is_negative());
     time.ok_or_else(|| {
         let message = "not a time: write it as RFC 3339 does, with its zone, like `\"2026-11-23T18:10:00Z\"`";

@@ -129,7 +129,7 @@ fn rules(at: &At<'_>, known: &Known<'_>, sink: &mut Sink) -> Read<Vec<Rule>> {
             let path = format!("{}[{later}].name", at.path);
             wrong = Some(sink.error_at(
                 &path,
-                format!("rule {earlier} of this policy has the name `{first}` already"),
+                format!("`rules[{earlier}]` of this policy has the name `{first}` already"),
             ));
         }
     }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::diagnostic::{Code, Problem, Read, Reported, Sink};
+use super::diagnostic::{Code, Problem, Read, Reported, Sink, short};
 use super::limits;
 use super::path::Path;
 use super::value::{Member, Value};
@@ -35,6 +35,11 @@ impl<'v> At<'v> {
 
     /// An object. Each member that is not of this shape is reported, and the others can be read for their own errors.
     pub(super) fn fields(&self, shape: &Shape, sink: &mut Sink) -> Read<Fields<'_>> {
+        // Of few, it says which they are.
+        const FEW: usize = 7;
+        if !matches!(self.value, Value::Object(_) | Value::Null) && shape.fields.len() <= FEW {
+            return Err(self.mismatch(&format!("an object with fields like {}", all_of(shape.fields)), sink));
+        }
         let members = self.members(sink)?;
         for (index, (given, _)) in members.iter().enumerate() {
             let earlier = members.get(..index).unwrap_or_default();
@@ -97,7 +102,13 @@ impl<'v> At<'v> {
         mut read: impl FnMut(&At<'_>, &mut Sink) -> Read<T>,
     ) -> Read<Vec<T>> {
         let Value::List(items) = self.value else {
-            return Err(self.mismatch("a list", sink));
+            return Err(match self.value {
+                Value::String(text) if !text.is_empty() => {
+                    let message = format!("must be a list, also of one: `[\"{}\"]`", short(text));
+                    sink.error(&self.path, Problem::new(message).found(self.value))
+                }
+                _ => self.mismatch("a list", sink),
+            });
         };
         if items.is_empty() {
             return Err(self.empty("list", sink));
@@ -140,6 +151,14 @@ impl<'v> At<'v> {
         Err(sink.error(&self.path, Problem::new(wrong).found(self.value)))
     }
 
+    /// A string of the form `wanted`, like ``a date, like `"2026-12-25"` ``: quotes alone make none of a number.
+    pub(super) fn text_of(&self, wanted: &str, sink: &mut Sink) -> Read<&'v str> {
+        match self.value {
+            Value::Number(_) | Value::Bool(_) => Err(self.mismatch(wanted, sink)),
+            _ => self.text(sink),
+        }
+    }
+
     /// The name of a document or a rule: `[a-z0-9]([-a-z0-9._]*[a-z0-9])?`.
     pub(super) fn name(&self, sink: &mut Sink) -> Read<&'v str> {
         let text = self.text(sink)?;
@@ -160,6 +179,10 @@ impl<'v> At<'v> {
     pub(super) fn boolean(&self, sink: &mut Sink) -> Read<bool> {
         match self.value {
             Value::Bool(value) => Ok(*value),
+            Value::String(text) if text == "true" || text == "false" => {
+                let message = "must be `true` or `false`: take the quotes away";
+                Err(sink.error(&self.path, Problem::new(message).found(self.value)))
+            }
             _ => Err(self.mismatch("`true` or `false`", sink)),
         }
     }
@@ -176,15 +199,12 @@ impl<'v> At<'v> {
     pub(super) fn integer(&self, least: u64, most: u64, sink: &mut Sink) -> Read<u64> {
         match (self.value, self.value.integer()) {
             (_, Some(number)) if number >= least && number <= most => Ok(number),
-            (Value::Number(_), _) => {
-                let message = format!("must be a whole number from {least} to {most}");
-                Err(sink.error(&self.path, Problem::new(message).found(self.value)))
-            }
-            (Value::String(text), _) if text.parse::<u64>().is_ok() => {
+            (Value::String(text), _) if text.parse().is_ok_and(|number| (least..=most).contains(&number)) => {
                 let message = "must be a number: take the quotes away";
                 Err(sink.error(&self.path, Problem::new(message).found(self.value)))
             }
-            _ => Err(self.mismatch("a whole number", sink)),
+            _ if most == limits::INTEGER => Err(self.mismatch(&format!("a whole number, like `{least}`"), sink)),
+            _ => Err(self.mismatch(&format!("a whole number from {least} to {most}"), sink)),
         }
     }
 
@@ -200,6 +220,10 @@ impl<'v> At<'v> {
         later: &[&str],
         sink: &mut Sink,
     ) -> Read<T> {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        if !matches!(self.value, Value::String(_)) {
+            return Err(self.mismatch(&one_of(&known), sink));
+        }
         let text = self.text(sink)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(*value);
@@ -210,7 +234,6 @@ impl<'v> At<'v> {
                 Problem::new(format!("`{text}` is not supported yet")).code(Code::NotSupported),
             ));
         }
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let problem = Problem::new(format!("must be {}", one_of(&known))).found(self.value);
         let meant = sink.nearest(text, known.iter().copied());
         Err(sink.error(&self.path, problem.suggest(meant)))
@@ -237,7 +260,7 @@ impl<'v> At<'v> {
             };
             return Err(sink.error(&self.path, Problem::new(message).found(self.value)));
         }
-        let text = self.text(sink)?;
+        let text = self.text_of("a duration, like `30s`", sink)?;
         let Some(duration) = parse_duration(text) else {
             let message = "not a duration: write a whole number and `ms`, `s`, `m` or `h`, like `30s`";
             return Err(sink.error(&self.path, Problem::new(message).found(self.value)));
@@ -255,8 +278,19 @@ impl<'v> At<'v> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         sink: &mut Sink,
     ) -> Read<T> {
-        let text = self.text(sink)?;
-        parse(text).map_err(|error| sink.error(&self.path, error.to_string()))
+        let quoted = match self.value {
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            _ => {
+                let text = self.text(sink)?;
+                return parse(text).map_err(|error| sink.error(&self.path, error.to_string()));
+            }
+        };
+        // Quotes alone do not help where the text would be wrong, too.
+        match parse(&quoted) {
+            Ok(_) => Err(self.text(sink).err().unwrap_or_else(|| self.mismatch("a string", sink))),
+            Err(error) => Err(sink.error(&self.path, error.to_string())),
+        }
     }
 
     /// The value has another type than `expected`.
@@ -299,6 +333,11 @@ impl<'v> Fields<'v> {
         read: impl FnOnce(&At<'v>, &mut Sink) -> Read<T>,
     ) -> Read<T> {
         match self.field(name) {
+            Some(at) if *at.value == Value::Null => {
+                let message =
+                    format!("`{name}` has no value: give one; what an object holds is indented further than its name");
+                Err(sink.error(&at.path, message))
+            }
             Some(at) => read(&at, sink),
             None => Err(sink.error(
                 self.path,
@@ -373,7 +412,7 @@ fn is_spelling(given: &str, field: &str) -> bool {
 }
 
 /// A whole number where a duration is meant, quoted or not.
-fn unitless(value: &Value) -> Option<u64> {
+pub(super) fn unitless(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => text.parse().ok(),
         value => value.integer(),

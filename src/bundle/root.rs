@@ -49,6 +49,9 @@ const POLICY_TEST: &str = "PolicyTest";
 /// Where tokens hold the posture of their subject's device, unless their Region says otherwise.
 const DEVICE_CLAIM: &str = "device";
 
+/// What stands for a name that nobody wrote.
+const NAMELESS: &str = "?";
+
 /// Where the documents stand that are in force.
 const DOCUMENTS: &str = "documents";
 
@@ -87,9 +90,10 @@ impl Kind {
 /// What every document begins with.
 pub(super) struct Header {
     pub(super) kind: Kind,
+    /// As it was written, where it is no name.
     pub(super) name: String,
-    /// Whether the `apiVersion` is ours. Where it is not, the rest is judged all the same: all errors at once.
-    pub(super) version: Read<()>,
+    /// Whether the name is one, and the `apiVersion` ours. Where they are not, the rest is judged all the same: all errors at once.
+    pub(super) valid: Read<()>,
 }
 
 /// The documents that could be read, each sorted by name, and where they stood.
@@ -262,7 +266,7 @@ fn documents(
             Kind::DeviceIssuer => device_issuer::read(&header.name, &spec, &known, sink)
                 .map(|document| device_issuers.push(Placed::in_force(index, document))),
         };
-        complete = complete.and(header.version).and(outcome);
+        complete = complete.and(header.valid).and(outcome);
     }
     sink.enter(None);
     regions.arrange_by(|left, right| left.document.name.cmp(&right.document.name));
@@ -313,7 +317,7 @@ pub(super) fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>>
         let same = |earlier: &Read<Header>| {
             earlier
                 .as_ref()
-                .is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name)
+                .is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name && later.name != NAMELESS)
         };
         if let Some(earlier) = headers.iter().take(index).position(same) {
             let document = Path::Item(&list.path, index);
@@ -372,11 +376,23 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     });
     let spec = fields.required("spec", sink, |_, _| Ok(()));
     spec?;
+    let (name, named) = match name {
+        Ok(name) => (name, Ok(())),
+        Err(reported) => (written_name(at.value), Err(reported)),
+    };
     Ok(Header {
         kind: kind?,
-        name: name?,
-        version,
+        name,
+        valid: version.and(named),
     })
+}
+
+/// What stands for the name of a document, where that is none.
+fn written_name(document: &Value) -> String {
+    match document.member("metadata").and_then(|metadata| metadata.member("name")) {
+        Some(Value::String(name)) => short(name),
+        _ => NAMELESS.to_owned(),
+    }
 }
 
 /// Kind and name as far as they can be told, for what is wrong with the rest.

@@ -120,7 +120,8 @@ fn source(at: &At<'_>, sink: &mut Sink) -> Read<TokenSource> {
 /// A header of lower-case letters that carries nothing else.
 fn header(at: &At<'_>, sink: &mut Sink) -> Read<String> {
     let name = at.text(sink)?;
-    if name == "authorization" {
+    if name.eq_ignore_ascii_case("authorization") {
+        forward::check_case(name, &at.path, sink)?;
         return Ok(name.to_owned());
     }
     forward::check_name(name, &at.path, sink)?;
@@ -132,6 +133,7 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<String> {
         let message = format!("`{folded}` means something else: take a header of your own, like `x-access-token`");
         return Err(sink.error(&at.path, message));
     }
+    forward::check_case(name, &at.path, sink)?;
     Ok(name.to_owned())
 }
 

@@ -180,7 +180,7 @@ pub enum TemplateError {
     NotAbsolute {
         /// What the author wrote.
         text: String,
-        /// A template that is probably meant.
+        /// A template that is probably meant; empty where a slash in front is not enough.
         meant: String,
     },
     /// It is longer than 1,024 bytes.
@@ -294,6 +294,12 @@ impl TemplateError {
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotAbsolute { text, meant } if meant.is_empty() => {
+                write!(
+                    f,
+                    "`{text}` does not begin with a slash: write a template, like `/v1/{{id}}` or `/v1/**`"
+                )
+            }
             Self::NotAbsolute { text, meant } => write!(f, "`{text}` does not begin with a slash; write `{meant}`"),
             Self::TooLong { len } => write!(f, "a path template has {MAX_TEMPLATE} bytes at most, not {len}"),
             Self::TooManySegments { count } => {
@@ -352,9 +358,11 @@ fn not_absolute(text: &str) -> TemplateError {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
         None => text,
     };
+    // A regular expression, or another kind of quotes.
+    let is_odd = path.starts_with(|first: char| !first.is_ascii_alphanumeric() && !"{*-._~%".contains(first));
     TemplateError::NotAbsolute {
         text: text.into(),
-        meant: format!("/{path}"),
+        meant: if is_odd { String::new() } else { format!("/{path}") },
     }
 }
 

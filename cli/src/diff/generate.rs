@@ -1,39 +1,126 @@
-//! Requests made of what bundles name: hosts, methods, paths, permissions, roles, homes, networks and workloads. For each rule one that it is about, and some that
-//! differ from it in one way each.
+//! Requests made of what bundles say. For each rule one that it is about and that meets all that is demanded of it, and such that differ from it in one way each: by
+//! one demand that is not met, or by what either bundle names.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::IpAddr;
+mod meet;
+mod pools;
+mod route;
+mod times;
+mod vary;
+mod when;
 
-use ipnet::IpNet;
-use regionguard::bundle::document::{Bundle, Effect, IdentityNeed, Policy, Region, Requirement, Rule, Words};
+use std::collections::{HashMap, HashSet};
+
+use regionguard::bundle::document::{Bundle, Openings, Policy, Rule};
 use regionguard::bundle::{self, Encoding};
-use regionguard::identity::ClaimPath;
-use regionguard::request::{HostMatch, HostPattern, PathTemplate, Segment};
 use regionguard::time::WallTime;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use self::meet::{World, token};
+use self::pools::Pools;
+use self::vary::Variations;
+use self::when::Solver;
 use crate::documents::Loaded;
 use crate::recorded;
-use crate::trial::{Request, Token, Trial};
+use crate::trial::{Request, Trial};
 
-/// Homes, source regions, methods and paths beside those of a rule that are tried with it.
-const OTHERS: usize = 4;
+/// Variations of one rule, at most; the more rules there are, the fewer.
+const VARIATIONS: usize = 160;
+const FEWEST: usize = 12;
 
 /// Up to `most` requests.
 pub(super) fn requests(bundles: &[&Loaded], at: WallTime, most: usize) -> Vec<Trial> {
-    let read: Vec<Bundle> = bundles
+    let read: Vec<(Bundle, &Loaded)> = bundles
         .iter()
-        .filter_map(|loaded| bundle::documents(loaded.value.to_string().as_bytes(), Encoding::Json).ok())
+        .filter_map(|loaded| {
+            let text = loaded.value.to_string();
+            let bundle = bundle::documents(text.as_bytes(), Encoding::Json).ok()?;
+            Some((bundle, *loaded))
+        })
         .collect();
-    let world = World::new(&read, at);
-    let mut made: Vec<std::vec::IntoIter<Trial>> = read
+    let documents: Vec<&Bundle> = read.iter().map(|(bundle, _)| bundle).collect();
+    let pools = Pools::new(&documents, at);
+    let count: usize = documents
         .iter()
         .flat_map(|bundle| &bundle.policies)
-        .flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)))
-        .map(|(policy, rule)| world.about(policy, rule).into_iter())
-        .collect();
-    made.push(world.beside_rules().into_iter());
-    // One of each rule, then a second one: a limit cuts variations off, and no rules.
+        .map(|policy| policy.rules.len())
+        .sum();
+    let each = (4 * most)
+        .checked_div(count.max(1))
+        .unwrap_or(most)
+        .clamp(FEWEST, VARIATIONS);
+    let mut made: Vec<Vec<std::vec::IntoIter<Trial>>> = Vec::new();
+    for (bundle, loaded) in &read {
+        let world = World { bundle, pools: &pools };
+        let mut solver = Solver::new(loaded);
+        let others = read.iter().filter(|(_, other)| !std::ptr::eq(*other, *loaded));
+        let others: HashSet<String> = others
+            .flat_map(|(_, other)| texts(other))
+            .map(|(_, text)| text)
+            .collect();
+        let own: HashMap<String, String> = texts(loaded).collect();
+        let is_new = |name: &str| own.get(name).is_none_or(|text| !others.contains(text));
+        let differs =
+            |policy: &Policy, rule: &Rule| is_new(&policy.name) || is_new(&format!("{}/{}", policy.name, rule.name));
+        let rules = bundle
+            .policies
+            .iter()
+            .flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+        let mut rules: Vec<_> = rules.collect();
+        // What one bundle says and the other does not is tried first.
+        rules.sort_by_cached_key(|(policy, rule)| !differs(policy, rule));
+        let mut of_bundle: Vec<std::vec::IntoIter<Trial>> = Vec::new();
+        // Where there are more rules than requests, those that differ are varied, and some others get one each.
+        let news = rules.iter().take_while(|(policy, rule)| differs(policy, rule)).count();
+        let others = most.saturating_sub(news.saturating_mul(each + 1));
+        let tried = if count <= most { most } else { news + others };
+        for (policy, rule) in rules.into_iter().take(tried.min(most)) {
+            let is_varied = count <= most || differs(policy, rule);
+            let mut trials = of_rule(&world, &mut solver, policy, rule, is_varied);
+            trials.truncate(each);
+            of_bundle.push(trials.into_iter());
+        }
+        let beside = bundle
+            .policies
+            .iter()
+            .map(|policy| beside_rules(&world, policy).into_iter());
+        of_bundle.extend(beside.take(most));
+        of_bundle.push(beside_policies(&world).into_iter());
+        made.push(of_bundle);
+    }
+    round_robin(made, most)
+}
+
+/// Each policy without its rules, and each rule, by its name: what both bundles say alike has the same text in both.
+fn texts(loaded: &Loaded) -> impl Iterator<Item = (String, String)> {
+    let documents = loaded.value.get("documents").and_then(Value::as_array);
+    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
+    let of_document = move |document: &Value| {
+        let mut texts = Vec::new();
+        let policy = document.get("metadata").and_then(name).unwrap_or_default();
+        let mut head = document.clone();
+        let rules = head
+            .get_mut("spec")
+            .and_then(|spec| spec.as_object_mut()?.remove("rules"));
+        for rule in rules.iter().filter_map(Value::as_array).flatten() {
+            let rule_name = format!("{policy}/{}", name(rule).unwrap_or_default());
+            texts.push((rule_name.clone(), format!("{rule_name} {rule}")));
+        }
+        texts.push((policy, head.to_string()));
+        texts
+    };
+    let policies = documents.into_iter().flatten().filter(|document| {
+        let kind = document.get("kind").and_then(Value::as_str);
+        kind == Some("ZeroTrustPolicy")
+    });
+    policies.flat_map(of_document)
+}
+
+/// One of each, of both bundles in turn; then a second one: a limit cuts variations off, and no rules.
+fn round_robin(made: Vec<Vec<std::vec::IntoIter<Trial>>>, most: usize) -> Vec<Trial> {
+    let longest = made.iter().map(Vec::len).max().unwrap_or_default();
+    let mut bundles: Vec<_> = made.into_iter().map(Vec::into_iter).collect();
+    let turns = (0..longest).flat_map(|_| bundles.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>());
+    let mut made: Vec<std::vec::IntoIter<Trial>> = turns.collect();
     let mut seen = HashSet::new();
     let mut trials = Vec::new();
     loop {
@@ -51,341 +138,107 @@ pub(super) fn requests(bundles: &[&Loaded], at: WallTime, most: usize) -> Vec<Tr
     }
 }
 
-/// What both bundles name.
-struct World {
-    hosts: Vec<String>,
-    regions: Vec<String>,
-    locality: Option<String>,
-    /// An address in each Region that has networks.
-    places: Vec<IpAddr>,
-    permissions: BTreeSet<String>,
-    roles: BTreeSet<String>,
-    /// Where tokens of a Region hold permissions and roles, under each bundle.
-    mappings: Vec<(String, String, String)>,
-    /// What a token says of a login that all policies are content with, as far as there is one: nothing where none asks.
-    login: Map<String, Value>,
-    at: WallTime,
+/// A request that this rule is about, and some that differ from it in one way where it `is_varied`.
+fn of_rule<'b>(
+    world: &World<'b>,
+    solver: &mut Solver<'_>,
+    policy: &'b Policy,
+    rule: &Rule,
+    is_varied: bool,
+) -> Vec<Trial> {
+    let hosts = route::hosts(policy, Some(rule), world.bundle.trust.hosts.as_deref());
+    let Some(host) = hosts.first() else { return Vec::new() };
+    let demands = world.demands(policy, Some(rule), host);
+    let base = world.base(policy, rule, &demands, host);
+    let (base, more) = solver.solve(rule, base, &world.pools.times);
+    if !is_varied {
+        return vec![base];
+    }
+    let mut trials = Variations::of_rule(world, policy, rule, &demands, base);
+    let rest = trials.split_off(1);
+    trials.extend(more);
+    trials.extend(rest);
+    trials
 }
 
-impl World {
-    fn new(bundles: &[Bundle], at: WallTime) -> Self {
-        let regions = || bundles.iter().flat_map(|bundle| &bundle.regions);
-        let rules = || {
-            let policies = bundles.iter().flat_map(|bundle| &bundle.policies);
-            policies.flat_map(|policy| &policy.rules)
-        };
-        let words = |of: fn(&Rule) -> &Words| -> BTreeSet<String> {
-            let lists = rules().map(of).flat_map(|words| [&words.any_of, &words.all_of]);
-            lists.flatten().flatten().cloned().collect()
-        };
-        let served = bundles
-            .iter()
-            .filter_map(|bundle| bundle.trust.hosts.as_deref())
-            .flatten();
-        let mut hosts: Vec<String> = served.map(host).collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        let mappings = regions().map(|region| {
-            let claims = &region.claims;
-            let path = |path: &ClaimPath| path.as_str().to_owned();
-            (region.name.clone(), path(&claims.permissions), path(&claims.roles))
-        });
-        let mappings = mappings.collect();
-        let mut names: Vec<String> = regions().map(|region| region.name.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let local = bundles.iter().find_map(|bundle| bundle.region.clone());
-        let place = |region: &Region| region.networks.first().map(first_host);
-        let own = regions()
-            .filter(|region| local.as_ref() == Some(&region.name))
-            .find_map(place);
-        let mut places: Vec<IpAddr> = own.into_iter().chain(regions().filter_map(place)).collect();
-        let mut seen = HashSet::new();
-        places.retain(|place| seen.insert(*place));
-        Self {
-            hosts,
-            locality: local.or_else(|| names.first().cloned()),
-            regions: names,
-            places,
-            permissions: words(|rule| &rule.permissions),
-            roles: words(|rule| &rule.roles),
-            mappings,
-            login: login(bundles, at),
-            at,
+/// Requests about what a policy says beside its rules: its default, preflights and probes.
+fn beside_rules<'b>(world: &World<'b>, policy: &'b Policy) -> Vec<Trial> {
+    let hosts = route::hosts(policy, None, world.bundle.trust.hosts.as_deref());
+    let Some(host) = hosts.first().filter(|_| policy.speaks()) else {
+        return Vec::new();
+    };
+    let demands = world.demands(policy, None, host);
+    let Openings { preflight, probes } = &policy.openings;
+    let asked = |method: &str, path: &str| Trial {
+        request: Request {
+            method: method.to_owned(),
+            scheme: "https".to_owned(),
+            host: host.clone(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+        },
+        ..world.plain(policy)
+    };
+    let mut trials = Vec::new();
+    if policy.default_allow {
+        let mut base = asked("GET", NOWHERE);
+        base.token = Some(token(
+            world.pools.everything(None, demands.home.as_deref()),
+            demands.home.as_deref(),
+        ));
+        world.meet(&mut base, None, &demands);
+        trials.extend(Variations::of_policy(world, &demands, base));
+    }
+    if *preflight {
+        let mut base = asked("OPTIONS", NOWHERE);
+        route::set_header(&mut base.request, "origin", Some("https://app.example.com"));
+        route::set_header(&mut base.request, "access-control-request-method", Some("GET"));
+        world.meet(&mut base, None, &demands);
+        trials.extend(Variations::of_policy(world, &demands, base));
+    }
+    for probe in probes {
+        for path in route::paths(&probe.path) {
+            for port in [Some(probe.port), Some(probe.port ^ 1), None] {
+                let mut base = asked("GET", &path);
+                base.port = port;
+                trials.push(base);
+            }
         }
     }
+    trials
+}
 
-    /// A request that this rule is about, and some that differ from it in one way.
-    fn about(&self, policy: &Policy, rule: &Rule) -> Vec<Trial> {
-        let own = rule.hosts.as_deref().or(policy.hosts.as_deref());
-        let mut hosts: Vec<String> = own.unwrap_or_default().iter().map(host).collect();
-        if hosts.is_empty() {
-            hosts.clone_from(&self.hosts);
-        }
-        if hosts.is_empty() {
-            hosts.push("any.example.com".to_owned());
-        }
-        let paths: Vec<String> = match rule.paths.as_deref() {
-            None => vec!["/".to_owned()],
-            Some(paths) => paths.iter().flat_map(self::paths).collect(),
-        };
-        let methods = rule.methods.clone().unwrap_or_else(|| vec!["GET".to_owned()]);
-        let base = self.base(rule, &hosts, &paths, &methods);
-        let mut trials = vec![base.clone()];
-        let mut vary = |change: &dyn Fn(&mut Trial)| {
-            let mut trial = base.clone();
-            change(&mut trial);
-            trials.push(trial);
-        };
-        // Who asks.
-        vary(&|trial| trial.token = None);
-        vary(&|trial| trial.token = Some(token(Map::new(), None)));
-        vary(&|trial| trial.token = Some(token(self.everything(), None)));
-        for claim in self.login.keys() {
-            vary(&|trial| {
-                if let Some(token) = &mut trial.token {
-                    token.claims.remove(claim);
-                }
-            });
-        }
-        for home in self.regions.iter().take(OTHERS) {
-            vary(&|trial| trial.token = Some(token(self.wanted(rule, Some(home)), Some(home.clone()))));
-        }
-        // From where.
-        vary(&|trial| trial.address = None);
-        for place in self.places.iter().take(OTHERS) {
-            vary(&|trial| trial.address = Some(*place));
-        }
-        vary(&|trial| trial.workload = None);
-        // What is asked.
-        let other = ["GET", "POST", "PUT", "DELETE"].map(str::to_owned);
-        let others = methods
-            .iter()
-            .skip(1)
-            .chain(other.iter().filter(|method| !methods.contains(method)));
-        for method in others.take(OTHERS) {
-            vary(&|trial| trial.request.method.clone_from(method));
-        }
-        for path in paths.iter().skip(1).take(2 * OTHERS) {
-            vary(&|trial| trial.request.path.clone_from(path));
-        }
-        vary(&|trial| trial.request.path = format!("{}/more", trial.request.path.trim_end_matches('/')));
-        for host in hosts.iter().skip(1).take(OTHERS) {
-            vary(&|trial| trial.request.host.clone_from(host));
-        }
-        trials
-    }
+/// A path that no rule may name.
+const NOWHERE: &str = "/what/no/rule/may/name";
 
-    fn base(&self, rule: &Rule, hosts: &[String], paths: &[String], methods: &[String]) -> Trial {
-        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
-        let from = &rule.from;
-        let network = from
-            .networks
-            .as_ref()
-            .and_then(|networks| networks.first())
-            .map(first_host);
-        let workload = from.workloads.as_ref().and_then(|patterns| patterns.first());
-        let home = from.home_regions.as_ref().and_then(|homes| homes.first()).cloned();
-        let without_token = matches!(rule.identity, IdentityNeed::None | IdentityNeed::Workload);
-        Trial {
+/// Requests that no rule may be about, of nobody and of somebody who may everything.
+fn beside_policies(world: &World<'_>) -> Vec<Trial> {
+    let local = world.local().map(|region| region.name.clone());
+    let none = ["any.example.com".to_owned()];
+    let hosts = if world.pools.hosts.is_empty() {
+        &none[..]
+    } else {
+        &world.pools.hosts
+    };
+    let each = hosts.iter().take(8).flat_map(|host| {
+        [
+            None,
+            Some(token(world.pools.everything(None, local.as_deref()), local.as_deref())),
+        ]
+        .map(|token| Trial {
             request: Request {
-                method: first(methods),
+                method: "GET".to_owned(),
                 scheme: "https".to_owned(),
-                host: first(hosts),
-                path: first(paths),
+                host: host.clone(),
+                path: NOWHERE.to_owned(),
                 headers: Vec::new(),
             },
-            // What these keep out is what something else would let in.
-            token: match rule.effect {
-                _ if without_token => None,
-                Effect::Deny(_) | Effect::StepUp(_) => Some(token(self.everything(), home)),
-                _ => Some(token(self.wanted(rule, home.as_ref()), home)),
-            },
-            address: network.or_else(|| self.places.first().copied()),
-            workload: workload.map(|pattern| format!("spiffe://{}/ns/any/sa/any", pattern.trust_domain())),
-            locality: self.locality.clone(),
-            at: self.at,
+            token,
+            address: world.pools.places.first().copied(),
+            locality: local.clone(),
+            at: world.pools.at,
             ..Trial::default()
-        }
-    }
-
-    /// Requests that no rule may be about.
-    fn beside_rules(&self) -> Vec<Trial> {
-        let none = ["any.example.com".to_owned()];
-        let hosts = if self.hosts.is_empty() { &none[..] } else { &self.hosts };
-        let each = hosts.iter().take(2 * OTHERS).flat_map(|host| {
-            [None, Some(token(self.everything(), None))].map(|token| Trial {
-                request: Request {
-                    method: "GET".to_owned(),
-                    scheme: "https".to_owned(),
-                    host: host.clone(),
-                    path: "/what/no/rule/may/name".to_owned(),
-                    headers: Vec::new(),
-                },
-                token,
-                address: self.places.first().copied(),
-                locality: self.locality.clone(),
-                at: self.at,
-                ..Trial::default()
-            })
-        });
-        each.collect()
-    }
-
-    fn everything(&self) -> Map<String, Value> {
-        let all = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>();
-        self.said(&all(&self.permissions), &all(&self.roles), None)
-    }
-
-    /// The claims that a rule wants of a token of this Region, or of the local one.
-    fn wanted(&self, rule: &Rule, home: Option<&String>) -> Map<String, Value> {
-        let words = |words: &Words| -> Vec<String> {
-            let any = words.any_of.iter().flatten().take(1);
-            any.chain(words.all_of.iter().flatten()).cloned().collect()
-        };
-        self.said(&words(&rule.permissions), &words(&rule.roles), home)
-    }
-
-    /// Permissions and roles where tokens of this Region hold them.
-    fn said(&self, permissions: &[String], roles: &[String], home: Option<&String>) -> Map<String, Value> {
-        let home = home.or(self.locality.as_ref());
-        let mut claims = self.login.clone();
-        for (_, at, roles_at) in self.mappings.iter().filter(|(region, ..)| home == Some(region)) {
-            for (path, words) in [(at, permissions), (roles_at, roles)] {
-                if !words.is_empty() {
-                    put(&mut claims, path, json!(words));
-                }
-            }
-        }
-        claims
-    }
-}
-
-/// The claims of a login just now, by all factors that a policy asks for. A token has one `acr`: the first that one asks for.
-fn login(bundles: &[Bundle], at: WallTime) -> Map<String, Value> {
-    let policies = || bundles.iter().flat_map(|bundle| &bundle.policies);
-    let mut factors = BTreeSet::new();
-    let mut classes = Vec::new();
-    let mut fresh = false;
-    for rule in policies().flat_map(|policy| &policy.rules) {
-        if let Effect::StepUp(wanted) = &rule.effect {
-            classes.extend(wanted.acr.first());
-            fresh |= wanted.max_age.is_some();
-        }
-    }
-    for requirement in policies().flat_map(|policy| &policy.requirements) {
-        if let Requirement::MultiFactor(wanted) = requirement {
-            factors.extend(&wanted.amr);
-            classes.extend(wanted.acr.first());
-        }
-    }
-    let mut claims = Map::new();
-    if !factors.is_empty() {
-        claims.insert("amr".to_owned(), json!(factors));
-    }
-    if let Some(first) = classes.first() {
-        claims.insert("acr".to_owned(), json!(first));
-    }
-    if fresh {
-        claims.insert("auth_time".to_owned(), json!(at.0 / 1_000_000_000));
-    }
-    claims
-}
-
-/// Puts a value at the claim of this name, or where names with dots between them lead.
-fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
-    let dots = if path.contains("://") {
-        None
-    } else {
-        path.split_once('.')
-    };
-    match dots {
-        None => {
-            claims.insert(path.to_owned(), value);
-        }
-        Some((first, rest)) => {
-            let inner = claims.entry(first).or_insert_with(|| json!({}));
-            if let Some(inner) = inner.as_object_mut() {
-                put(inner, rest, value);
-            }
-        }
-    }
-}
-
-fn token(claims: Map<String, Value>, home: Option<String>) -> Token {
-    recorded::of_somebody(Token {
-        home,
-        claims,
-        ..Token::default()
-    })
-}
-
-/// A host that the pattern matches.
-fn host(pattern: &HostPattern) -> String {
-    let host = match pattern.host() {
-        HostMatch::Exact(host) => host.to_owned(),
-        HostMatch::Suffix(suffix) => format!("any{suffix}"),
-    };
-    match pattern.port() {
-        None => host,
-        Some(port) => format!("{host}:{port}"),
-    }
-}
-
-/// Paths that the template matches.
-fn paths(template: &PathTemplate) -> Vec<String> {
-    let mut path = String::new();
-    for segment in template.segments() {
-        match segment {
-            Segment::Literal(literal) => {
-                path.push('/');
-                for byte in literal.bytes() {
-                    if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte) {
-                        path.push(char::from(byte));
-                    } else {
-                        path.push_str(&format!("%{byte:02X}"));
-                    }
-                }
-            }
-            Segment::Capture(_) | Segment::Any => path.push_str("/any"),
-            Segment::Rest => {
-                let itself = if path.is_empty() { "/".to_owned() } else { path.clone() };
-                return vec![format!("{path}/any"), format!("{path}/any/below"), itself];
-            }
-        }
-    }
-    if path.is_empty() {
-        path.push('/');
-    }
-    vec![path]
-}
-
-/// The first address behind that of the network itself, where there is one.
-fn first_host(network: &IpNet) -> IpAddr {
-    network.hosts().next().unwrap_or_else(|| network.addr())
-}
-
-#[cfg(test)]
-mod tests {
-    use regionguard::request::{HostPattern, PathOptions, PathTemplate, canonicalise};
-
-    use super::{host, paths};
-
-    #[test]
-    fn what_is_made_of_a_template_matches_it() {
-        for text in ["/", "/a", "/a/{id}/b", "/a/*", "/**", "/a/**", "/ü/x", "/a%20b"] {
-            let template = PathTemplate::parse(text).expect("a template");
-            for path in paths(&template) {
-                let canonical = canonicalise(path.as_bytes(), &PathOptions::default()).expect("a path");
-                assert!(template.matches(&canonical).is_some(), "{text}: {path}");
-            }
-        }
-    }
-
-    #[test]
-    fn hosts_have_their_ports() {
-        for (pattern, made) in [("a.x", "a.x"), ("*.x", "any.x"), ("*.x:8443", "any.x:8443")] {
-            assert_eq!(host(&HostPattern::parse(pattern).expect("a pattern")), made);
-        }
-    }
+        })
+    });
+    each.collect()
 }

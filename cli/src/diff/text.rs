@@ -8,7 +8,7 @@ use crate::report;
 const NAMED: usize = 20;
 
 /// The differences, the most dangerous first, and what was not compared.
-pub(super) fn text(compared: &Compared<'_>) -> String {
+pub(super) fn text(compared: &Compared<'_>, most: usize) -> String {
     let kind = match compared.recording {
         None => "generated",
         Some(_) => "recorded",
@@ -24,6 +24,16 @@ pub(super) fn text(compared: &Compared<'_>) -> String {
         1 => said.push_str("1 is decided by another rule, with the same outcome\n"),
         moved => said.push_str(&format!("{moved} are decided by another rule, with the same outcome\n")),
     }
+    for (count, what) in [
+        (compared.beside.0, "what is in shadow mode"),
+        (compared.beside.1, "the candidate"),
+    ] {
+        if let Some(requests) = report::counted(count, "request") {
+            said.push_str(&format!(
+                "{requests}: {what} would decide otherwise than before; that changes nothing\n"
+            ));
+        }
+    }
     if !compared.changes.is_empty() {
         said.push_str(&table(&compared.changes));
     }
@@ -34,6 +44,11 @@ pub(super) fn text(compared: &Compared<'_>) -> String {
         said.push_str(&format!(
             "\ndecided nothing under either bundle: {idle}; what they decide is not compared: record requests for them (`--requests`)\n"
         ));
+        if compared.recording.is_none() && compared.tried + compared.idle.len() > most {
+            said.push_str(&format!(
+                "there are too many rules for {most} requests: `--max` takes more\n"
+            ));
+        }
     }
     said.lines().map(|line| report::printable(line) + "\n").collect()
 }

@@ -1,11 +1,14 @@
 //! From what was found to bundles, and from the kernel's diagnostics to places in the files.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use regionguard::bundle::{self, Code, Diagnostic, Encoding, Part, Severity};
 
 use super::Loaded;
-use super::form::{self, KINDS};
+use super::advice;
+use super::form;
 use super::node::{Data, Member, Node, Sources, Span};
 use super::part;
 use super::yaml::shown;
@@ -78,6 +81,7 @@ impl Draft {
             Ok(generation) => &generation.warnings,
             Err(all) => all,
         };
+        self.correct(diagnostics, sources, problems);
         let mut own: Vec<Problem> = diagnostics
             .iter()
             .filter(|diagnostic| self.counts(diagnostic))
@@ -95,6 +99,33 @@ impl Draft {
             tree: self.tree,
             sources: sources.clone(),
         })
+    }
+
+    /// Of scalars that not every reader reads alike, it was advised to quote them: where the text would be wrong, too, what would be right.
+    fn correct(&self, diagnostics: &[Diagnostic], sources: &Sources, problems: &mut [Problem]) {
+        let numbers = sources.numbers();
+        let place = |problem: &Problem| {
+            let place = problem.place.as_ref()?;
+            Some((*numbers.get(&Rc::as_ptr(&place.source))?, place.bytes.as_ref()?.start))
+        };
+        let mut ambiguous: HashMap<(usize, usize), &mut Problem> = problems
+            .iter_mut()
+            .filter(|problem| problem.code == "yaml-ambiguous")
+            .filter_map(|problem| Some((place(problem)?, problem)))
+            .collect();
+        for diagnostic in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
+            let node = self.tree.find(&diagnostic.path).node;
+            // There, it may be about the name in front.
+            let is_header = diagnostic.path.contains(".forward.claims.");
+            if node.reported
+                && !is_header
+                && let Some(problem) = ambiguous.get_mut(&(node.span.file, node.span.bytes.start))
+            {
+                let meant = diagnostic.suggestion.as_ref();
+                let meant = meant.map(|meant| format!(": `\"{meant}\"`")).unwrap_or_default();
+                problem.help = Some(format!("{}{meant}", diagnostic.message));
+            }
+        }
     }
 
     /// Whether it is said: once for each thing, and nothing that may only seem so because a file could not be read.
@@ -184,8 +215,11 @@ fn files(tree: &Node, sources: &Sources) -> Vec<PathBuf> {
 /// What the kernel says, at its place.
 pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -> Problem {
     let found = tree.find(&diagnostic.path);
+    // What a claim fills is a header, and mistakes are about its name.
+    let is_header = |claim: &str| diagnostic.path.contains(".forward.claims.") && !claim.trim().is_empty();
     let is_name = match diagnostic.code {
         Code::UnknownField => true,
+        Code::Invalid => found.node.text().is_some_and(is_header),
         Code::NotSupported => found
             .name
             .is_some_and(|member| diagnostic.message.starts_with(&format!("`{}` ", member.name))),
@@ -204,28 +238,17 @@ pub(super) fn problem(diagnostic: &Diagnostic, tree: &Node, sources: &Sources) -
         Some((part, None)) => (place, format!("{part}: ")),
         None => (place, String::new()),
     };
-    let placeholder = found.node.text().is_some_and(|text| text.contains("${"));
-    let help = match &diagnostic.suggestion {
-        Some(suggestion) => {
-            let help = format!("did you mean `{suggestion}`?");
-            (!diagnostic.message.contains(&help)).then_some(help)
-        }
-        None if placeholder => Some("this looks like a placeholder that nothing filled in".to_owned()),
-        // The kernel knows of what stands in bundles only.
-        None if in_document(&diagnostic.path) == "kind"
-            && found.node.text().is_some_and(|kind| !KINDS.contains(&kind)) =>
-        {
-            Some("a `PolicyTest` stands beside them, in a file of its own".to_owned())
-        }
-        None => None,
-    };
+    let field = in_document(&diagnostic.path);
+    let document = diagnostic.path.strip_suffix(field).unwrap_or_default();
+    let document = tree.find(document.trim_end_matches('.')).node;
+    let help = advice::help(diagnostic, found.node, document, field);
     Problem {
         severity: diagnostic.severity,
         code: diagnostic.code.as_str(),
         message: told + &with_lines(&diagnostic.message, tree, sources),
         help,
         document: diagnostic.document.clone(),
-        field: in_document(&diagnostic.path).to_owned(),
+        field: field.to_owned(),
         place,
         related: None,
     }
@@ -243,7 +266,12 @@ fn part_of(node: &Node, part: &Part, sources: &Sources) -> Option<Place> {
 pub(super) fn warning(loaded: &Loaded, code: &'static str, path: &str, message: String, help: String) -> Problem {
     let document = path.split_once(']').and_then(|(document, _)| {
         let found = loaded.tree.find(&format!("{document}]"));
-        label(found.node).filter(|_| path.starts_with("documents["))
+        label(found.node).filter(|_| {
+            document
+                .strip_prefix("candidate.")
+                .unwrap_or(document)
+                .starts_with("documents[")
+        })
     });
     Problem {
         severity: Severity::Warning,

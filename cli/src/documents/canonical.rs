@@ -15,6 +15,7 @@ use super::yaml::{self, Text};
 use crate::problem::{Place, Problem, Source};
 
 use comments::Comments;
+pub(super) use order::home_of;
 use writer::Writer;
 
 /// What became of a text.

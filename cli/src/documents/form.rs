@@ -167,7 +167,11 @@ impl Reading<'_> {
             _ if root.reported => {}
             _ => {
                 let message = "must be an object: a document, or the head of a bundle";
-                self.error("no-document", &root, message.to_owned(), None);
+                let help = match root.value {
+                    Data::List(_) => "take the list away: documents are separated by `---`",
+                    _ => "a document begins with `apiVersion: security.io/v1`, as `name: value`",
+                };
+                self.error("no-document", &root, message.to_owned(), Some(help));
             }
         }
     }
@@ -206,7 +210,15 @@ impl Reading<'_> {
                     shown(kind),
                     shown(version.unwrap_or_default())
                 );
-                let help = "give the documents themselves, an ECDS file, or a ConfigMap, WasmPlugin or TrafficExtension that holds a bundle";
+                let is_istios = version.is_some_and(|version| version.contains("istio.io/"));
+                let help = match is_istios {
+                    true => {
+                        "Istio reads it, and it stands beside what is applied; what a policy of Istio's says is a `ZeroTrustPolicy` here: `docs/istio-policies.md`"
+                    }
+                    false => {
+                        "give the documents themselves, an ECDS file, or a ConfigMap, WasmPlugin or TrafficExtension that holds a bundle"
+                    }
+                };
                 let kind = root.member("kind").unwrap_or(&root);
                 self.error("no-document", kind, message, Some(help));
             }
@@ -403,6 +415,8 @@ impl Reading<'_> {
     }
 
     fn error(&mut self, code: &'static str, node: &Node, message: String, help: Option<&str>) {
+        // It may have been meant as anything: what it says is not known.
+        self.complete &= code != "no-document";
         let problem = Problem::error(code, self.sources.place(&super::bundle::headline(node)), message);
         self.problems.push(match help {
             Some(help) => problem.help(help),

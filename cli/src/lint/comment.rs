@@ -1,16 +1,16 @@
 //! `# allow: lint/public-rule` in the file: what is meant there, and so is not said again.
 
-use crate::lint::Lint;
 use crate::problem::{Place, Source};
+use crate::report::SUSPICIOUS;
 
-/// Whether a comment on the line of `place`, or in the lines of nothing else directly above it, allows `lint`.
-pub(super) fn allows(lint: &Lint, place: Option<&Place>) -> bool {
+/// Whether a comment on the line of `place`, or in the lines of nothing else directly above it, allows the warnings with this code.
+pub(crate) fn allows(code: &str, place: Option<&Place>) -> bool {
     let Some((source, bytes)) = place.and_then(|place| Some((&place.source, place.bytes.as_ref()?))) else {
         return false;
     };
     let line = source.line_around(bytes.start);
     let text = |line: std::ops::Range<usize>| source.text.get(line).unwrap_or_default();
-    if names(text(line.clone()), lint) {
+    if names(text(line.clone()), code) {
         return true;
     }
     let mut above = before(source, line.start);
@@ -19,7 +19,7 @@ pub(super) fn allows(lint: &Lint, place: Option<&Place>) -> bool {
         if !written.trim_start().starts_with('#') {
             return false;
         }
-        if names(written, lint) {
+        if names(written, code) {
             return true;
         }
         above = before(source, line.start);
@@ -32,7 +32,7 @@ fn before(source: &Source, start: usize) -> Option<std::ops::Range<usize>> {
     Some(source.line_around(start.checked_sub(1)?))
 }
 
-fn names(line: &str, lint: &Lint) -> bool {
+fn names(line: &str, code: &str) -> bool {
     let mut comments = line.match_indices('#').filter(|(at, _)| {
         // A `#` begins a comment at the start of a line, or behind white space.
         line.get(..*at)
@@ -43,8 +43,8 @@ fn names(line: &str, lint: &Lint) -> bool {
         let listed = comment.strip_prefix("allow:").unwrap_or_default();
         listed
             .split([',', ' ', '\t'])
-            .take_while(|word| word.is_empty() || word.starts_with("lint/"))
-            .any(|word| word == lint.id)
+            .take_while(|word| word.is_empty() || word.starts_with("lint/") || *word == SUSPICIOUS)
+            .any(|word| word == code)
     })
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::allows;
-    use crate::lint::wide::{PUBLIC_RULE, WIDE_PATHS};
+    use crate::lint::wide::PUBLIC_RULE;
     use crate::problem::{Place, Source};
 
     #[track_caller]
@@ -64,7 +64,7 @@ mod tests {
             source,
             bytes: Some(start..start + at.len()),
         };
-        allows(&PUBLIC_RULE, Some(&place))
+        allows(PUBLIC_RULE.id, Some(&place))
     }
 
     #[test]
@@ -79,6 +79,7 @@ mod tests {
             "HERE"
         ));
         assert!(allowed("# allow: lint/public-rule\r\na: HERE\r\n", "HERE"));
+        assert!(allowed("a: HERE # allow: suspicious, lint/public-rule", "HERE"));
     }
 
     #[test]
@@ -95,6 +96,5 @@ mod tests {
         ] {
             assert!(!allowed(text, "HERE"), "{text}");
         }
-        assert_ne!(PUBLIC_RULE, WIDE_PATHS);
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
-use regionguard::bundle::document::{IdentityNeed, Rule, Words};
+use regionguard::bundle::document::{Effect, IdentityNeed, Rule, Words};
 use regionguard::identity::SpiffePattern;
 use regionguard::request::{HostMatch, HostPattern, PathTemplate, Segment};
 use serde_json::{Map, Value};
@@ -178,7 +178,16 @@ fn methods(rule: &Rule) -> Option<HashSet<&str>> {
 /// What a rule holds beside its conditions.
 const EFFECTS: [&str; 7] = ["name", "effect", "response", "stepUp", "defer", "mode", "streams"];
 /// The conditions that are compared one by one; of any other one it counts whether both rules have the same.
-const COMPARED: [&str; 7] = ["hosts", "methods", "paths", "from", "identity", "permissions", "roles"];
+const COMPARED: [&str; 8] = [
+    "hosts",
+    "methods",
+    "paths",
+    "upgrades",
+    "from",
+    "identity",
+    "permissions",
+    "roles",
+];
 const FROM_COMPARED: [&str; 4] = ["sourceRegions", "homeRegions", "networks", "workloads"];
 
 /// Whether `outer` matches each request that `inner` matches, as far as can be told.
@@ -190,6 +199,7 @@ fn conditions_within(inner: &RuleAt<'_>, outer: &RuleAt<'_>) -> bool {
     let known: Vec<&str> = EFFECTS.into_iter().chain(COMPARED).collect();
     let (a, b) = (inner.rule, outer.rule);
     same_beside(inner.written, outer.written, &known)
+        && upgrades_within(a, b)
         && same_beside(
             inner.written.get("from").unwrap_or(&Value::Null),
             outer.written.get("from").unwrap_or(&Value::Null),
@@ -222,6 +232,45 @@ fn conditions_within(inner: &RuleAt<'_>, outer: &RuleAt<'_>) -> bool {
             IdentityNeed::Anybody | IdentityNeed::None => true,
             need => a.identity == need,
         }
+}
+
+/// Whether each protocol that `inner` is about is one of `outer`'s: without `upgrades`, what lets in is about none but HTTP, and what keeps out about all.
+fn upgrades_within(inner: &Rule, outer: &Rule) -> bool {
+    match (&inner.about.upgrades, &outer.about.upgrades) {
+        (Some(inner), Some(outer)) => inner.iter().all(|upgrade| outer.contains(upgrade)),
+        (None, Some(_)) => false,
+        (Some(_), None) => keeps_out(outer),
+        (None, None) => keeps_out(outer) || !keeps_out(inner),
+    }
+}
+
+fn keeps_out(rule: &Rule) -> bool {
+    matches!(rule.effect, Effect::Deny(_) | Effect::StepUp(_))
+}
+
+/// Whether some request may be matched by both, as far as protocols and `from` can tell.
+pub(super) fn conditions_meet(one: &Rule, other: &Rule) -> bool {
+    let upgrades = match (&one.about.upgrades, &other.about.upgrades) {
+        (Some(one), Some(other)) => one.iter().any(|upgrade| other.contains(upgrade)),
+        (Some(_), None) => keeps_out(other),
+        (None, Some(_)) => keeps_out(one),
+        (None, None) => true,
+    };
+    let (a, b) = (&one.from, &other.from);
+    upgrades
+        && items_meet(a.source_regions.as_ref(), b.source_regions.as_ref(), |a, b| a == b)
+        && items_meet(a.source_countries.as_ref(), b.source_countries.as_ref(), |a, b| a == b)
+        && items_meet(a.home_regions.as_ref(), b.home_regions.as_ref(), |a, b| a == b)
+        && items_meet(a.networks.as_ref(), b.networks.as_ref(), |a: &IpNet, b| {
+            a.contains(b) || b.contains(a)
+        })
+}
+
+fn items_meet<T>(one: Option<&Vec<T>>, other: Option<&Vec<T>>, meet: impl Fn(&T, &T) -> bool) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.iter().any(|one| other.iter().any(|other| meet(one, other))),
+        _ => true,
+    }
 }
 
 /// Whether each member of `outer` that is not in `known` is in `inner`, too.

@@ -6,6 +6,7 @@ use regionguard::request::HostPattern;
 use super::Lint;
 use super::cover::{hosts_meet, lists_meet};
 use super::model::{Model, RuleAt};
+use super::when;
 
 pub(super) const HOST_NOT_SERVED: Lint = Lint {
     id: "lint/host-not-served",
@@ -15,7 +16,7 @@ pub(super) const HOST_NOT_SERVED: Lint = Lint {
 
 pub(super) const HOSTS_WITHOUT_TRUST: Lint = Lint {
     id: "lint/hosts-without-trust",
-    about: "a requirement, a deny or a public rule that hangs on the host, without `trust.hosts`",
+    about: "a requirement, a deny, a step-up or a public rule that hangs on the host, without `trust.hosts`",
     help: "whoever sends a request writes its Host header, and an upstream may not look at it: list the hosts that are served here in `trust: {hosts: […]}`; any other is answered 421",
 };
 
@@ -70,17 +71,22 @@ fn on_the_host_alone(model: &Model<'_>) -> Vec<Found> {
             ));
         }
     }
-    for rule in model.rules.iter().filter(|rule| rule.hosts().is_some()) {
+    for rule in &model.rules {
+        let asks = rule.when().is_some_and(when::reads_host);
+        let field = match (&rule.rule.hosts, rule.hosts()) {
+            (Some(_), _) => "hosts",
+            (None, Some(_)) => "name",
+            (None, None) if asks => "when",
+            (None, None) => continue,
+        };
         let what = match (&rule.rule.effect, is_public(rule)) {
             (Effect::Deny(_), _) => "denies",
+            (Effect::StepUp(_), _) => "challenges",
             (_, true) => "is public",
             _ => continue,
         };
         let message = format!("{what} for some hosts only, and the client says which host it means");
-        let path = match rule.rule.hosts {
-            Some(_) => format!("{}.hosts", rule.path),
-            None => format!("{}.name", rule.path),
-        };
+        let path = format!("{}.{field}", rule.path);
         found.push((&HOSTS_WITHOUT_TRUST, path, message));
     }
     found

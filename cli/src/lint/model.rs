@@ -11,7 +11,7 @@ use super::{Lint, comment};
 use crate::documents::Loaded;
 use crate::problem::Problem;
 
-/// The bundle, and what was found in it.
+/// The bundle, and what was found in its policies: in those that are in force, or in those of its candidate.
 pub(super) struct Model<'m> {
     pub(super) bundle: &'m Bundle,
     pub(super) rules: Vec<RuleAt<'m>>,
@@ -19,7 +19,7 @@ pub(super) struct Model<'m> {
     pub(super) loaded: &'m Loaded,
     /// Home regions, and the permissions that are granted to some of their subjects.
     pub(super) granted: HashSet<(&'m str, &'m str)>,
-    indexes: HashMap<(&'m str, &'m str), usize>,
+    documents: Documents<'m>,
     problems: Vec<Problem>,
 }
 
@@ -42,17 +42,53 @@ pub(super) struct RuleAt<'m> {
     pub(super) written: &'m Value,
 }
 
-impl<'m> Model<'m> {
-    pub(super) fn new(loaded: &'m Loaded, bundle: &'m Bundle) -> Self {
-        let documents = loaded.value.get("documents").and_then(Value::as_array);
+/// A list of documents as it was written.
+struct Documents<'m> {
+    /// `documents` or `candidate.documents`.
+    path: &'static str,
+    written: Option<&'m Vec<Value>>,
+    /// By kind and name.
+    indexes: HashMap<(&'m str, &'m str), usize>,
+}
+
+impl<'m> Documents<'m> {
+    fn new(path: &'static str, written: Option<&'m Value>) -> Self {
+        let written = written.and_then(Value::as_array);
         let mut indexes = HashMap::new();
-        for (index, document) in documents.into_iter().flatten().enumerate() {
+        for (index, document) in written.into_iter().flatten().enumerate() {
             let text = |value: Option<&'m Value>| value.and_then(Value::as_str);
             let name = document.get("metadata").and_then(|metadata| metadata.get("name"));
             if let (Some(kind), Some(name)) = (text(document.get("kind")), text(name)) {
                 indexes.insert((kind, name), index);
             }
         }
+        Self { path, written, indexes }
+    }
+
+    /// The path of the `spec` of a document, and what is written there.
+    fn spec(&self, kind: &str, name: &str) -> Option<(String, Option<&'m Value>)> {
+        let index = self.indexes.get(&(kind, name)).copied()?;
+        let written = self.written.and_then(|documents| documents.get(index)?.get("spec"));
+        Some((format!("{}[{index}].spec", self.path), written))
+    }
+}
+
+impl<'m> Model<'m> {
+    /// What is in force.
+    pub(super) fn enforced(loaded: &'m Loaded, bundle: &'m Bundle) -> Self {
+        let documents = Documents::new("documents", loaded.value.get("documents"));
+        Self::new(loaded, bundle, documents, &bundle.policies)
+    }
+
+    /// What the bundle tries.
+    pub(super) fn tried(loaded: &'m Loaded, bundle: &'m Bundle) -> Option<Self> {
+        let candidate = bundle.candidate.as_ref()?;
+        let written = loaded.value.get("candidate")?;
+        let documents = Documents::new("candidate.documents", written.get("documents"));
+        Some(Self::new(loaded, bundle, documents, &candidate.policies))
+    }
+
+    fn new(loaded: &'m Loaded, bundle: &'m Bundle, documents: Documents<'m>, policies: &'m [Policy]) -> Self {
         let grants = bundle.grants.iter().flat_map(|document| &document.grants);
         let granted = grants.flat_map(|grant| {
             let permissions = grant.permissions.iter().map(String::as_str);
@@ -65,23 +101,22 @@ impl<'m> Model<'m> {
             policies: Vec::new(),
             loaded,
             granted,
-            indexes,
+            documents,
             problems: Vec::new(),
         };
-        for policy in &bundle.policies {
-            model.policy(policy, documents);
+        for policy in policies {
+            model.policy(policy);
         }
         model
     }
 
-    fn policy(&mut self, policy: &'m Policy, documents: Option<&'m Vec<Value>>) {
-        let Some(index) = self.indexes.get(&("ZeroTrustPolicy", policy.name.as_str())).copied() else {
+    fn policy(&mut self, policy: &'m Policy) {
+        let Some((path, written)) = self.documents.spec("ZeroTrustPolicy", &policy.name) else {
             return;
         };
-        let written = documents.and_then(|documents| documents.get(index)?.get("spec"));
         let policy = Rc::new(PolicyAt {
             policy,
-            path: format!("documents[{index}].spec"),
+            path,
             written: written.unwrap_or(&Value::Null),
         });
         for (number, rule) in policy.policy.rules.iter().enumerate() {
@@ -98,8 +133,22 @@ impl<'m> Model<'m> {
 
     /// The path of the `spec` of a document.
     pub(super) fn spec(&self, kind: &str, name: &str) -> Option<String> {
-        let index = self.indexes.get(&(kind, name))?;
-        Some(format!("documents[{index}].spec"))
+        Some(self.documents.spec(kind, name)?.0)
+    }
+
+    /// Whether some proxy has both policies: each says in which Regions it governs.
+    pub(super) fn stand_together(&self, one: &Policy, other: &Policy) -> bool {
+        let governs = |policy: &Policy, region: &String| {
+            let named = policy.place.regions.as_ref();
+            named.is_none_or(|named| named.contains(region))
+        };
+        match &self.bundle.region {
+            Some(local) => governs(one, local) && governs(other, local),
+            None => match &one.place.regions {
+                Some(named) => named.iter().any(|region| governs(other, region)),
+                None => true,
+            },
+        }
     }
 
     /// The Regions that may be the local one.
@@ -125,8 +174,8 @@ impl<'m> Model<'m> {
         related: Option<(&str, String)>,
     ) {
         let whole = enclosing_rule(path);
-        if comment::allows(lint, self.loaded.place(path).as_ref())
-            || comment::allows(lint, whole.and_then(|rule| self.loaded.place(rule)).as_ref())
+        if comment::allows(lint.id, self.loaded.place(path).as_ref())
+            || comment::allows(lint.id, whole.and_then(|rule| self.loaded.place(rule)).as_ref())
         {
             return;
         }
@@ -157,6 +206,11 @@ impl<'m> RuleAt<'m> {
     pub(super) fn hosts(&self) -> Option<&'m [HostPattern]> {
         let own = self.rule.hosts.as_deref();
         own.or(self.policy.policy.hosts.as_deref())
+    }
+
+    /// Its condition, as it was written.
+    pub(super) fn when(&self) -> Option<&'m str> {
+        self.written.get("when").and_then(Value::as_str)
     }
 
     /// Whether a request that it matches may go on because of it.

@@ -1,7 +1,9 @@
 //! What no request can meet.
 
 use ipnet::IpNet;
-use regionguard::bundle::document::{Acceptance, IdentityNeed, Policy, Region, Requirement, SourceRestriction, Words};
+use regionguard::bundle::document::{
+    Acceptance, IdentityNeed, Matcher, Policy, Region, Requirement, SourceRestriction, ValueTest, Words,
+};
 use regionguard::request::HostPattern;
 use serde_json::Value;
 
@@ -19,10 +21,11 @@ pub(super) const RULE_NEVER_MATCHES: Lint = Lint {
 pub(super) const REQUIREMENTS_NEVER_MET: Lint = Lint {
     id: "lint/requirements-never-met",
     about: "requirements that no request can meet together",
-    help: "each one listed is required: a request comes from one region, which all of the lists have to name",
+    help: "each one listed is required, all at once: correct the lists or the times, or take away what has passed",
 };
 
-pub(super) fn find(model: &mut Model<'_>) {
+/// `now` is in seconds since the Unix epoch.
+pub(super) fn find(model: &mut Model<'_>, now: f64) {
     let mut found = Vec::new();
     for rule in &model.rules {
         if let Some((field, why)) = never(rule, model) {
@@ -30,7 +33,7 @@ pub(super) fn find(model: &mut Model<'_>) {
         }
     }
     for policy in &model.policies {
-        if let Some(why) = never_met(policy) {
+        if let Some(why) = never_met(policy).or_else(|| never_then(policy, now)) {
             found.push((&REQUIREMENTS_NEVER_MET, format!("{}.context", policy.path), why));
         }
     }
@@ -48,6 +51,8 @@ fn never(rule: &RuleAt<'_>, model: &Model<'_>) -> Option<(&'static str, String)>
         .or_else(|| source(rule, model).map(|why| ("from.networks", why)))
         .or_else(|| workloads(rule, model).map(|why| ("from.workloads", why)))
         .or_else(|| required_source(rule).map(|why| ("from.sourceRegions", why)))
+        .or_else(|| absent("headers", &rule.rule.about.headers))
+        .or_else(|| absent("query", &rule.rule.about.query))
 }
 
 fn hosts(rule: &RuleAt<'_>, model: &Model<'_>) -> Option<String> {
@@ -199,6 +204,45 @@ fn required_source(rule: &RuleAt<'_>) -> Option<String> {
     let kept_out = || restrictions(rule.policy.policy).any(|one| !regions.iter().any(|region| admits(one, region)));
     (rule.lets_in() && kept_out())
         .then(|| "lets nobody in: its policy demands other source regions (`context.geo_restrictions`)".to_owned())
+}
+
+/// What has to be absent, and has to have a value.
+fn absent(field: &'static str, matchers: &[Matcher]) -> Option<(&'static str, String)> {
+    let is_absent = |matcher: &&Matcher| matcher.test == ValueTest::Absent;
+    let contradicted = |absent: &&Matcher| {
+        matchers
+            .iter()
+            .any(|one| one.name == absent.name && one.test != ValueTest::Absent)
+    };
+    let found = matchers.iter().filter(is_absent).find(contradicted)?;
+    Some((
+        field,
+        format!("never matches: `{}` has to be absent and to have a value", found.name),
+    ))
+}
+
+/// Spans of time that have passed, or that have no moment in common.
+fn never_then(policy: &PolicyAt<'_>, now: f64) -> Option<String> {
+    let spans = || {
+        policy
+            .policy
+            .requirements
+            .iter()
+            .filter_map(|requirement| match requirement {
+                Requirement::Dates(span) => Some(span),
+                _ => None,
+            })
+    };
+    let end = spans().filter_map(|span| span.until).min()?;
+    if end.numeric_date() <= now {
+        return Some(
+            "the time that `notAfter` allows has passed, so whatever this policy governs is denied".to_owned(),
+        );
+    }
+    let begin = spans().filter_map(|span| span.from).max()?;
+    (end <= begin).then(|| {
+        "no moment is within all of `notBefore` and `notAfter`, so whatever this policy governs is denied".to_owned()
+    })
 }
 
 fn never_met(policy: &PolicyAt<'_>) -> Option<String> {

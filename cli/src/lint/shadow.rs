@@ -4,8 +4,8 @@ use regionguard::bundle::document::Effect;
 use regionguard::request::Segment;
 
 use super::Lint;
-use super::cover::{Covering, lists_meet, methods_meet, path_within, route_within, within};
-use super::model::{Model, RuleAt};
+use super::cover::{Covering, conditions_meet, lists_meet, methods_meet, path_within, route_within, within};
+use super::model::{Model, PolicyAt, RuleAt};
 
 pub(super) const RULE_SHADOWED: Lint = Lint {
     id: "lint/rule-shadowed-by-deny",
@@ -39,7 +39,7 @@ pub(super) fn find(model: &mut Model<'_>) {
             index.around(first).find(|other| within(rule, other)).map(path)
         };
         match &rule.rule.effect {
-            Effect::Deny(_) => found.extend(inside(rule, &allows).or_else(|| inside_a_default(rule, model))),
+            Effect::Deny(_) => found.extend(inside(rule, &allows, model).or_else(|| inside_a_default(rule, model))),
             _ => {
                 if let Some((deny, path)) = around(&denies) {
                     let message = format!("never decides: `{deny}` denies every request that it matches");
@@ -70,7 +70,7 @@ fn asks_first(rule: &RuleAt<'_>) -> bool {
 }
 
 /// The first path of a deny that a wider path of something allowed holds.
-fn inside(deny: &RuleAt<'_>, allows: &Covering<'_>) -> Option<Found> {
+fn inside(deny: &RuleAt<'_>, allows: &Covering<'_>, model: &Model<'_>) -> Option<Found> {
     let paths = deny.rule.paths.as_deref().filter(|_| !deny.is_shadow())?;
     paths.iter().enumerate().find_map(|(index, path)| {
         let wider =
@@ -80,7 +80,11 @@ fn inside(deny: &RuleAt<'_>, allows: &Covering<'_>) -> Option<Found> {
             Some(allowed) => allowed.iter().any(|allowed| wider(allowed.segments())),
         };
         let meets = |allow: &&RuleAt<'_>| {
-            methods_meet(deny.rule, allow.rule) && lists_meet(deny.hosts(), allow.hosts()) && !route_within(allow, deny)
+            model.stand_together(deny.policy.policy, allow.policy.policy)
+                && methods_meet(deny.rule, allow.rule)
+                && lists_meet(deny.hosts(), allow.hosts())
+                && conditions_meet(deny.rule, allow.rule)
+                && !route_within(allow, deny)
         };
         let allow = allows.around(Some(path)).find(|allow| holds(allow) && meets(allow))?;
         let message = format!("`{path}` is carved out of what `{}` lets in", allow.name());
@@ -92,10 +96,14 @@ fn inside(deny: &RuleAt<'_>, allows: &Covering<'_>) -> Option<Found> {
 /// A deny for paths of hosts on which a `default: allow` lets the rest in.
 fn inside_a_default(deny: &RuleAt<'_>, model: &Model<'_>) -> Option<Found> {
     let path = deny.rule.paths.as_deref().filter(|_| !deny.is_shadow())?.first()?;
-    let policy = model
-        .policies
-        .iter()
-        .find(|policy| policy.policy.default_allow && lists_meet(deny.hosts(), policy.policy.hosts.as_deref()))?;
+    // A default is about plain HTTP.
+    let may_meet = |policy: &PolicyAt<'_>| {
+        policy.policy.default_allow
+            && deny.rule.about.upgrades.is_none()
+            && lists_meet(deny.hosts(), policy.policy.hosts.as_deref())
+            && model.stand_together(deny.policy.policy, policy.policy)
+    };
+    let policy = model.policies.iter().find(|policy| may_meet(policy))?;
     if path.segments() == [Segment::Rest] {
         return None;
     }

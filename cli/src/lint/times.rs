@@ -96,7 +96,7 @@ pub(super) fn find_in_test(test: &Suite) -> Vec<Problem> {
         .plain_texts()
         .into_iter()
         .filter(|(path, text)| is_unquoted(path, text));
-    let problems = times.filter(|(path, _)| !comment::allows(&TIME_UNQUOTED, test.place(path).as_ref()));
+    let problems = times.filter(|(path, _)| !comment::allows(TIME_UNQUOTED.id, test.place(path).as_ref()));
     let problem = |(path, text): (String, String)| {
         let help = TIME_UNQUOTED.help.to_owned();
         test.warning(TIME_UNQUOTED.id, &path, format!("`{text}` without quotes"), help)

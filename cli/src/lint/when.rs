@@ -1,7 +1,6 @@
 //! Conditions in CEL that look at what may not be there.
 
 use regionguard::bundle::document::Effect;
-use serde_json::Value;
 
 use super::Lint;
 use super::model::Model;
@@ -12,16 +11,28 @@ pub(super) const WHEN_WITHOUT_HAS: Lint = Lint {
     help: "where it is not there the condition is unknown, and an unknown deny refuses: ask `has(…) && …` if only those are meant who have it",
 };
 
+pub(super) const WHEN_CONSTANT: Lint = Lint {
+    id: "lint/when-constant",
+    about: "a `when` that reads nothing of the request",
+    help: "it says the same of every request, so the rule matches each or none: compare something of the request, or take the condition or the rule away",
+};
+
 /// Claims that every valid token has.
 const ALWAYS: [&str; 4] = ["token.aud", "token.exp", "token.iss", "token.sub"];
 
 pub(super) fn find(model: &mut Model<'_>) {
     let mut found = Vec::new();
     for rule in &model.rules {
-        let denies = matches!(rule.rule.effect, Effect::Deny(_)) && !rule.is_shadow();
-        let Some(source) = rule.written.get("when").and_then(Value::as_str).filter(|_| denies) else {
+        let Some(source) = rule.when() else {
             continue;
         };
+        if reads(source).iter().all(|read| LITERALS.contains(&read.path.as_str())) {
+            let message = "reads nothing of the request".to_owned();
+            found.push((&WHEN_CONSTANT, format!("{}.when", rule.path), message));
+        }
+        if !matches!(rule.rule.effect, Effect::Deny(_)) || rule.is_shadow() {
+            continue;
+        }
         let names = unasked(source, |path| is_required(path, model));
         if let Some((first, more)) = names.split_first() {
             let more = match more.len() {
@@ -29,12 +40,20 @@ pub(super) fn find(model: &mut Model<'_>) {
                 more => format!(" (and {more} more)"),
             };
             let message = format!("`{first}`{more} may be absent, and then this refuses");
-            found.push((format!("{}.when", rule.path), message));
+            found.push((&WHEN_WITHOUT_HAS, format!("{}.when", rule.path), message));
         }
     }
-    for (path, message) in found {
-        model.say(&WHEN_WITHOUT_HAS, &path, message);
+    for (lint, path, message) in found {
+        model.say(lint, &path, message);
     }
+}
+
+/// Words that look like names.
+const LITERALS: [&str; 4] = ["true", "false", "null", "in"];
+
+/// Whether an expression that compiles reads the host.
+pub(super) fn reads_host(source: &str) -> bool {
+    reads(source).iter().any(|read| read.path == "request.host")
 }
 
 /// Whether each Region demands this claim.
@@ -80,14 +99,14 @@ fn unasked(source: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// A name with what is selected of it: `token.department`, `request.headers.x-client`.
 #[derive(Debug, PartialEq, Eq)]
-struct Read {
-    path: String,
+pub(crate) struct Read {
+    pub(crate) path: String,
     /// In `has(…)`.
     asked: bool,
 }
 
 /// The names in an expression that compiles, in its order.
-fn reads(source: &str) -> Vec<Read> {
+pub(crate) fn reads(source: &str) -> Vec<Read> {
     let mut rest = source;
     let mut reads = Vec::new();
     let mut asked = false;
@@ -167,7 +186,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The literal of a text or of bytes that `source` begins with: what stands in its quotes, and what behind them.
-fn text(source: &str) -> Option<(&str, &str)> {
+pub(crate) fn text(source: &str) -> Option<(&str, &str)> {
     let quoted = source.trim_start_matches(['r', 'R', 'b', 'B']);
     if source.len() - quoted.len() > 2 {
         return None;

@@ -1,7 +1,8 @@
 //! What lets in more than somebody may have thought of.
 
-use regionguard::bundle::document::{Effect, WhenAway};
-use regionguard::request::{HostMatch, HostPattern, Segment};
+use ipnet::IpNet;
+use regionguard::bundle::document::{Effect, Region, WhenAway, Wildcard};
+use regionguard::request::{HostMatch, HostPattern, PathTemplate, Segment};
 
 use super::Lint;
 use super::cover::hosts_meet;
@@ -22,14 +23,32 @@ pub(super) const ALLOW_WHEN_UNAVAILABLE: Lint = Lint {
 
 pub(super) const WIDE_PATHS: Lint = Lint {
     id: "lint/wide-paths",
-    about: "an allow for every path",
+    about: "an allow for every path, or every service of gRPC",
     help: "what the upstream serves tomorrow is allowed today: name the paths that are meant",
 };
 
 pub(super) const WIDE_HOSTS: Lint = Lint {
     id: "lint/wide-hosts",
-    about: "an allow for all hosts below a name, which `trust.hosts` does not list one by one",
+    about: "an allow for all hosts below a name, which `trust.hosts` does not list one by one; or all below a top-level domain in that list",
     help: "every name below it is allowed, also one that is added later: name the hosts that are meant, here or in `trust.hosts`",
+};
+
+pub(super) const WIDE_ACCEPTS: Lint = Lint {
+    id: "lint/wide-accepts",
+    about: "`accepts` that lets every permission or role of another Region's tokens count",
+    help: "what the other Region grants tomorrow counts here today: name the words that are meant, like `read:*`",
+};
+
+pub(super) const WIDE_NETWORKS: Lint = Lint {
+    id: "lint/wide-networks",
+    about: "a network that holds every address",
+    help: "it is met by whoever asks; as `peers` of an edge, whoever connects may say from where a request comes: name the networks that are meant",
+};
+
+pub(super) const WIDE_WORKLOADS: Lint = Lint {
+    id: "lint/wide-workloads",
+    about: "an allow for every workload of a trust domain",
+    help: "whoever runs anything there is let in: name the workloads that are meant, `spiffe://DOMAIN/ns/NAMESPACE/sa/NAME`, or a namespace",
 };
 
 pub(super) fn find(model: &mut Model<'_>) {
@@ -49,8 +68,20 @@ pub(super) fn find(model: &mut Model<'_>) {
         if rule.rule.effect == Effect::Allow {
             found.extend(wide_paths(rule));
             found.extend(wide_hosts(rule, model));
+            found.extend(wide_workloads(rule));
+        }
+        if let Some(networks) = rule.rule.from.networks.as_deref() {
+            found.extend(every_address(networks, &format!("{}.from.networks", rule.path)));
         }
     }
+    for (lint, path, message) in found {
+        model.say(lint, &path, message);
+    }
+}
+
+/// The same in Regions and in what the operator trusts.
+pub(super) fn find_beside_policies(model: &mut Model<'_>) {
+    let mut found = Vec::new();
     for region in &model.bundle.regions {
         let allows = region
             .revocation
@@ -63,6 +94,22 @@ pub(super) fn find(model: &mut Model<'_>) {
                 format!("{spec}.revocation.onUnavailable"),
                 message,
             ));
+        }
+        if let Some(spec) = model.spec("Region", &region.name) {
+            found.extend(every_address(&region.networks, &format!("{spec}.networks")));
+            found.extend(wide_accepts(region, &spec));
+        }
+    }
+    let trust = &model.bundle.trust;
+    for (index, edge) in trust.edges.iter().enumerate() {
+        found.extend(every_address(&edge.networks, &format!("trust.edges[{index}].peers")));
+    }
+    for (index, host) in trust.hosts.iter().flatten().enumerate() {
+        // A suffix holds its own dot in front.
+        let is_wide = matches!(host.host(), HostMatch::Suffix(suffix) if !suffix.trim_start_matches('.').contains('.'));
+        if is_wide {
+            let message = format!("every host that `{host}` takes in is served here");
+            found.push((&WIDE_HOSTS, format!("trust.hosts[{index}]"), message));
         }
     }
     for (lint, path, message) in found {
@@ -88,16 +135,71 @@ fn routes(rule: &RuleAt<'_>) -> String {
 
 fn wide_paths(rule: &RuleAt<'_>) -> Option<Found> {
     let Some(paths) = rule.rule.paths.as_deref() else {
-        // A call is named by its service, not by its path.
-        if rule.written.get("grpc").is_some() {
-            return None;
-        }
         let message = "names no paths, so it allows every path".to_owned();
         return Some((&WIDE_PATHS, format!("{}.name", rule.path), message));
     };
-    let index = paths.iter().position(|path| path.segments() == [Segment::Rest])?;
+    // The paths of calls are made of their services and methods.
+    if rule.rule.about.grpc {
+        let is_any = |path: &PathTemplate| !matches!(path.segments().first(), Some(Segment::Literal(_)));
+        let message = "allows this of every service".to_owned();
+        return paths
+            .iter()
+            .any(is_any)
+            .then(|| (&WIDE_PATHS, format!("{}.grpc", rule.path), message));
+    }
+    let index = paths.iter().position(is_wide_path)?;
     let message = "allows every path".to_owned();
     Some((&WIDE_PATHS, format!("{}.paths[{index}]", rule.path), message))
+}
+
+/// `/**`, `/{a}/**` and the like: it says nothing of the path but how long it is.
+fn is_wide_path(path: &PathTemplate) -> bool {
+    let segments = path.segments();
+    let names_none = |segment: &Segment| !matches!(segment, Segment::Literal(_));
+    segments.ends_with(&[Segment::Rest]) && segments.iter().all(names_none)
+}
+
+fn wide_workloads(rule: &RuleAt<'_>) -> Option<Found> {
+    let workloads = rule.rule.from.workloads.as_deref()?;
+    let written = rule.written.pointer("/from/workloads")?.as_array()?;
+    let mut each = workloads.iter().zip(written).enumerate();
+    let domain = each.find_map(|(index, (pattern, written))| {
+        let whole = format!("spiffe://{}/*", pattern.trust_domain());
+        (written.as_str()? == whole).then(|| (index, pattern.trust_domain()))
+    });
+    let (index, domain) = domain?;
+    let message = format!("lets in whatever runs in the trust domain `{domain}`");
+    Some((
+        &WIDE_WORKLOADS,
+        format!("{}.from.workloads[{index}]", rule.path),
+        message,
+    ))
+}
+
+/// The first network that holds every address of its kind.
+fn every_address(networks: &[IpNet], path: &str) -> Option<Found> {
+    let index = networks.iter().position(|network| network.prefix_len() == 0)?;
+    let network = networks.get(index)?;
+    Some((
+        &WIDE_NETWORKS,
+        format!("{path}[{index}]"),
+        format!("`{network}` holds every address"),
+    ))
+}
+
+fn wide_accepts(region: &Region, spec: &str) -> Vec<Found> {
+    let is_wide = |pattern: &Wildcard| *pattern == Wildcard::Prefix(String::new());
+    let mut found = Vec::new();
+    for (number, entry) in region.accepts.iter().enumerate() {
+        for (field, patterns) in [("permissions", &entry.permissions), ("roles", &entry.roles)] {
+            if let Some(index) = patterns.iter().position(is_wide) {
+                let message = format!("all {field} that `{}` grants count here", entry.home);
+                let path = format!("{spec}.accepts[{number}].{field}[{index}]");
+                found.push((&WIDE_ACCEPTS, path, message));
+            }
+        }
+    }
+    found
 }
 
 /// The first pattern by which the client chooses among hosts that nobody listed.

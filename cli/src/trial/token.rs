@@ -137,7 +137,7 @@ impl Token {
     }
 
     /// Says this at `path`, unless something stands there.
-    pub(super) fn fill(&mut self, path: &str, value: Value) {
+    pub(crate) fn fill(&mut self, path: &str, value: Value) {
         if find_path(path, &self.claims).is_none() {
             insert(path, value, &mut self.claims);
         }

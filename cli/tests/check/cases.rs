@@ -10,7 +10,7 @@ use crate::run::regionguard;
 /// When the cases are looked at.
 const NOW: &str = "2026-11-23T18:00:00Z";
 
-fn cases() -> Vec<PathBuf> {
+pub(crate) fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/cases");
     let entries = fs::read_dir(folder).expect("the cases");
     let mut cases: Vec<PathBuf> = entries.map(|entry| entry.expect("a case").path()).collect();

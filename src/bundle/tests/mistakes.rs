@@ -70,21 +70,16 @@ fn of_the_bundle() {
     refuses("metadata.name", json!("Shop"), "", "not a name");
     refuses("metadata.name", json!("-shop"), "", "not a name");
     refuses("metadata.name", json!("a".repeat(254)), "", "too many: 254");
-    refuses(
-        "metadata.version",
-        json!(0),
-        "",
-        "from 1 to 9007199254740992; found `0`",
-    );
+    refuses("metadata.version", json!(0), "", "a whole number, like `1`; found `0`");
     refuses("metadata.version", json!(1.5), "", "whole number");
     refuses("metadata.version", json!("41"), "", "take the quotes away");
-    refuses("metadata.version", json!("two"), "", "must be a whole number; found");
     refuses(
         "metadata.version",
-        json!(null),
+        json!("two"),
         "",
-        "not null: only absence means not restricted",
+        "must be a whole number, like `1`; found",
     );
+    refuses("metadata.version", json!(null), "", "`version` has no value: give one");
     refuses("metadata.labels", json!({}), "", "no such field: `name` or `version`");
     refuses_without("metadata", "", "`metadata` is missing");
     refuses_without("metadata.version", "metadata", "`version` is missing");
@@ -238,7 +233,12 @@ fn of_trust() {
         "",
         "must be `required` or `none`; found `optional`",
     );
-    refuses("trust.peerVerification", json!(true), "", "must be a string: quote it");
+    refuses(
+        "trust.peerVerification",
+        json!(true),
+        "",
+        "must be `required` or `none`; found `true`",
+    );
     refuses(
         "trust.direction",
         json!("outbound"),
@@ -275,7 +275,12 @@ fn of_every_document() {
         "no such field: `name`",
     );
     refuses("documents[2].status", json!({}), "", "no such field");
-    refuses("documents[2]", json!("text"), "", "must be an object; found `text`");
+    refuses(
+        "documents[2]",
+        json!("text"),
+        "",
+        "must be an object with fields like `apiVersion`, `kind`, `metadata` and `spec`; found `text`",
+    );
     refuses_without("documents[2].apiVersion", "documents[2]", "`apiVersion` is missing");
     refuses_without("documents[2].kind", "documents[2]", "`kind` is missing");
     refuses_without("documents[2].metadata", "documents[2]", "`metadata` is missing");
@@ -420,4 +425,107 @@ fn a_token_or_a_key_in_the_wrong_place_is_not_repeated() {
     );
     let errors = lines(&refused(&bundle)).to_lowercase();
     assert!(!errors.contains("eyj") && !errors.contains("miie"), "{errors}");
+}
+
+/// Each of these would still be wrong with quotes around it, or a slash in front, or in lower case.
+#[test]
+fn what_is_advised_helps() {
+    let policy = "documents[2].spec";
+    for (field, value, fragment) in [
+        (
+            format!("{policy}.forward"),
+            json!({"claims": {"Host": "sub"}}),
+            "no claim may fill `host`: take a header of your own, like `x-user`",
+        ),
+        (
+            format!("{policy}.forward"),
+            json!({"claims": {"X-User": "sub"}}),
+            "header names are lower case here; did you mean `x-user`?",
+        ),
+        (
+            format!("{policy}.rules[0].headers"),
+            json!([{"name": "Authorization", "present": true}]),
+            "`authorization` holds a credential",
+        ),
+        (
+            "tokens".to_owned(),
+            json!({"sources": [{"header": "Authorization"}]}),
+            "did you mean `authorization`?",
+        ),
+        (
+            "tokens".to_owned(),
+            json!({"sources": [{"header": "Host"}]}),
+            "`host` means something else",
+        ),
+        (
+            format!("{policy}.rules[0].hosts"),
+            json!([true, 5]),
+            "must be a string: quote it; found `true`",
+        ),
+        (
+            format!("{policy}.rules[0].paths"),
+            json!([5]),
+            "`5` does not begin with a slash; write `/5`",
+        ),
+        (
+            format!("{policy}.rules[0].paths"),
+            json!(["^/v1/.*$"]),
+            "`^/v1/.*$` does not begin with a slash: write a template, like `/v1/{id}` or `/v1/**`",
+        ),
+        (
+            format!("{policy}.device"),
+            json!({"compliance": [{"patchAge": 30}]}),
+            "has no unit: write `30d`, or `30h` for hours",
+        ),
+        (
+            format!("{policy}.mode"),
+            json!(["shadow"]),
+            "must be `enforce` or `shadow`; found a list of 1",
+        ),
+        (
+            "documents[0].spec.businessHours.from".to_owned(),
+            json!(540),
+            "must be a time of the day in quotes, like `\"09:00\"`",
+        ),
+        (
+            "documents[0].spec.timezone".to_owned(),
+            json!(1),
+            "must be the name of a time zone, like `Europe/Dublin`",
+        ),
+        (
+            "documents[2].spec".to_owned(),
+            Json::Null,
+            "`spec` has no value: give one; what an object holds is indented further than its name",
+        ),
+        ("metadata.version".to_owned(), json!("0"), "a whole number, like `1`"),
+        ("metadata.version".to_owned(), json!("1"), "take the quotes away"),
+    ] {
+        let mut bundle = sample();
+        set(&mut bundle, &field, value);
+        let errors = lines(&refused(&bundle));
+        assert!(errors.contains(fragment), "{fragment}\n{errors}");
+    }
+}
+
+/// A document whose name is none is judged like all others, and told from them.
+#[test]
+fn of_a_document_without_a_name() {
+    let mut bundle = sample();
+    set(&mut bundle, "documents[2].metadata", json!({"name": "My Shop\n"}));
+    set(&mut bundle, "documents[2].spec.mode", json!("audit"));
+    set(&mut bundle, "documents[1].metadata", json!("eu"));
+    set(&mut bundle, "documents[1].spec.timezone", json!("Nowhere"));
+    set(&mut bundle, "documents[0].metadata", json!({}));
+    set(&mut bundle, "documents[0].spec.timezone", json!("Nowhere"));
+    let errors = lines(&refused(&bundle));
+    for fragment in [
+        "error: ZeroTrustPolicy My Shop\\n: documents[2].metadata.name:",
+        "error: ZeroTrustPolicy My Shop\\n: documents[2].spec.mode: must be",
+        "error: documents[1].metadata: must be an object with fields like `name`",
+        "error: Region ?: documents[1].spec.timezone: there is no time zone",
+        "error: Region ?: documents[0].spec.timezone: there is no time zone",
+    ] {
+        assert!(errors.contains(fragment), "{fragment}\n{errors}");
+    }
+    assert!(!errors.contains("of this name already"), "{errors}");
 }

@@ -100,6 +100,12 @@ impl SpiffePattern {
         domain_of(&self.text)
     }
 
+    /// The one workload that is meant, or what all of them begin with: that ends with a `/`, as no id does.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     fn new(text: &str, wildcard: bool) -> Self {
         Self {
             text: text.into(),

@@ -2,6 +2,45 @@
 
 use super::super::node::Node;
 
+/// Where a field belongs.
+pub(in super::super) struct Home {
+    /// The object that has it, like `spec.rules[0]`; empty for the document.
+    pub(in super::super) path: String,
+    /// Whether that stands beside the field, and not around it.
+    pub(in super::super) is_inside: bool,
+}
+
+/// Where the field at `path` of the document `root` belongs: an object around it, or one beside it.
+pub(in super::super) fn home_of(root: &Node, path: &str) -> Option<Home> {
+    let steps: Vec<&str> = path.split('.').collect();
+    let (name, around) = steps.split_last()?;
+    let mut order = Order::of(root);
+    let mut orders = Vec::new();
+    for step in around {
+        let (member, items) = step.split_once('[').unwrap_or((step, ""));
+        let next = order.of_member(member);
+        orders.push(std::mem::replace(&mut order, next));
+        for _ in items.split_terminator('[') {
+            order.path.push("[]".to_owned());
+        }
+    }
+    let around = |depth: usize| steps.get(..depth).unwrap_or_default().join(".");
+    let outer = orders.iter().enumerate().rev().find(|(_, outer)| outer.knows(name));
+    if let Some((depth, _)) = outer {
+        return Some(Home {
+            path: around(depth),
+            is_inside: false,
+        });
+    }
+    let mut beside = order.fields().iter().filter(|field| order.of_member(field).knows(name));
+    let field = beside.next().filter(|_| beside.next().is_none())?;
+    let path = match steps.len() {
+        1 => (*field).to_owned(),
+        steps => format!("{}.{field}", around(steps - 1)),
+    };
+    Some(Home { path, is_inside: true })
+}
+
 /// Where in a document one is.
 pub(super) struct Order<'o> {
     /// The kind of the document; `None`: the head of a bundle.
@@ -44,6 +83,10 @@ impl<'o> Order<'o> {
         let name = camel(name);
         let fields = self.fields();
         fields.iter().position(|field| *field == name).unwrap_or(fields.len())
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.fields().contains(&camel(name).as_str())
     }
 
     fn fields(&self) -> &'static [&'static str] {

@@ -337,7 +337,12 @@ fn of_places_and_openings() {
         refuses(&workloads, json!([pattern]), &format!("{workloads}[0]"), says);
     }
     refuses(&format!("{spec}.preflight"), json!("deny"), "", "must be `allow`");
-    refuses(&format!("{spec}.preflight"), json!(true), "", "quote it");
+    refuses(
+        &format!("{spec}.preflight"),
+        json!(true),
+        "",
+        "must be `allow`; found `true`",
+    );
     let probes = format!("{spec}.probes");
     for (probe, field, says) in [
         (json!({"path": "/healthz"}), "", "`port` is missing"),

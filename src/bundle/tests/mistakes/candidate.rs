@@ -113,7 +113,11 @@ fn of_an_override() {
             json!("2026-11-24T08:00:00"),
             "not a time: write it as RFC 3339 does",
         ),
-        ("until", json!(1_800_000_000), "must be a string"),
+        (
+            "until",
+            json!(1_800_000_000),
+            "must be a time in quotes, like `\"2026-11-23T18:10:00Z\"`",
+        ),
         ("who", json!(""), "is empty"),
         ("why", json!(7), "must be a string: quote it"),
     ] {

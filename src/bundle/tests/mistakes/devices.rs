@@ -35,7 +35,11 @@ fn of_compliance() {
     let many: Vec<Json> = (0..17).map(|_| json!({"managed": true})).collect();
     refuses(device, json!({ "compliance": many }), &list, "too many: 17, 16 at most");
     item(json!({"encrypted": true}), "encrypted", "no such field: `encryption`");
-    item(json!({"encryption": true}), "encryption", "must be a string");
+    item(
+        json!({"encryption": true}),
+        "encryption",
+        "must be `required`; found `true`",
+    );
     item(
         json!({"encryption": "requierd"}),
         "encryption",
@@ -65,7 +69,7 @@ fn of_compliance() {
         (json!("> 14.2"), "must be `latest`, or the least version like `>= 14.2`"),
         (json!(">= 14.x"), "a version is numbers between dots"),
         (json!(">="), "a version is numbers between dots"),
-        (json!(14), "must be a string: quote it"),
+        (json!(14), "or the least version like `\">= 14.2\"`; found `14`"),
     ] {
         item(json!({"os_version": version}), "os_version", fragment);
     }

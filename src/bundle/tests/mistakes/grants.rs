@@ -71,7 +71,12 @@ fn of_grants() {
         "nobody of that region has this one",
     );
     refuses("grants[0].notBefore", json!("2026-11-23"), "", "zone");
-    refuses("grants[0].notBefore", json!(1_795_457_400), "", "string");
+    refuses(
+        "grants[0].notBefore",
+        json!(1_795_457_400),
+        "",
+        "must be a time in quotes, like",
+    );
     refuses(
         "grants[0].expires",
         json!("2026-11-23T18:00:00Z"),

@@ -76,7 +76,7 @@ fn of_business_hours() {
             json!("2026-02-30"),
             "`2026-02-30` is no date: write `YYYY-MM-DD`, or `MM-DD` for every year",
         ),
-        (json!(20_261_225), "quote it"),
+        (json!(20_261_225), "a date in quotes, like `\"2026-12-25\"`"),
         (json!("12-24"), "`12-24` is listed already"),
     ] {
         refuses(
@@ -168,7 +168,7 @@ fn of_time_restrictions() {
     for (time, fragment) in [
         (json!("2026-12-24"), "not a time: write it as RFC 3339 does"),
         (json!("2026-12-24T00:00:00"), "not a time"),
-        (json!(1_800_000_000), "quote it"),
+        (json!(1_800_000_000), "a time in quotes, like"),
         (json!("1969-12-31T23:59:59Z"), "not a time"),
     ] {
         refused(json!({"not_before": time}), ".not_before", fragment);

@@ -118,7 +118,7 @@ fn of_context() {
         context,
         json!({"time_restrictions": [{"business_hours": "true"}]}),
         &format!("{context}.time_restrictions[0].business_hours"),
-        "must be `true` or `false`; found `true`",
+        "must be `true` or `false`: take the quotes away; found `true`",
     );
     refuses(
         context,

@@ -29,7 +29,7 @@ fn of_a_region() {
         "documents[0].spec.audiences",
         json!("api"),
         "",
-        "must be a list; found `api`",
+        "must be a list, also of one: `[\"api\"]`; found `api`",
     );
     refuses("documents[0].spec.audiences", json!([]), "", "an empty list");
     refuses(
@@ -72,7 +72,12 @@ fn of_a_region() {
     refuses("documents[0].spec.country", json!(["US"]), "", "must be a string");
     refuses("documents[0].spec.businessHours.days[1]", json!("tues"), "", "tues");
     refuses("documents[0].spec.businessHours.from", json!("9"), "", "`9`");
-    refuses("documents[0].spec.businessHours.from", json!(540), "", "quote it");
+    refuses(
+        "documents[0].spec.businessHours.from",
+        json!(540),
+        "",
+        "must be a time of the day in quotes",
+    );
     refuses("documents[0].spec.businessHours.until", json!("9"), "", "no such field");
     refuses_without(
         "documents[0].spec.businessHours.to",

@@ -161,7 +161,7 @@ fn of_times() {
         "subjects[0].notBefore",
         json!(1_795_457_400),
         "",
-        "must be a string: quote it",
+        "must be a time in quotes, like `\"2026-11-23T18:10:00Z\"`",
     );
 }
 

@@ -28,7 +28,7 @@ fn of_proofs() {
         "tokens",
         json!({"dpop": {"nonce": true}}),
         "tokens.dpop.nonce",
-        "quote it",
+        "must be `onRestart` or `required`; found `true`",
     );
     for age in ["4s", "301s", "6m", "24h"] {
         refuses(
