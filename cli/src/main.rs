@@ -7,6 +7,7 @@ mod documents;
 mod explain;
 mod fmt;
 mod image;
+mod input;
 mod lint;
 mod output;
 mod problem;

@@ -4,7 +4,6 @@ mod device;
 mod line;
 mod log;
 
-use std::fs;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +12,7 @@ use regionguard::policy::Served;
 use regionguard::time::WallTime;
 use serde_json::{Map, Value};
 
+use crate::input;
 use crate::trial::{Center, Request, Token, Trial};
 
 pub(crate) use line::write;
@@ -113,19 +113,22 @@ impl Asked {
             .map(|device| device::read(device, self.device_issuer.as_deref(), None));
         let device = device.transpose()?;
         if claims.is_some() || self.home.is_some() || self.bound || device.is_some() {
-            trial.token = Some(of_somebody(Token {
-                home: self.home.clone().or_else(|| trial.token.take()?.home),
-                claims: claims.unwrap_or_default(),
-                bound: self.bound,
-                ..Token::default()
-            }));
+            let token = trial.token.get_or_insert_default();
+            if let Some(claims) = claims {
+                token.claims = claims;
+            }
+            token.home = self.home.clone().or_else(|| token.home.take());
+            token.bound |= self.bound;
+            trial.token = trial.token.take().map(of_somebody);
         }
         trial.device = device.or(trial.device.take());
         trial.address = self.source.or(trial.address);
         trial.workload = self.peer.clone().or(trial.workload.take());
         trial.locality = self.locality.clone().or(trial.locality.take());
         trial.port = self.port.or(trial.port);
-        trial.serves = self.serves.clone().unwrap_or_default();
+        if let Some(serves) = &self.serves {
+            trial.serves = serves.clone();
+        }
         trial.at = self.at.unwrap_or(trial.at);
         trial.center = self.center.or(trial.center);
         Ok(())
@@ -140,10 +143,10 @@ pub(crate) fn of_somebody(mut token: Token) -> Token {
     token
 }
 
-/// The clock's time.
+/// The clock's time, in whole seconds: as tokens have it.
 pub(crate) fn now() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    WallTime(since.as_secs().saturating_mul(1_000_000_000))
 }
 
 /// A time as RFC 3339 has it.
@@ -201,14 +204,10 @@ pub(crate) fn claims(text: &str) -> Result<Map<String, Value>, String> {
 
 /// The JSON in `text`, or in the file of this name.
 fn json(text: &str) -> Result<Value, String> {
-    let read;
-    let json = if text.trim_start().starts_with('{') {
-        text
-    } else {
-        read = fs::read_to_string(text).map_err(|error| format!("cannot read `{text}`: {error}"))?;
-        read.as_str()
-    };
-    serde_json::from_str(json).map_err(|error| format!("this is no JSON object: {error}: {}", json.trim()))
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}: {}", text.trim()));
+    }
+    serde_json::from_str(&input::text(text)?).map_err(|error| format!("`{text}` is no JSON object: {error}"))
 }
 
 /// Scheme, authority and path of a URL.

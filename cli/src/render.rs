@@ -88,6 +88,8 @@ pub(crate) struct File {
 pub(crate) enum Failure {
     /// The options do not fit, or what is asked for cannot be had.
     Message(String),
+    /// The system does not take what was rendered.
+    Unwritable(String),
     /// The documents are wrong.
     Documents(Vec<Problem>),
 }
@@ -107,13 +109,17 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             eprintln!("{message}");
             ExitCode::FAILURE
         }
+        Err(Failure::Unwritable(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
         Err(Failure::Documents(problems)) => {
             report::to_stderr(&problems);
             eprintln!(
                 "error: nothing was rendered: {}",
                 report::summary(&problems, problems.len() > report::WRITTEN)
             );
-            ExitCode::FAILURE
+            documents::exit_code(&problems)
         }
     }
 }
@@ -164,7 +170,7 @@ fn hand_out(files: &[File], args: &Args) -> Result<(), Failure> {
         None => {
             let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
             crate::output::print(&texts.join("---\n"))
-                .map_err(|error| Failure::new(format!("error: cannot write what was rendered: {error}")))?;
+                .map_err(|error| Failure::Unwritable(format!("error: cannot write what was rendered: {error}")))?;
         }
     }
     let zeros = options::Sha256::zeros();

@@ -349,6 +349,39 @@ fn wrong_arguments_and_documents_have_exit_codes() {
 }
 
 #[test]
+fn a_file_of_claims_has_a_largest_size() {
+    let large = format!("{{\"sub\": \"{}\"}}", "a".repeat(1 << 20));
+    let folder = folder_of(
+        "explain-large",
+        &[
+            ("bundle.yaml", BUNDLE.as_bytes()),
+            ("claims.txt", large.as_bytes()),
+            ("half.txt", b"{"),
+        ],
+    );
+    for (option, file, said) in [
+        (
+            "--claims",
+            "claims.txt",
+            "error: `claims.txt` is too large: 1048576 bytes at most\n",
+        ),
+        (
+            "--device",
+            "claims.txt",
+            "error: `claims.txt` is too large: 1048576 bytes at most\n",
+        ),
+        (
+            "--claims",
+            "half.txt",
+            "error: `half.txt` is no JSON object: EOF while parsing an object at line 1 column 1\n",
+        ),
+    ] {
+        let run = regionguard(&folder, &["explain", "bundle.yaml", "--url", URL, option, file]);
+        assert_eq!((run.code, run.stderr.as_str()), (2, said), "{option} {file}");
+    }
+}
+
+#[test]
 fn a_token_has_a_subject() {
     let said = json(
         "subject",
@@ -362,4 +395,65 @@ fn a_token_has_a_subject() {
         ],
     );
     assert_eq!(said["reason"], "rule.allowed", "{said:#}");
+}
+
+#[test]
+fn a_recorded_request_is_explained() {
+    let recorded = r#"{"url": "https://api.x.com/v4", "claims": {"department": "finance"}, "address": "10.1.2.3", "at": "2026-11-23T18:10:00Z"}"#;
+    let run = line("recorded", recorded);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let said = "allow: rule.allowed, by `shop/finance`";
+    assert!(run.stdout.starts_with(said), "{}", run.stdout);
+    // Other options add to it.
+    let folder = folder_of("explain-recorded-more", &[("bundle.yaml", BUNDLE.as_bytes())]);
+    let more = [
+        "--header",
+        "x-beta: 1",
+        "--device",
+        r#"{"encrypted": true}"#,
+        "--claims",
+        r#"{"department": "sales"}"#,
+    ];
+    let run = regionguard(&folder, &[&["explain", ".", "--line", recorded][..], &more].concat());
+    assert!(
+        run.stdout.starts_with("allow: rule.allowed, by `shop/beta`"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    let run = line("recorded-wrong", r#"{"url": "https://api.x.com/v4", "claim": {}}"#);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no such member: `claim`"), "{}", run.stderr);
+}
+
+#[test]
+fn a_device_without_claims_is_somebodys() {
+    let device = [
+        "--url",
+        URL,
+        "--source",
+        "10.1.2.3",
+        "--device",
+        r#"{"encryption": true}"#,
+    ];
+    let run = explain("device-wrong", &device);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(
+        run.stderr
+            .contains("a device has no `encryption`; there are id, platform, osVersion"),
+        "{}",
+        run.stderr
+    );
+    let told = json(
+        "device",
+        &[
+            "--url",
+            URL,
+            "--source",
+            "10.1.2.3",
+            "--device",
+            r#"{"encrypted": true}"#,
+        ],
+    );
+    assert_eq!(told["seen"]["token"], true, "{told:#}");
 }

@@ -1,6 +1,6 @@
 //! `when` of a rule: a condition in CEL, compiled against what the rule can know.
 
-use super::diagnostic::{Part, Problem, Read, Sink};
+use super::diagnostic::{Code, Part, Problem, Read, Sink};
 use super::document::IdentityNeed;
 use super::limits;
 use super::reader::At;
@@ -83,5 +83,13 @@ fn problem(source: &str, issue: &Issue) -> Problem {
         line: source.trim_end().contains('\n').then_some(line),
         column,
     };
-    Problem::new(issue.message.as_str()).part(part).excerpt(excerpt)
+    let code = if issue.not_yet {
+        Code::NotSupported
+    } else {
+        Code::Invalid
+    };
+    Problem::new(issue.message.as_str())
+        .code(code)
+        .part(part)
+        .excerpt(excerpt)
 }

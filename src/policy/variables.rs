@@ -146,6 +146,10 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         name,
         declared: Declared::Refused(why),
     };
+    let later = |name| Variable {
+        name,
+        declared: Declared::Later,
+    };
     let token = match setting.no_token {
         Some(why) => refused("token", why),
         None => Variable {
@@ -180,8 +184,8 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         object("source", source),
         object("local", LOCAL_FIELDS),
         device,
-        refused("identity", "`identity` is not supported yet"),
-        refused("risk", "`risk` is not supported yet"),
+        later("identity"),
+        later("risk"),
     ]
 }
 

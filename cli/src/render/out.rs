@@ -71,7 +71,7 @@ pub(super) fn write(files: &[File], folder: &Path) -> Result<(), Failure> {
     for file in files {
         let path = folder.join(&file.path);
         replace(&path, &file.text)
-            .map_err(|error| Failure::new(format!("error: cannot write `{}`: {error}", path.display())))?;
+            .map_err(|error| Failure::Unwritable(format!("error: cannot write `{}`: {error}", path.display())))?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ fn free(folder: &Path, path: &Path) -> Result<(), Failure> {
         let (is_right, right) = match fs::symlink_metadata(&place) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                return Err(Failure::new(format!(
+                return Err(Failure::Unwritable(format!(
                     "error: cannot write `{}`: {error}",
                     place.display()
                 )));

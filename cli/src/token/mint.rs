@@ -1,6 +1,5 @@
 //! `regionguard token mint`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::signer::Signer;
 use super::{failed, now};
 use crate::documents::{self, Loaded};
+use crate::input;
 use crate::output;
 use crate::report;
 use crate::trial::Token;
@@ -95,7 +95,7 @@ fn mint(args: &Args, bundle: &Loaded) -> Result<String, String> {
         let expires = (at.0 / 1_000_000_000).saturating_add(ttl);
         token.claims.entry("exp").or_insert_with(|| json!(expires));
     }
-    let pem = fs::read_to_string(&args.key).map_err(|error| format!("cannot read {}: {error}", args.key.display()))?;
+    let pem = input::text(&args.key)?;
     let signer = Signer::read(&pem).map_err(|error| format!("{}: {error}", args.key.display()))?;
     let kid = kid(args, &signer, home, bundle);
     let claims = token.filled(home, local, at);
@@ -133,7 +133,7 @@ fn claims(args: &Args) -> Result<Map<String, Value>, String> {
 }
 
 fn of_file(path: &Path) -> Result<Map<String, Value>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text = input::text(path)?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(claims)) => Ok(claims),
         Ok(_) => Err(format!("{}: claims are a JSON object", path.display())),

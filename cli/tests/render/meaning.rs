@@ -592,7 +592,7 @@ fn a_disk_that_is_full_is_an_error() {
         .expect("runs");
     let said = stderr(&output);
     assert!(
-        output.status.code() == Some(1) && said.starts_with("error: cannot write what was rendered: "),
+        output.status.code() == Some(2) && said.starts_with("error: cannot write what was rendered: "),
         "{said}"
     );
 }
@@ -608,10 +608,25 @@ fn a_folder_that_cannot_be_written_is_an_error() {
         folder.0.join("out").to_str().expect("UTF-8"),
     ]);
     assert!(
-        !output.status.success() && stderr(&output).contains("cannot write"),
+        output.status.code() == Some(2) && stderr(&output).contains("cannot write"),
         "{}",
         stderr(&output)
     );
+}
+
+/// As with every command: 2 where the system does not give a file, 1 where what is in it is wrong.
+#[test]
+fn what_cannot_be_read_and_what_is_wrong_have_exit_codes() {
+    let folder = Folder::new("codes", &[("bundle.yaml", "metadata: {name: SHOP, version: 1}\n")]);
+    let nowhere = format!("{}/nowhere", folder.as_str());
+    for (path, code, said) in [
+        (nowhere.as_str(), 2, "error[unreadable]"),
+        (folder.as_str(), 1, "error[invalid]"),
+    ] {
+        let output = render(&["ecds", path]);
+        assert_eq!(output.status.code(), Some(code), "{path}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{path}: {}", stderr(&output));
+    }
 }
 
 /// What rules name in `upgrades` is what Envoy is told to upgrade, without a chain of its own.

@@ -31,7 +31,7 @@ pub(super) fn read(bytes: &[u8], sink: &mut Sink) -> Read<Value> {
         .and_then(|value| deserializer.end().map(|()| value));
     let refused = reading.refused.take();
     outcome.map_err(|error| match refused {
-        Some(path) => sink.error_at(&path, Problem::new(error.to_string())),
+        Some((path, message)) => sink.error_at(&path, Problem::new(message)),
         None => sink.error(&Path::Root, format!("not valid JSON: {error}")),
     })
 }
@@ -61,8 +61,8 @@ fn check_text(bytes: &[u8], sink: &mut Sink) -> Read<()> {
 struct Reading<'s> {
     budget: Budget,
     names: Names,
-    /// Where one of our own limits was met; the parser's own error says the line and column.
-    refused: Option<String>,
+    /// Where one of our own limits was met, and which. The parser would add a line and a column of these bytes, which nobody may ever have seen: the path is the place.
+    refused: Option<(String, String)>,
     sink: &'s mut Sink,
 }
 
@@ -76,8 +76,9 @@ impl Seed<'_, '_, '_> {
     /// `result` as the parser's error, its place remembered.
     fn check<T, E: Error>(&mut self, result: Result<T, String>) -> Result<T, E> {
         result.map_err(|message| {
-            self.reading.refused.get_or_insert_with(|| self.path.to_string());
-            E::custom(message)
+            let refused = &mut self.reading.refused;
+            refused.get_or_insert_with(|| (self.path.to_string(), message));
+            E::custom("a limit of bundles")
         })
     }
 

@@ -3,7 +3,6 @@
 mod claims;
 mod verdict;
 
-use std::fs;
 use std::rc::Rc;
 
 use regionguard::bundle::document::{KeySource, Region};
@@ -14,6 +13,7 @@ use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
 use super::Decoded;
+use crate::input;
 use crate::trial::{Token, find_claim};
 
 /// One check.
@@ -133,7 +133,7 @@ fn compiled(bundle: &Value, jwks: &[String]) -> Result<Generation, String> {
         let (name, path) = given
             .split_once('=')
             .ok_or_else(|| format!("`--jwks {given}`: write REGION=FILE"))?;
-        let text = fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let text = input::text(path)?;
         let set: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: not JSON: {error}"))?;
         let set = set
             .get("keys")
