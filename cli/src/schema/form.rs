@@ -50,7 +50,7 @@ pub(super) fn at(name: &'static str) -> Form {
 pub(super) fn list(item: Form) -> Form {
     Form {
         schema: json!({"type": "array", "items": item.schema, "minItems": 1}),
-        words: format!("list of {}", item.words),
+        words: format!("list: {}", item.words),
         refers: item.refers,
     }
 }
@@ -140,13 +140,14 @@ pub(super) fn only(value: impl Into<Value>) -> Form {
 
 /// One of these words; those with `_` are other spellings.
 pub(super) fn word(words: &[&str]) -> Form {
-    Form::new(json!({"enum": words}), format!("one of {}", quoted(words)))
+    let one_of = if words.len() > 1 { "one of " } else { "" };
+    Form::new(json!({"enum": words}), format!("{one_of}{}", quoted(words)))
 }
 
 /// A list of some of these words.
 pub(super) fn words(words: &[&str]) -> Form {
     let schema = json!({"type": "array", "items": {"enum": words}, "minItems": 1});
-    Form::new(schema, format!("list of {}", quoted(words)))
+    Form::new(schema, format!("list: some of {}", quoted(words)))
 }
 
 fn quoted(words: &[&str]) -> String {

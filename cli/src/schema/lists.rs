@@ -38,7 +38,7 @@ fn revocations() -> Vec<Definition> {
             may("tokens", list(at("RevokedToken")), "none", "single tokens"),
             may("subjects", list(at("RevokedSubject")), "none", "all tokens of a subject up to a time"),
             may("sessions", list(at("RevokedSession")), "none", "all tokens of a session"),
-            may("keys", list(at("RevokedKey")), "none", "all tokens that a key signed, 256 keys at most"),
+            may("keys", list(at("RevokedKey")), "none", "all tokens that each of these keys signed, 256 at most"),
         ]),
         define!("RevokedToken" in "revocations-spec",
         "A token that counts no more.",
