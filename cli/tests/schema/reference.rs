@@ -212,7 +212,7 @@ fn each_duration_has_the_bounds_that_the_reference_says() {
             let bounds: Vec<&str> = row.form.split('`').collect();
             let (least, most) = (bounds[bounds.len() - 4], bounds[bounds.len() - 2]);
             let said = format!("must be from {least} to {most}");
-            for (frame, mut example, object) in sites(&definitions, &reference, &name, &row.field) {
+            for (frame, mut example, object) in sites(&definitions, &reference, name, &row.field) {
                 let beyond = if row.form.contains("in days") {
                     "99999d"
                 } else {
@@ -252,7 +252,7 @@ fn each_list_has_the_limit_that_the_reference_says() {
             let limit: usize = number
                 .parse()
                 .unwrap_or_else(|_| panic!("{name}.{}: no number", row.field));
-            let (frame, mut example, object) = sites(&definitions, &reference, &name, &row.field).remove(0);
+            let (frame, mut example, object) = sites(&definitions, &reference, name, &row.field).remove(0);
             let items = &mut object_at(&mut example, &object)[&row.field];
             *items = Value::Array(vec![items[0].clone(); limit + 1]);
             let errors = refusal(&frame, &example, &format!("{name}.{} beyond its limit", row.field));
