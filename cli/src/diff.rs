@@ -3,7 +3,7 @@
 mod generate;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -65,6 +65,8 @@ struct Outcome {
     by: String,
     /// What is in shadow mode, and what the candidate, would decide where that differs: it changes nothing.
     beside: [Option<String>; 2],
+    /// What goes with it: the headers that the upstream gets, or the answer to the caller.
+    with: BTreeSet<(String, String)>,
 }
 
 impl Outcome {
@@ -106,6 +108,9 @@ struct Recording {
     behind: usize,
 }
 
+/// How many requests, and the names of what differs: headers, or `status` and `body`.
+type Parts = (usize, BTreeSet<String>);
+
 /// All that was found.
 struct Compared<'t> {
     tried: usize,
@@ -117,6 +122,8 @@ struct Compared<'t> {
     moved: usize,
     /// Requests that are decided alike, of which what is in shadow mode, or the candidate, would decide otherwise than before.
     beside: (usize, usize),
+    /// Requests that are decided alike, of which the upstream gets, or the caller is answered, something else.
+    with: (Parts, Parts),
     /// `policy/rule` of those that decided nothing under either bundle, in the order of the documents, the new ones first.
     idle: Vec<String>,
 }
@@ -153,7 +160,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn load(path: &PathBuf) -> Result<Loaded, ()> {
-    documents::load(std::slice::from_ref(path)).map_err(|problems| {
+    documents::load_untested(std::slice::from_ref(path)).map_err(|problems| {
         let errors: Vec<_> = problems.into_iter().filter(|problem| problem.is_error()).collect();
         report::to_stderr(&errors);
     })
@@ -249,6 +256,7 @@ impl Side {
                 decision: format!("not tried: {error}"),
                 by: "-/-".to_owned(),
                 beside: [None, None],
+                with: BTreeSet::new(),
             },
         }
     }
@@ -266,16 +274,26 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
     let mut moved = 0;
     let mut as_logged = (0, 0);
     let mut beside = (0, 0);
+    let mut with = <(Parts, Parts)>::default();
+    let lets_in = |outcome: &Outcome| outcome.decision.starts_with("allow");
     for (trial, decision) in tried.trials.iter().zip(&tried.decisions) {
         let (was, is) = (old.outcome(trial), new.outcome(trial));
         if let Some(decision) = decision {
             as_logged.0 += 1;
             as_logged.1 += usize::from(was.is_logged(decision));
         }
+        let is_decided_alike = was.decision == is.decision;
+        if is_decided_alike && was.with != is.with {
+            let differ = was.with.symmetric_difference(&is.with);
+            let parts = if lets_in(&was) { &mut with.0 } else { &mut with.1 };
+            parts.0 += 1;
+            parts.1.extend(differ.map(|(name, _)| name.clone()));
+        }
         let [shadow, candidate] = [0, 1].map(|one| was.beside.get(one) != is.beside.get(one));
-        if was.decision != is.decision {
+        if !is_decided_alike {
             let alone = |outcome: Outcome| Outcome {
                 beside: [None, None],
+                with: BTreeSet::new(),
                 ..outcome
             };
             changes.entry((alone(was), alone(is))).or_insert((0, trial)).0 += 1;
@@ -296,7 +314,6 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
         })
         .collect();
     // What is let in now and was not comes first, then what most requests meet.
-    let lets_in = |outcome: &Outcome| outcome.decision.starts_with("allow");
     changes.sort_by_key(|change| {
         let opens = lets_in(&change.is) && !lets_in(&change.was);
         (!opens, std::cmp::Reverse(change.count))
@@ -308,8 +325,19 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
         changes,
         moved,
         beside,
+        with,
         idle: idle(&old.coverage, &new.coverage),
     }
+}
+
+/// What goes with a decision: what the upstream gets, or what the caller is answered.
+fn with(found: &Found) -> BTreeSet<(String, String)> {
+    let answer = found.answer.iter().flat_map(|answer| {
+        let headers = answer.headers.iter();
+        let headers = headers.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        headers.chain([("body".to_owned(), answer.body.clone())])
+    });
+    found.upstream.iter().cloned().chain(answer).collect()
 }
 
 /// Verdict, reason and rule of a decision line.
@@ -325,6 +353,7 @@ fn outcome(found: Found) -> Outcome {
         .unwrap_or_default();
     Outcome {
         decision: format!("{}{status}{reason}", found.verdict.as_str()),
+        with: with(&found),
         by: found.by,
         beside: [found.shadow, found.candidate].map(|line| Some(decided(&line?))),
     }
@@ -359,6 +388,8 @@ fn as_json(compared: &Compared<'_>) -> Value {
         "moved": compared.moved,
         "inShadow": compared.beside.0,
         "byCandidate": compared.beside.1,
+        "forwardedOtherwise": json!({"requests": compared.with.0.0, "headers": compared.with.0.1}),
+        "answeredOtherwise": json!({"requests": compared.with.1.0, "parts": compared.with.1.1}),
         "changes": changes.collect::<Vec<_>>(),
         "decidedNothing": compared.idle,
     })

@@ -108,11 +108,23 @@ pub(crate) fn exit_code(errors: &[Problem]) -> std::process::ExitCode {
 /// # Errors
 /// All that is wrong, errors and warnings, in the order in which it stands in the files; [`crate::report`] prints it.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<Problem>> {
+    alone(judge(paths))
+}
+
+/// The same, whatever is said in the PolicyTests beside the bundle: they may name what it does not have any more.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_untested(paths: &[PathBuf]) -> Result<Loaded, Vec<Problem>> {
+    alone(judge_bundles(paths))
+}
+
+fn alone(judged: Judged) -> Result<Loaded, Vec<Problem>> {
     let Judged {
         mut bundles,
         mut problems,
         ..
-    } = judge(paths);
+    } = judged;
     let Some(first) = bundles.pop().filter(|_| !problems.iter().any(Problem::is_error)) else {
         return Err(problems);
     };
@@ -128,8 +140,17 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<Problem>> {
     Ok(first)
 }
 
-/// Reads all bundles at `paths` and says all that is wrong with them.
+/// Reads all bundles at `paths` and says all that is wrong with them, and with the PolicyTests beside them.
 pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
+    judged(paths, true)
+}
+
+/// The same without the PolicyTests.
+pub(crate) fn judge_bundles(paths: &[PathBuf]) -> Judged {
+    judged(paths, false)
+}
+
+fn judged(paths: &[PathBuf], with_tests: bool) -> Judged {
     let mut problems = Vec::new();
     let mut sources = Sources(files::read(paths, &mut problems));
     let mut complete = problems.is_empty();
@@ -142,7 +163,10 @@ pub(crate) fn judge(paths: &[PathBuf]) -> Judged {
         }
         complete &= form::read(file, &sources, &mut found, &mut problems, &mut budget);
     }
-    let tests = std::mem::take(&mut found.tests);
+    let mut tests = std::mem::take(&mut found.tests);
+    if !with_tests {
+        tests.clear();
+    }
     let mut bundles = Vec::new();
     // Of what is too much, it is said that it is too much.
     let drafts = match budget.is_spent(&problems) {

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", requires = "test")]
     request: Option<String>,
     /// A decision line, or a line of an access log that holds one: what it says, and whether this bundle wrote it. A whole line in JSON is also tried anew: other options say what
-    /// it does not carry
+    /// it does not carry. Or a request as `regionguard diff` reads and shows it
     #[arg(long, value_name = "LINE", conflicts_with = "url")]
     line: Option<String>,
     /// How to say it
@@ -72,7 +72,10 @@ struct Told<'t> {
 
 /// Runs `explain`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let judged = documents::judge(&args.paths);
+    let judged = match args.test {
+        Some(_) => documents::judge(&args.paths),
+        None => documents::judge_bundles(&args.paths),
+    };
     let errors: Vec<Problem> = judged
         .problems
         .iter()
@@ -86,10 +89,15 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let [bundle] = judged.bundles.as_slice() else {
         return wrong("not exactly one bundle: give the files of one");
     };
-    if let Some(line) = &args.line {
+    let recorded = args.line.as_deref().filter(|line| is_recorded(line));
+    if let Some(line) = args.line.as_deref().filter(|_| recorded.is_none()) {
         return explain_line(args, bundle, line);
     }
-    let trial = match trial(args, &judged) {
+    let trial = match recorded {
+        Some(line) => from_recording(args, line),
+        None => trial(args, &judged),
+    };
+    let trial = match trial {
         Ok(trial) => trial,
         Err(error) => {
             eprintln!("error: {error}");
@@ -146,6 +154,18 @@ fn explain_line(args: &Args, bundle: &Loaded, line: &str) -> ExitCode {
         }
     });
     if said.fits() { printed } else { ExitCode::FAILURE }
+}
+
+/// Whether a line is one of a recording, as `diff` reads and shows it.
+fn is_recorded(line: &str) -> bool {
+    let members: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(line.trim()).ok();
+    members.is_some_and(|members| !members.contains_key("decision"))
+}
+
+fn from_recording(args: &Args, line: &str) -> Result<Trial, String> {
+    let mut trial = recorded::read(line.trim(), recorded::now(), None)?.trial;
+    args.asked.complete(&mut trial)?;
+    Ok(trial)
 }
 
 /// The request of a line of a log, tried with this bundle; `None` where the line does not say what was asked.

@@ -50,7 +50,7 @@ enum Command {
     Fmt(fmt::Args),
     /// Make keys and tokens for development, and see what a bundle thinks of a token
     Token(token::Args),
-    /// Print the JSON Schema of documents, for editors
+    /// Print every field of documents: JSON Schema for editors, or a page for people
     Schema(schema::Args),
     /// Write the completions of a shell to standard output
     Completions(completions::Args),

@@ -113,19 +113,22 @@ impl Asked {
             .map(|device| device::read(device, self.device_issuer.as_deref(), None));
         let device = device.transpose()?;
         if claims.is_some() || self.home.is_some() || self.bound || device.is_some() {
-            trial.token = Some(of_somebody(Token {
-                home: self.home.clone().or_else(|| trial.token.take()?.home),
-                claims: claims.unwrap_or_default(),
-                bound: self.bound,
-                ..Token::default()
-            }));
+            let token = trial.token.get_or_insert_default();
+            if let Some(claims) = claims {
+                token.claims = claims;
+            }
+            token.home = self.home.clone().or_else(|| token.home.take());
+            token.bound |= self.bound;
+            trial.token = trial.token.take().map(of_somebody);
         }
         trial.device = device.or(trial.device.take());
         trial.address = self.source.or(trial.address);
         trial.workload = self.peer.clone().or(trial.workload.take());
         trial.locality = self.locality.clone().or(trial.locality.take());
         trial.port = self.port.or(trial.port);
-        trial.serves = self.serves.clone().unwrap_or_default();
+        if let Some(serves) = &self.serves {
+            trial.serves = serves.clone();
+        }
         trial.at = self.at.unwrap_or(trial.at);
         trial.center = self.center.or(trial.center);
         Ok(())
@@ -140,10 +143,10 @@ pub(crate) fn of_somebody(mut token: Token) -> Token {
     token
 }
 
-/// The clock's time.
+/// The clock's time, in whole seconds: as tokens have it.
 pub(crate) fn now() -> WallTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    WallTime(since.as_secs().saturating_mul(1_000_000_000))
 }
 
 /// A time as RFC 3339 has it.

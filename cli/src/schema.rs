@@ -1,15 +1,22 @@
-//! `regionguard schema`: JSON Schema of every document, for editors and for whoever checks documents elsewhere.
+//! `regionguard schema`: every field of every document, as JSON Schema for editors and for whoever checks documents elsewhere, and as a page for people.
 
 mod bundle;
 mod form;
+mod keys;
+mod lists;
+mod page;
 mod policy;
 mod region;
+mod rule;
+mod table;
+mod test;
 
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
 use crate::output;
+use table::Definition;
 
 /// What `schema` is asked to do.
 #[derive(Debug, clap::Args)]
@@ -18,6 +25,17 @@ pub(crate) struct Args {
     /// Of what: a file of a folder of documents, which may be any of the others, or one of them
     #[arg(value_parser = [FILE, BUNDLE, "Region", "ZeroTrustPolicy", "Revocations", "Grants", "DeviceIssuer", "PolicyTest"], default_value = FILE, value_name = "KIND")]
     kind: String,
+    /// As what: a schema, or the reference of all documents
+    #[arg(long, value_enum, default_value = "json-schema")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// JSON Schema, draft 2020-12
+    JsonSchema,
+    /// A page of Markdown: each field with its form, default, meaning and examples, whatever KIND
+    Markdown,
 }
 
 const FILE: &str = "File";
@@ -27,7 +45,11 @@ What a schema cannot say (names that must be there, forms of hosts, paths, condi
 
 /// Runs `schema`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match output::print(&format!("{:#}\n", of(&args.kind))) {
+    let text = match args.format {
+        Format::JsonSchema => format!("{:#}\n", of(&args.kind)),
+        Format::Markdown => page::page(&definitions()),
+    };
+    match output::print(&text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: cannot write to standard output: {error}");
@@ -36,21 +58,28 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
+/// All objects, in the order in which they are told.
+fn definitions() -> Vec<Definition> {
+    let mut all = bundle::definitions();
+    all.extend(region::definitions());
+    all.extend(keys::definitions());
+    all.extend(policy::definitions());
+    all.extend(rule::definitions());
+    all.extend(lists::definitions());
+    all.extend(test::definitions());
+    all
+}
+
 /// The schema of a kind of document, of the bundle's head, or of a file that may be any of them.
-pub(crate) fn of(kind: &str) -> Value {
-    let mut definitions = Map::new();
-    for (name, form) in region::definitions()
-        .into_iter()
-        .chain(region::trust())
-        .chain(policy::definitions())
-        .chain(bundle::definitions())
-    {
-        definitions.insert(name.to_owned(), form);
-    }
+fn of(kind: &str) -> Value {
+    let objects: Map<String, Value> = definitions()
+        .iter()
+        .map(|definition| (definition.name.to_owned(), table::object(&definition.fields)))
+        .collect();
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("Regionguard: {kind}"),
-        "$defs": definitions,
+        "$defs": objects,
     });
     let more = match kind {
         FILE => any_of_them(),

@@ -319,3 +319,26 @@ fn documents_with_errors_are_nothing_to_compare() {
     assert_eq!(run.code, 2, "{}", run.stdout);
     assert!(run.stderr.contains("did you mean `deny`"), "{}", run.stderr);
 }
+
+/// Whoever takes a rule out wants to see what that changes before its tests are mended.
+#[test]
+fn tests_that_do_not_fit_do_not_matter() {
+    let tests = "apiVersion: security.io/v1\nkind: PolicyTest\nmetadata: {name: shop}\nspec:\n  at: \"2026-11-23T18:10:00Z\"\n  host: api.x.com\n  requests: {admin: {path: /admin/a}}\n  tests: [{name: admins, expected: [{verdict: deny, rule: shop/admin}]}]\n";
+    let gone = changed(&[(
+        "        - {name: admin, paths: [\"/admin/**\"], roles: {anyOf: [admin]}, effect: allow}\n",
+        "",
+    )]);
+    let folder = folder_of("diff-tests", &[]);
+    for (name, bundle) in [("old", BUNDLE), ("new", gone.as_str())] {
+        folder_of(
+            &format!("diff-tests/{name}"),
+            &[("bundle.yaml", bundle.as_bytes()), ("tests.yaml", tests.as_bytes())],
+        );
+    }
+    let run = regionguard(&folder, &["diff", "old", "new"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("allow rule.allowed (shop/admin)"), "{}", run.stdout);
+    let run = regionguard(&folder, &["explain", "new", "--url", "https://api.x.com/admin/a"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(regionguard(&folder, &["check", "new"]).code, 1);
+}

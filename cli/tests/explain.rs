@@ -396,3 +396,64 @@ fn a_token_has_a_subject() {
     );
     assert_eq!(said["reason"], "rule.allowed", "{said:#}");
 }
+
+#[test]
+fn a_recorded_request_is_explained() {
+    let recorded = r#"{"url": "https://api.x.com/v4", "claims": {"department": "finance"}, "address": "10.1.2.3", "at": "2026-11-23T18:10:00Z"}"#;
+    let run = line("recorded", recorded);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let said = "allow: rule.allowed, by `shop/finance`";
+    assert!(run.stdout.starts_with(said), "{}", run.stdout);
+    // Other options add to it.
+    let folder = folder_of("explain-recorded-more", &[("bundle.yaml", BUNDLE.as_bytes())]);
+    let more = [
+        "--header",
+        "x-beta: 1",
+        "--device",
+        r#"{"encrypted": true}"#,
+        "--claims",
+        r#"{"department": "sales"}"#,
+    ];
+    let run = regionguard(&folder, &[&["explain", ".", "--line", recorded][..], &more].concat());
+    assert!(
+        run.stdout.starts_with("allow: rule.allowed, by `shop/beta`"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    let run = line("recorded-wrong", r#"{"url": "https://api.x.com/v4", "claim": {}}"#);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no such member: `claim`"), "{}", run.stderr);
+}
+
+#[test]
+fn a_device_without_claims_is_somebodys() {
+    let device = [
+        "--url",
+        URL,
+        "--source",
+        "10.1.2.3",
+        "--device",
+        r#"{"encryption": true}"#,
+    ];
+    let run = explain("device-wrong", &device);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(
+        run.stderr
+            .contains("a device has no `encryption`; there are id, platform, osVersion"),
+        "{}",
+        run.stderr
+    );
+    let told = json(
+        "device",
+        &[
+            "--url",
+            URL,
+            "--source",
+            "10.1.2.3",
+            "--device",
+            r#"{"encrypted": true}"#,
+        ],
+    );
+    assert_eq!(told["seen"]["token"], true, "{told:#}");
+}

@@ -1,6 +1,17 @@
 //! The published schema says what the kernel reads: the same fields, and no document that loads is refused by it.
 //!
-//! `REGIONGUARD_BLESS=1` writes `docs/schemas/regionguard.schema.json`.
+//! `REGIONGUARD_BLESS=1` writes `docs/schemas/regionguard.schema.json` and `docs/reference.md`.
+
+#[path = "schema/around.rs"]
+mod around;
+#[path = "schema/page.rs"]
+mod page;
+#[path = "schema/reference.rs"]
+mod reference;
+#[path = "check/run.rs"]
+mod run;
+#[path = "schema/shown.rs"]
+mod shown;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,19 +21,23 @@ use std::process::Command;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-const PUBLISHED: &str = "docs/schemas/regionguard.schema.json";
+use run::workspace;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+const PUBLISHED: &str = "docs/schemas/regionguard.schema.json";
+const REFERENCE: &str = "docs/reference.md";
 
 fn schema(kind: &str) -> Value {
+    serde_json::from_str(&printed(&[kind])).expect("JSON")
+}
+
+fn printed(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_regionguard"))
-        .args(["schema", kind])
+        .arg("schema")
+        .args(arguments)
         .output()
         .expect("it runs");
-    assert!(output.status.success(), "{kind}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 fn validator(kind: &str) -> Validator {
@@ -31,22 +46,30 @@ fn validator(kind: &str) -> Validator {
 
 #[test]
 fn the_published_schema_is_the_commands() {
-    let printed = format!("{:#}\n", schema("File"));
-    let path = root().join(PUBLISHED);
+    compare(PUBLISHED, &format!("{:#}\n", schema("File")));
+}
+
+#[test]
+fn the_published_reference_is_the_commands() {
+    compare(REFERENCE, &printed(&["--format", "markdown"]));
+}
+
+fn compare(published: &str, printed: &str) {
+    let path = workspace().join(published);
     if std::env::var_os("REGIONGUARD_BLESS").is_some() {
-        fs::write(&path, &printed).expect("it is written");
+        fs::write(&path, printed).expect("it is written");
     }
-    let published = fs::read_to_string(&path).expect("it is there");
+    let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        published == printed,
-        "{PUBLISHED} has drifted: `REGIONGUARD_BLESS=1 cargo test -p regionguard-cli --test schema` writes it"
+        found == printed,
+        "{published} has drifted: `REGIONGUARD_BLESS=1 cargo test -p regionguard-cli --test schema` writes it"
     );
 }
 
 /// The fields of each object that the kernel reads.
 fn fields_of_the_kernel() -> BTreeSet<BTreeSet<String>> {
     let mut read = BTreeSet::new();
-    for source in sources(&root().join("src/bundle")) {
+    for source in sources(&workspace().join("src/bundle")) {
         let text = fs::read_to_string(source).expect("readable");
         for shape in text.split(": Shape = Shape {").skip(1) {
             let list = shape.split("fields: &[").nth(1).expect("its fields");
@@ -66,7 +89,7 @@ fn texts(list: &str) -> BTreeSet<String> {
 /// `fmt` puts fields in an order: of the objects that it knows, it knows all fields.
 #[test]
 fn their_order_has_the_fields_that_the_kernel_reads() {
-    let order = fs::read_to_string(root().join("cli/src/documents/canonical/order.rs")).expect("readable");
+    let order = fs::read_to_string(workspace().join("cli/src/documents/canonical/order.rs")).expect("readable");
     let lists = order.split("=> ").skip(1).filter_map(|arm| {
         let list = arm.trim_start_matches(['{', ' ', '\n']).strip_prefix("&[")?;
         Some(texts(list))
@@ -128,7 +151,7 @@ fn what_loads_is_valid() {
     let validator = validator("File");
     let mut files = Vec::new();
     for folder in ["examples/policies", "examples/two-regions/policies"] {
-        yaml_files(&root().join(folder), &mut files);
+        yaml_files(&workspace().join(folder), &mut files);
     }
     let mut seen = 0;
     for file in files {
@@ -150,7 +173,7 @@ fn what_loads_is_valid() {
 fn what_the_book_shows_is_valid() {
     let (file, head) = (validator("File"), validator("Bundle"));
     let mut seen = 0;
-    for page in fs::read_dir(root().join("docs")).expect("a folder") {
+    for page in fs::read_dir(workspace().join("docs")).expect("a folder") {
         let page = page.expect("an entry").path();
         let Ok(text) = fs::read_to_string(&page) else { continue };
         for block in text.split("```yaml title=bundle\n").skip(1) {

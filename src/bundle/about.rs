@@ -1,7 +1,5 @@
 //! What a rule says of the request beside host, method and path: `headers`, `query`, `grpc`, `upgrades`.
 
-use std::collections::BTreeSet;
-
 use super::cross;
 use super::diagnostic::{Problem, Read, Sink};
 use super::document::{About, Matcher, Policy, ValueTest};
@@ -12,6 +10,7 @@ use super::root::{Known, Placed};
 use super::value::Value;
 use crate::identity::{TokenSources, same_name};
 use crate::request::{PathTemplate, Upgrade};
+use crate::sort::Arrange as _;
 
 const MATCHER: Shape = Shape {
     fields: &["name", "exact", "in", "prefix", "suffix", "present", "absent"],
@@ -87,16 +86,18 @@ pub(super) fn read(
 
 /// Reports headers that the filter takes out of every request, and what carries tokens.
 pub(super) fn check(policies: &[Placed<Policy>], tokens: &TokenSources, sink: &mut Sink) {
-    let filled: BTreeSet<String> = policies
+    let filled: Vec<String> = policies
         .iter()
         .flat_map(|policy| policy.document.forward.iter().flat_map(|forward| &forward.claims))
         .map(|(header, _)| forward::folded(header))
         .collect();
+    let mut filled: Vec<&str> = filled.iter().map(String::as_str).collect();
+    filled.arrange();
     for policy in policies {
         for (index, rule) in policy.document.rules.iter().enumerate() {
             for (place, matcher) in rule.about.headers.iter().enumerate() {
                 let name = matcher.name.as_str();
-                let message = if !filled.is_empty() && filled.contains(&forward::folded(name)) {
+                let message = if !filled.is_empty() && filled.binary_search(&forward::folded(name).as_str()).is_ok() {
                     format!(
                         "`{name}` is filled by `forward.claims`, so what a client writes there is removed: look at the claim"
                     )

@@ -73,7 +73,7 @@ pub struct Diagnostic {
     /// Where in the bundle, like `documents[2].spec.rules[0].paths[1]`; empty for the whole of it.
     pub path: String,
     /// The part of the text at `path` that it is about, if not all of it.
-    pub part: Option<Part>,
+    pub part: Option<Box<Part>>,
     /// What is wrong, and what would be right.
     pub message: String,
     /// What was found, shortened; never a key or a token.
@@ -135,7 +135,7 @@ pub(super) type Read<T> = Result<T, Reported>;
 /// What is wrong, without where.
 pub(super) struct Problem {
     code: Code,
-    part: Option<Part>,
+    part: Option<Box<Part>>,
     message: String,
     found: Option<String>,
     suggestion: Option<String>,
@@ -168,7 +168,7 @@ impl Problem {
     /// Says that it is about a part of the text.
     pub(super) fn part(self, part: Part) -> Self {
         Self {
-            part: Some(part),
+            part: Some(Box::new(part)),
             ..self
         }
     }
@@ -227,23 +227,33 @@ impl Sink {
     /// Keeps all that a person may want to read, for who is not a worker that serves.
     pub(super) fn ample() -> Self {
         const AMPLE: usize = 10_000;
+        // More than anybody reads of them.
+        const SUGGESTED: usize = 3_000;
         Self {
             document: None,
             errors: Kept::new(AMPLE),
             warnings: Kept::new(AMPLE),
-            suggestions: AMPLE,
+            suggestions: SUGGESTED,
         }
     }
 
     /// The one of `known` that was probably meant by `given`. Comparing costs more than reading, so only the first errors get a suggestion.
     pub(super) fn nearest<'k>(&mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
         self.suggestions = self.suggestions.checked_sub(1)?;
-        let mut compared: usize = 0;
-        let known = known.into_iter().inspect(|_| compared = compared.saturating_add(1));
-        let found = nearest(given, known);
-        let more = compared.checked_div(limits::COMPARED).unwrap_or(0);
-        self.suggestions = self.suggestions.saturating_sub(more);
-        found
+        let known: Vec<&str> = known.into_iter().collect();
+        self.nearest_of(given, &known)
+    }
+
+    // Once for all lists.
+    #[inline(never)]
+    fn nearest_of<'k>(&mut self, given: &str, known: &[&'k str]) -> Option<&'k str> {
+        self.suggested(known.len().checked_div(limits::COMPARED).unwrap_or(0));
+        nearest(given, known.iter().copied())
+    }
+
+    /// `count` more suggestions were looked for.
+    pub(super) fn suggested(&mut self, count: usize) {
+        self.suggestions = self.suggestions.saturating_sub(count);
     }
 
     /// Whether one more suggestion may be looked for, which then counts as one.
@@ -466,6 +476,14 @@ mod tests {
             assert_eq!(sink.nearest("form", ["from"]), Some("from"));
         }
         assert_eq!(sink.judge(Ok(())).unwrap_err().len(), 250);
+    }
+
+    #[test]
+    fn a_name_among_very_many_counts_as_several() {
+        let known = vec!["from"; limits::COMPARED.saturating_mul(limits::SUGGESTIONS)];
+        let mut sink = Sink::default();
+        assert_eq!(sink.nearest("form", known.iter().copied()), Some("from"));
+        assert_eq!(sink.nearest("form", ["from"]), None);
     }
 
     #[test]

@@ -298,12 +298,13 @@ fn spec(at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<PolicyT
             ..Principal::default()
         });
     }
-    // Of fixtures that cannot be read no name can be told to be wrong.
-    let tests = match (&principals, &requests) {
-        (Ok(principals), Ok(requests)) => {
+    // Whatever is wrong with what they stand for, the names are known: all errors at once.
+    let tests = match (written_names(&fields, "principals"), written_names(&fields, "requests")) {
+        (Some(mut principals), Some(requests)) => {
+            principals.push(ANONYMOUS);
             let fixtures = Fixtures {
-                principals: principals.iter().map(|principal| principal.name.as_str()).collect(),
-                requests: requests.iter().map(|request| request.name.as_str()).collect(),
+                principals,
+                requests,
                 known,
             };
             let tests = fields.required("tests", sink, |at, sink| {
@@ -328,6 +329,15 @@ fn spec(at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> Read<PolicyT
         // INVARIANT: where the fixtures could be read, so could this.
         tests: tests.unwrap_or_default(),
     })
+}
+
+/// The names of fixtures; `None` where there can be none.
+fn written_names<'v>(fields: &Fields<'v>, field: &str) -> Option<Vec<&'v str>> {
+    match fields.field(field).map(|at| at.value) {
+        None => Some(Vec::new()),
+        Some(Value::Object(members)) => Some(members.iter().map(|(name, _)| &**name).collect()),
+        Some(_) => None,
+    }
 }
 
 /// A whole SPIFFE id, or namespace and service account as a node in Istio tells them.

@@ -1,6 +1,7 @@
 //! Reading field by field: what is there has the right form or is reported, and what was not looked for is reported too.
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use super::diagnostic::{Code, Problem, Read, Reported, Sink, short};
 use super::limits;
@@ -102,13 +103,7 @@ impl<'v> At<'v> {
         mut read: impl FnMut(&At<'_>, &mut Sink) -> Read<T>,
     ) -> Read<Vec<T>> {
         let Value::List(items) = self.value else {
-            return Err(match self.value {
-                Value::String(text) if !text.is_empty() => {
-                    let message = format!("must be a list, also of one: `[\"{}\"]`", short(text));
-                    sink.error(&self.path, Problem::new(message).found(self.value))
-                }
-                _ => self.mismatch("a list", sink),
-            });
+            return Err(self.no_list(sink));
         };
         if items.is_empty() {
             return Err(self.empty("list", sink));
@@ -131,9 +126,7 @@ impl<'v> At<'v> {
     pub(super) fn text(&self, sink: &mut Sink) -> Read<&'v str> {
         let Value::String(text) = self.value else {
             return Err(match self.value {
-                Value::Number(_) | Value::Bool(_) => {
-                    sink.error(&self.path, Problem::new("must be a string: quote it").found(self.value))
-                }
+                Value::Number(_) | Value::Bool(_) => self.quote_it(sink),
                 _ => self.mismatch("a string", sink),
             });
         };
@@ -220,23 +213,13 @@ impl<'v> At<'v> {
         later: &[&str],
         sink: &mut Sink,
     ) -> Read<T> {
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        if !matches!(self.value, Value::String(_)) {
-            return Err(self.mismatch(&one_of(&known), sink));
-        }
-        let text = self.text(sink)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        if let Value::String(text) = self.value
+            && let Some((_, value)) = words.iter().find(|(word, _)| word == text)
+        {
             return Ok(*value);
         }
-        if later.contains(&text) {
-            return Err(sink.error(
-                &self.path,
-                Problem::new(format!("`{text}` is not supported yet")).code(Code::NotSupported),
-            ));
-        }
-        let problem = Problem::new(format!("must be {}", one_of(&known))).found(self.value);
-        let meant = sink.nearest(text, known.iter().copied());
-        Err(sink.error(&self.path, problem.suggest(meant)))
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Err(self.no_word(&known, later, sink))
     }
 
     /// A duration like `250ms`, `30s`, `5m` or `24h`, from `least` to `most`.
@@ -262,8 +245,13 @@ impl<'v> At<'v> {
         }
         let text = self.text_of("a duration, like `30s`", sink)?;
         let Some(duration) = parse_duration(text) else {
+            let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+            let hours = days.and_then(|days| Some(format!("{}h", days.checked_mul(24)?)));
+            let meant =
+                hours.filter(|hours| parse_duration(hours).is_some_and(|meant| meant >= least && meant <= most));
             let message = "not a duration: write a whole number and `ms`, `s`, `m` or `h`, like `30s`";
-            return Err(sink.error(&self.path, Problem::new(message).found(self.value)));
+            let problem = Problem::new(message).found(self.value).suggest(meant);
+            return Err(sink.error(&self.path, problem));
         };
         if duration < least || duration > most {
             let message = format!("must be from {} to {}", spelled(least), spelled(most));
@@ -278,19 +266,67 @@ impl<'v> At<'v> {
         parse: impl FnOnce(&str) -> Result<T, E>,
         sink: &mut Sink,
     ) -> Read<T> {
-        let quoted = match self.value {
-            Value::Number(number) => number.to_string(),
-            Value::Bool(truth) => truth.to_string(),
-            _ => {
-                let text = self.text(sink)?;
-                return parse(text).map_err(|error| sink.error(&self.path, error.to_string()));
-            }
-        };
-        // Quotes alone do not help where the text would be wrong, too.
-        match parse(&quoted) {
-            Ok(_) => Err(self.text(sink).err().unwrap_or_else(|| self.mismatch("a string", sink))),
-            Err(error) => Err(sink.error(&self.path, error.to_string())),
+        let text = self.scalar(sink)?;
+        match (parse(&text), text) {
+            (Ok(value), Cow::Borrowed(_)) => Ok(value),
+            // Quotes alone do not help where the text would be wrong, too.
+            (Ok(_), Cow::Owned(_)) => Err(self.quote_it(sink)),
+            (Err(error), _) => Err(self.refused(error.to_string(), sink)),
         }
+    }
+
+    // What is the same for all that a list, a word or a text can be read as stands once in the module.
+
+    #[cold]
+    #[inline(never)]
+    fn no_list(&self, sink: &mut Sink) -> Reported {
+        match self.value {
+            Value::String(text) if !text.is_empty() => {
+                let message = format!("must be a list, also of one: `[\"{}\"]`", short(text));
+                sink.error(&self.path, Problem::new(message).found(self.value))
+            }
+            _ => self.mismatch("a list", sink),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn no_word(&self, known: &[&str], later: &[&str], sink: &mut Sink) -> Reported {
+        if !matches!(self.value, Value::String(_)) {
+            return self.mismatch(&one_of(known), sink);
+        }
+        let text = match self.text(sink) {
+            Ok(text) => text,
+            Err(reported) => return reported,
+        };
+        if later.contains(&text) {
+            let message = format!("`{text}` is not supported yet");
+            return sink.error(&self.path, Problem::new(message).code(Code::NotSupported));
+        }
+        let problem = Problem::new(format!("must be {}", one_of(known))).found(self.value);
+        let meant = sink.nearest(text, known.iter().copied());
+        sink.error(&self.path, problem.suggest(meant))
+    }
+
+    /// The text that is to be parsed; of a number or a truth value what quotes around it would make of it.
+    fn scalar(&self, sink: &mut Sink) -> Read<Cow<'v, str>> {
+        match self.value {
+            Value::Number(number) => Ok(Cow::Owned(number.to_string())),
+            Value::Bool(truth) => Ok(Cow::Owned(truth.to_string())),
+            _ => self.text(sink).map(Cow::Borrowed),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused(&self, why: String, sink: &mut Sink) -> Reported {
+        sink.error(&self.path, why)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn quote_it(&self, sink: &mut Sink) -> Reported {
+        sink.error(&self.path, Problem::new("must be a string: quote it").found(self.value))
     }
 
     /// The value has another type than `expected`.
@@ -333,17 +369,17 @@ impl<'v> Fields<'v> {
         read: impl FnOnce(&At<'v>, &mut Sink) -> Read<T>,
     ) -> Read<T> {
         match self.field(name) {
-            Some(at) if *at.value == Value::Null => {
-                let message =
-                    format!("`{name}` has no value: give one; what an object holds is indented further than its name");
-                Err(sink.error(&at.path, message))
-            }
+            Some(at) if matches!(at.value, Value::Null) => Err(no_value(name, &at.path, sink)),
             Some(at) => read(&at, sink),
-            None => Err(sink.error(
-                self.path,
-                Problem::new(format!("`{name}` is missing")).code(Code::Missing),
-            )),
+            None => Err(self.missing(name, sink)),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn missing(&self, name: &str, sink: &mut Sink) -> Reported {
+        let problem = Problem::new(format!("`{name}` is missing")).code(Code::Missing);
+        sink.error(self.path, problem)
     }
 
     /// Where the object is.
@@ -365,6 +401,13 @@ impl<'v> Fields<'v> {
     ) -> Read<Option<T>> {
         self.field(name).map(|at| read(&at, sink)).transpose()
     }
+}
+
+#[cold]
+#[inline(never)]
+fn no_value(name: &str, path: &Path<'_>, sink: &mut Sink) -> Reported {
+    let message = format!("`{name}` has no value: give one; what an object holds is indented further than its name");
+    sink.error(path, message)
 }
 
 /// `a`, `b` or `c`.

@@ -10,12 +10,12 @@ mod when;
 
 use std::collections::{HashMap, HashSet};
 
-use regionguard::bundle::document::{Bundle, Openings, Policy, Rule};
+use regionguard::bundle::document::{Bundle, Effect, Openings, Policy, Rule, Words};
 use regionguard::bundle::{self, Encoding};
 use regionguard::time::WallTime;
 use serde_json::Value;
 
-use self::meet::{World, token};
+use self::meet::{World, token, wanted};
 use self::pools::Pools;
 use self::vary::Variations;
 use self::when::Solver;
@@ -157,9 +157,53 @@ fn of_rule<'b>(
     let mut trials = Variations::of_rule(world, policy, rule, &demands, base);
     let rest = trials.split_off(1);
     trials.extend(more);
+    if matches!(rule.effect, Effect::Deny(_) | Effect::StepUp(_)) {
+        trials.extend(kept_out(world, rule));
+    }
     trials.extend(rest);
     trials
 }
+
+/// What other rules would let in, and what this one is about as well: by whoever it means.
+fn kept_out(world: &World<'_>, rule: &Rule) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for policy in &world.bundle.policies {
+        for other in &policy.rules {
+            if trials.len() >= KEPT_OUT || !matches!(other.effect, Effect::Allow | Effect::Defer(_)) {
+                continue;
+            }
+            let hosts = route::hosts(policy, Some(other), world.bundle.trust.hosts.as_deref());
+            let is_meant = |host: &&String| rule.hosts.as_ref().is_none_or(|hosts| route::matches(hosts, host));
+            let Some(host) = hosts.iter().find(is_meant) else {
+                continue;
+            };
+            let demands = world.demands(policy, Some(other), host);
+            let base = world.base(policy, other, &demands, host);
+            let methods = other
+                .methods
+                .clone()
+                .unwrap_or_else(|| vec![base.request.method.clone()]);
+            for method in methods {
+                let mut trial = base.clone();
+                trial.request.method = method;
+                if !meet::route_may_be(rule, &trial.request) {
+                    continue;
+                }
+                if let Some(token) = &mut trial.token {
+                    let both = |of: fn(&Rule) -> &Words| [wanted(of(rule)), wanted(of(other))].concat();
+                    let (permissions, roles) = (both(|rule| &rule.permissions), both(|rule| &rule.roles));
+                    let said = world.pools.said(&permissions, &roles, demands.home.as_deref());
+                    token.claims.extend(said);
+                }
+                trials.push(trial);
+            }
+        }
+    }
+    trials
+}
+
+/// Requests that a rule keeps out, at most.
+const KEPT_OUT: usize = 12;
 
 /// Requests about what a policy says beside its rules: its default, preflights and probes.
 fn beside_rules<'b>(world: &World<'b>, policy: &'b Policy) -> Vec<Trial> {

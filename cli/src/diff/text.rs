@@ -34,6 +34,21 @@ pub(super) fn text(compared: &Compared<'_>, most: usize) -> String {
             ));
         }
     }
+    for ((count, names), what) in [
+        (
+            &compared.with.0,
+            "let in as before, and the upstream gets other headers",
+        ),
+        (
+            &compared.with.1,
+            "refused as before, and the caller is answered otherwise",
+        ),
+    ] {
+        if let Some(requests) = report::counted(*count, "request") {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            said.push_str(&format!("{requests}: {what}: {}\n", names.join(", ")));
+        }
+    }
     if !compared.changes.is_empty() {
         said.push_str(&table(&compared.changes));
     }

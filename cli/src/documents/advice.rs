@@ -7,11 +7,15 @@ use super::form::KINDS;
 use super::node::Node;
 
 /// Fields of other languages of policies, and what says it here.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("action", "each rule says what it does by its own `effect`"),
     ("condition", "`when` holds a condition"),
     ("conditions", "`when` holds a condition"),
     ("if", "`when` holds a condition"),
+    (
+        "jwksUri",
+        "`remote` fetches keys from an address, `discovery` asks the issuer for it",
+    ),
     (
         "matchLabels",
         "a policy is for `hosts`, `workloads` or `localRegions`: labels of pods are not seen by a proxy",
@@ -59,7 +63,8 @@ pub(super) fn help(diagnostic: &Diagnostic, found: &Node, document: &Node, field
 /// Where a field belongs that is unknown where it stands.
 fn unknown(document: &Node, field: &str) -> Option<String> {
     let name = field.rsplit('.').next().unwrap_or(field);
-    if let Some((_, help)) = ELSEWHERE.iter().find(|(other, _)| *other == name) {
+    let is_test = document.member("kind").and_then(Node::text) == Some("PolicyTest");
+    if let Some((_, help)) = ELSEWHERE.iter().find(|(other, _)| *other == name && !is_test) {
         return Some((*help).to_owned());
     }
     let home = home_of(document, field)?;

@@ -7,6 +7,7 @@ use regionguard::reason::Reason;
 use super::elsewhere::{Elsewhere, Others};
 use super::rows::{self, Row};
 use super::{Told, place, written};
+use crate::documents::Loaded;
 use crate::report::printable;
 use crate::trial::Request;
 
@@ -78,7 +79,7 @@ fn because(reason: Reason) -> String {
 
 fn weighed(told: &Told<'_>, explanation: &Explanation, refused: Option<Reason>) -> String {
     let others = Others::of(told, explanation);
-    let mut said = who(&explanation.seen, refused);
+    let mut said = who(told.bundle, &explanation.seen, refused);
     said.push_str("\nrequirements\n");
     let is_silent = |policy: &PolicySaid| policy.requirements.is_empty() && policy.parts.is_empty();
     if explanation.policies.iter().all(is_silent) {
@@ -160,7 +161,7 @@ fn because_of(other: &Elsewhere) -> String {
     rows.join("; ")
 }
 
-fn who(seen: &Seen, refused: Option<Reason>) -> String {
+fn who(bundle: &Loaded, seen: &Seen, refused: Option<Reason>) -> String {
     let home = seen.home.as_deref().unwrap_or("?");
     let mut said = match (&seen.subject, refused) {
         (Some(subject), _) => {
@@ -169,7 +170,8 @@ fn who(seen: &Seen, refused: Option<Reason>) -> String {
                 words => words.join(", "),
             };
             let mut said = format!(
-                "who       a valid token of {home}; permissions: {}",
+                "who       a valid token of {home}; {}: {}",
+                written::mapped(bundle, seen.home.as_deref(), "permissions"),
                 list(&subject.permissions)
             );
             for (words, what) in [
@@ -181,7 +183,8 @@ fn who(seen: &Seen, refused: Option<Reason>) -> String {
                     said.push_str(&format!("; {what}: {}", list(words)));
                 }
             }
-            said.push_str(&format!("; roles: {}\n", list(&subject.roles)));
+            let roles = written::mapped(bundle, seen.home.as_deref(), "roles");
+            said.push_str(&format!("; {roles}: {}\n", list(&subject.roles)));
             said.push_str(&format!("bound     {}\n", bound(seen)));
             said
         }
@@ -209,8 +212,8 @@ fn requirements(told: &Told<'_>, explanation: &Explanation, policy: &PolicySaid)
             Some(_) if requirement.lifted => {
                 "lifted by a public rule of the policy, or by its preflight or probe".to_owned()
             }
-            Some(reason) if row.holds == Holds::Unknown => format!("UNKNOWN, so not met: {}", because(reason)),
-            Some(reason) => format!("NOT MET: {}", because(reason)),
+            Some(reason) if row.holds == Holds::Unknown => format!("UNKNOWN, so not met: {}", reason.code()),
+            Some(reason) => format!("NOT MET: {}", reason.code()),
         };
         said.push_str(&format!(
             "  {}{shadow}  {}: {outcome}\n",

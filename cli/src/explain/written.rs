@@ -20,6 +20,16 @@ pub(super) fn document<'l>(bundle: &'l Loaded, kind: &str, name: &str) -> Option
     documents.find(|document| text(document, "/kind") == Some(kind) && text(document, "/metadata/name") == Some(name))
 }
 
+/// The claim that holds the permissions or roles of tokens of this Region, where it is not the usual one: in brackets, behind their name.
+pub(super) fn mapped(bundle: &Loaded, home: Option<&str>, what: &str) -> String {
+    let region = home.and_then(|home| document(bundle, "Region", home));
+    let claims = region.and_then(|region| member(member(region, "spec")?, "claims"));
+    match claims.and_then(|claims| member(claims, what)?.as_str()) {
+        Some(claim) if claim != what => format!("{what} (the claim `{claim}`)"),
+        _ => what.to_owned(),
+    }
+}
+
 /// Where a policy stands, by its `selector`.
 pub(super) fn place(selector: &Value) -> String {
     let fields = ["localRegions", "workloads"];
@@ -78,7 +88,11 @@ pub(super) fn short(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(short).collect();
+            let item = |value: &Value| match value {
+                Value::Object(_) => format!("{{{}}}", short(value)),
+                value => short(value),
+            };
+            let items: Vec<String> = items.iter().map(item).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Object(members) => {

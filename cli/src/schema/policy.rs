@@ -1,288 +1,164 @@
-//! ZeroTrustPolicy.
-
-use serde_json::{Value, json};
+//! ZeroTrustPolicy: where it stands, and what it demands.
 
 use super::form::{
-    any, at, duration, flag, instant, integer, list, map, may, must, name, object, only, text, texts, word, words,
+    age, any, at, claim, clock, country, flag, host, instant, integer, list, map, name, only, region, text_of, texts,
+    word, words, zone,
 };
 use super::region::DAYS;
+use super::table::{Definition, define, may, must, value};
 
-/// The definitions, by name.
-pub(super) fn definitions() -> Vec<(&'static str, Value)> {
-    let mut all = vec![("ZeroTrustPolicy", policy()), ("Rule", rule())];
-    all.extend(effects());
-    all.extend(conditions());
-    all.extend(requirements());
+/// The definitions.
+pub(super) fn definitions() -> Vec<Definition> {
+    let mut all = policy();
+    all.extend(identity());
+    all.extend(device());
+    all.extend(context());
     all
 }
 
-fn mode() -> Value {
+/// `mode` of a policy or of a rule.
+pub(super) fn mode() -> super::form::Form {
     word(&["enforce", "shadow"])
 }
 
-fn policy() -> Value {
-    object(&[
-        may("identity", at("Identity"), "what is demanded of who asks"),
-        may(
-            "device",
-            object(&[must(
-                "compliance",
-                list(at("Compliance")),
-                "each one listed is required",
-            )]),
-            "what is demanded of the device",
-        ),
-        may("osVersions", map(text()), "the latest version of each platform"),
-        may("context", at("Context"), "what is demanded of place and time"),
-        may(
-            "selector",
-            object(&[
-                may("localRegions", list(name()), "Regions in which it governs"),
-                may("hosts", texts(), "hosts that it governs"),
-                may("workloads", texts(), "workloads that it governs, by SPIFFE id"),
-            ]),
-            "what the policy governs; everything without it",
-        ),
-        may("mode", mode(), "`shadow`: it decides and reports, and changes nothing"),
-        may(
-            "default",
-            word(&["allow"]),
-            "let in whoever has a valid token, where nothing else decides",
-        ),
-        may("preflight", word(&["allow"]), "let CORS preflights in"),
-        may(
-            "probes",
-            list(object(&[
-                must("path", text(), "the path"),
-                must("port", integer(1, 65_535), "the port that was connected to"),
-            ])),
-            "health probes that need no identity",
-        ),
-        may(
-            "forward",
-            object(&[
-                may("token", word(&["strip", "pass"]), "whether the upstream gets the token"),
-                may("claims", map(text()), "headers, and the claims that fill them"),
-            ]),
-            "what the upstream gets",
-        ),
-        may("rules", list(at("Rule")), "what allows, denies, challenges or defers"),
-    ])
-}
+pub(super) const MODE: &str =
+    "`shadow`: it is judged beside what is enforced and told in logs and counters, and changes nothing";
 
-fn rule() -> Value {
-    object(&[
-        must("name", name(), "unique in its policy"),
-        may("hosts", texts(), "hosts, exact or `*.suffix`, with a port or without"),
-        may("methods", texts(), "methods, in upper case; GET includes HEAD"),
-        may("paths", texts(), "path templates"),
-        may("headers", list(at("Matcher")), "what headers hold"),
-        may("query", list(at("Matcher")), "what the query holds"),
-        may(
-            "grpc",
-            object(&[
-                may("services", texts(), "services with their packages"),
-                may("methods", texts(), "methods of these"),
-            ]),
-            "gRPC calls",
-        ),
-        may(
-            "upgrades",
-            words(&["websocket", "connect", "connect-udp", "spdy/3.1"]),
-            "protocols to which a request may change",
-        ),
-        may("from", at("From"), "where the request comes from"),
-        may(
-            "identity",
-            word(&["required", "workload", "none"]),
-            "whose request it is",
-        ),
-        may("permissions", at("Words"), "of the token"),
-        may("roles", at("Words"), "of the token"),
-        may("when", text(), "a condition in CEL"),
-        must(
-            "effect",
-            word(&["allow", "deny", "stepUp", "step_up", "defer"]),
-            "what it does",
-        ),
-        may("stepUp", at("StepUp"), "of `effect: stepUp`"),
-        may("defer", at("Defer"), "of `effect: defer`"),
-        may("response", at("Response"), "of `effect: deny`"),
-        may("mode", mode(), "`shadow`: it decides and reports, and changes nothing"),
-    ])
-}
-
-fn effects() -> Vec<(&'static str, Value)> {
+fn policy() -> Vec<Definition> {
     vec![
-        (
-            "StepUp",
-            object(&[
-                may("acr", texts(), "of which the token has to have one"),
-                may("maxAge", duration(), "how long ago the login may be"),
-            ]),
-        ),
-        (
-            "Defer",
-            object(&[
-                may("cache", duration(), "how long an answer may be reused"),
-                may(
-                    "onUnavailable",
-                    word(&["deny", "allow", "lastDecision", "last_decision"]),
-                    "what holds while the center is away",
-                ),
-                may("lastDecisionFor", duration(), "how long its last word counts then"),
-                may("unless", word(&["allowed"]), "an allow wins, and nobody is asked"),
-                may(
-                    "claims",
-                    texts(),
-                    "claims that the question carries beside the usual ones",
-                ),
-                may(
-                    "reasonUser",
-                    word(&["pass", "drop"]),
-                    "whether the caller is told the center's reason",
-                ),
-            ]),
-        ),
-        (
-            "Response",
-            object(&[
-                may(
-                    "status",
-                    json!({"enum": [402, 403, 404, 409, 410, 423, 429, 451, 503]}),
-                    "of the answer",
-                ),
-                may("hide", flag(), "answer as if nothing were there"),
-                may(
-                    "body",
-                    json!({"type": "object"}),
-                    "a JSON object with placeholders in its strings",
-                ),
-                may(
-                    "contentType",
-                    word(&["application/json", "application/problem+json"]),
-                    "of that body",
-                ),
-            ]),
-        ),
+        define!("ZeroTrustPolicy" in "document",
+        "Requirements, which restrict and let nobody in, and rules, which let in, refuse, challenge or ask.",
+        [("ZeroTrustPolicy", "documents.md#zerotrustpolicy"), ("decisions", "decisions.md")],
+        [
+            may("selector", at("Selector"), "it governs everything, everywhere", "what the policy governs, and where"),
+            may("identity", at("Identity"), "nothing beside a valid token", "what is demanded of who asks"),
+            may("device", at("Device"), "nothing", "what is demanded of the device that a request comes from"),
+            may("osVersions", map("`macos`, `ios`, `windows`, `linux`, `android` or `chromeos`", text_of("version", &["15.2"])), "`osVersion: latest` is never met", "the newest version of each platform, quoted: what `osVersion: latest` of this policy means"),
+            may("context", at("Context"), "nothing", "what is demanded of place and time"),
+            may("default", word(&["allow"]), "it is refused", "`allow`: let a valid token in once every requirement is met and nothing else decides"),
+            may("preflight", word(&["allow"]), "they are judged like all else", "`allow`: let in what a browser asks before a request of another origin"),
+            may("probes", list(at("Probe")), "they are judged like all else", "health probes that need no identity, 16 at most"),
+            may("forward", at("Forward"), "nothing beside the request", "what the upstream gets of those whom this policy governs"),
+            may("mode", mode(), value("enforce"), MODE),
+            may("rules", list(at("Rule")), "none", "what lets in, refuses, challenges or asks, in any order; 20,000 in all policies"),
+        ]),
+        define!("Selector" in "policy-spec",
+        "What a policy governs, and where it stands. Its fields are ANDed.",
+        [("where a policy stands", "documents.md#where-a-policy-stands")],
+        [
+            may("hosts", list(host()), "every host", "hosts that it governs, 256 at most"),
+            may("localRegions", list(region()), "everywhere", "it stands where the local Region is one of these"),
+            may("workloads", list(text_of("workload pattern, or the same from `ns/` on", &["ns/shop/sa/api"])), "everywhere", "it stands where the proxy serves one of these, 256 at most: not who asks, which is `from.workloads` of a rule"),
+        ]),
+        define!("Probe" in "policy-spec",
+        "A GET or HEAD that a kubelet makes without a token.",
+        [("preflights and probes", "documents.md#preflights-and-probes")],
+        [
+            must("path", text_of("path", &["/healthz"]), "the path, written out"),
+            must("port", integer(1, 65_535), "the port of the proxy's own end of the connection"),
+        ]),
+        define!("Forward" in "policy-spec",
+        "What the upstream gets of an identified request. With it, that also gets `x-regionguard-subject` and `x-regionguard-region`.",
+        [("`forward`", "documents.md#forward")],
+        [
+            may("token", word(&["strip", "pass"]), value("pass"), "`strip`: the upstream does not get the token, wherever it stands"),
+            may("claims", map("headers in lower case", claim()), "none", "headers and the claims that fill them, 32 at most; whatever a client writes there is removed"),
+        ]),
     ]
 }
 
-fn conditions() -> Vec<(&'static str, Value)> {
+fn identity() -> Vec<Definition> {
     vec![
-        (
-            "Words",
-            object(&[
-                may("anyOf", texts(), "one of these"),
-                may("allOf", texts(), "all of these"),
-            ]),
-        ),
-        (
-            "From",
-            object(&[
-                may("sourceRegions", list(name()), "by network, or by an edge"),
-                may("sourceCountries", texts(), "ISO 3166-1 alpha-2"),
-                may("homeRegions", list(name()), "of the token, or of the workload"),
-                may("networks", texts(), "of the source address"),
-                may("workloads", texts(), "SPIFFE ids of the peer"),
-            ]),
-        ),
-        (
-            "Matcher",
-            object(&[
-                must("name", text(), "of the header or parameter"),
-                may("exact", json!({"type": "string"}), "is this"),
-                may("in", list(json!({"type": "string"})), "is one of these"),
-                may("prefix", text(), "begins so"),
-                may("suffix", text(), "ends so"),
-                may("present", only(true), "is there"),
-                may("absent", only(true), "is not there"),
-            ]),
-        ),
+        define!("Identity" in "policy-spec",
+        "What is demanded of who asks, and by what rules of the policy may decide.",
+        [("requirements", "step-up.md#requirements")],
+        [
+            may("authentication", list(at("Authentication")), "nothing beside a valid token", "how somebody must have proved who they are: each entry is required, 16 at most"),
+            may("authorization", list(at("Authorization")), "rules may look at all of it", "what rules of this policy may look at"),
+        ]),
+        define!("Authentication" in "policy-spec",
+        "A way of proving who somebody is, which is required.",
+        [("requirements", "step-up.md#requirements")],
+        [
+            must("method", word(&["multi-factor", "certificate"]), "`multi-factor`: the login had several factors. `certificate`: the token is bound to the sender's certificate, or a workload that counts asks"),
+            may("amr", texts(), "`mfa` where there is no `acr` either; else none", "of `multi-factor`: values of the claim `amr` that are taken for it, 16 at most"),
+            may("acr", texts(), "none", "of `multi-factor`: values of the claim `acr` that are taken for it, 16 at most"),
+        ]),
+        define!("Authorization" in "policy-spec",
+        "What rules of the policy may look at.",
+        [("requirements", "step-up.md#requirements")],
+        [
+            may("rbac", flag(), value(true), "`false`: a rule with `permissions` or `roles` is an error"),
+            may("abac", flag(), value(true), "`false`: a rule with `when` is an error"),
+        ]),
     ]
 }
 
-fn requirements() -> Vec<(&'static str, Value)> {
-    let version = || any(&[text(), map(text())]);
+fn device() -> Vec<Definition> {
+    let version = || {
+        any(&[
+            text_of("`latest`, or a least version like `>= 14.2`", &["latest", ">= 14.2"]),
+            map("platforms", text_of("a least version", &[">= 14.2"])),
+        ])
+    };
     vec![
-        (
-            "Identity",
-            object(&[
-                may(
-                    "authentication",
-                    list(object(&[
-                        must("method", word(&["multi-factor", "certificate"]), "how"),
-                        may("amr", texts(), "values of `amr` that show it"),
-                        may("acr", texts(), "values of `acr` that show it"),
-                    ])),
-                    "each one listed is required",
-                ),
-                may(
-                    "authorization",
-                    list(object(&[
-                        may("rbac", flag(), "`false`: no rule looks at permissions or roles"),
-                        may("abac", flag(), "`false`: no rule has `when`"),
-                    ])),
-                    "what rules may look at",
-                ),
-            ]),
-        ),
-        (
-            "Compliance",
-            object(&[
-                may("encryption", word(&["required"]), "its storage is encrypted"),
-                may("osVersion", version(), "`latest`, `>= 14.2`, or that by platform"),
-                may("managed", only(true), "it is managed"),
-                may("jailbroken", only(false), "it was not broken open"),
-                may(
-                    "patchAge",
-                    any(&[duration(), text()]),
-                    "how long ago it was patched at most",
-                ),
-                may("screenLock", word(&["required"]), "it locks its screen"),
-                may("certificate", word(&["required"]), "it has shown its own certificate"),
-            ]),
-        ),
-        (
-            "Context",
-            object(&[
-                may(
-                    "geoRestrictions",
-                    list(object(&[
-                        may("allowedRegions", list(name()), "source regions that may"),
-                        may("deniedRegions", list(name()), "source regions that may not"),
-                        may("allowedCountries", texts(), "countries that may"),
-                        may("deniedCountries", texts(), "countries that may not"),
-                    ])),
-                    "each one listed is required",
-                ),
-                may(
-                    "timeRestrictions",
-                    list(at("TimeRestriction")),
-                    "each one listed is required",
-                ),
-            ]),
-        ),
-        (
-            "TimeRestriction",
-            object(&[
-                may("businessHours", only(true), "those of the home region"),
-                may("hours", at("ZonedHours"), "the policy's own"),
-                may("notBefore", instant(), "from when"),
-                may("notAfter", instant(), "until when"),
-                may(
-                    "maintenance",
-                    list(object(&[
-                        may("timezone", text(), "the IANA time zone of a weekly window"),
-                        may("days", words(&DAYS), "days of the week"),
-                        may("from", text(), "`HH:MM`"),
-                        may("to", text(), "`HH:MM`"),
-                        may("notBefore", instant(), "or once, from then"),
-                        may("notAfter", instant(), "until then"),
-                    ])),
-                    "nobody is let in then",
-                ),
-            ]),
-        ),
+        define!("Device" in "policy-spec",
+            "What is demanded of the device that a request comes from.",
+            [("what policies demand", "device.md#what-policies-demand")],
+            [must("compliance", list(at("Compliance")), "each entry is required")]),
+        define!("Compliance" in "policy-spec",
+        "Demands on a device. Each is met by what its posture says, and by nothing that is not known.",
+        [("what policies demand", "device.md#what-policies-demand")],
+        [
+            may("encryption", word(&["required"]), "not demanded", "its storage is encrypted"),
+            may("osVersion", version(), "not demanded", "its operating system is not older: than the one of `osVersions` (`latest`), than a version on any platform, or than one by platform"),
+            may("managed", only(true), "not demanded", "the organisation manages it"),
+            may("jailbroken", only(false), "not demanded", "it is not jailbroken or rooted"),
+            may("patchAge", age("1h", "366d"), "not demanded", "its last update is no longer ago"),
+            may("screenLock", word(&["required"]), "not demanded", "it locks its screen"),
+            may("certificate", word(&["required"]), "not demanded", "the organisation's certificate is on it, or was shown"),
+        ]),
+    ]
+}
+
+fn context() -> Vec<Definition> {
+    vec![
+        define!("Context" in "policy-spec",
+        "What is demanded of place and time.",
+        [("context", "context.md")],
+        [
+            may("geoRestrictions", list(at("GeoRestriction")), "from anywhere", "from where requests may come: each entry must be met, 16 at most"),
+            may("timeRestrictions", list(at("TimeRestriction")), "at any time", "when they may come: each entry must be met, 16 at most"),
+        ]),
+        define!("GeoRestriction" in "policy-spec",
+        "From where requests may come. Its fields are ANDed; an unknown source meets none of them.",
+        [("where a request comes from", "context.md#where-a-request-comes-from")],
+        [
+            may("allowedRegions", list(name()), "from any", "source Regions from which they may come. A name that no Region has loads with a warning, and is never met"),
+            may("deniedRegions", list(region()), "from any", "source Regions from which they may not come"),
+            may("allowedCountries", list(country()), "from any", "source countries from which they may come"),
+            may("deniedCountries", list(country()), "from any", "source countries from which they may not come"),
+        ]),
+        define!("TimeRestriction" in "policy-spec",
+        "When requests may come. Its fields are ANDed.",
+        [("when", "context.md#when")],
+        [
+            may("businessHours", only(true), "at any hour", "within the `businessHours` of the home Region"),
+            may("hours", at("ZonedHours"), "at any hour", "within these hours, the same for everybody"),
+            may("notBefore", instant(), "from ever on", "from this time on"),
+            may("notAfter", instant(), "for ever", "until before this time"),
+            may("maintenance", list(at("MaintenanceWindow")), "no window", "in none of these windows, 64 at most"),
+        ]),
+        define!("MaintenanceWindow" in "policy-spec",
+        "A window in which nobody is let in: each week (`timezone`, `days`, `from`, `to`) or once (`notBefore`, `notAfter`).",
+        [("when", "context.md#when")],
+        [
+            may("timezone", zone(), "required for a window of each week", "whose clocks it goes by"),
+            may("days", words(&DAYS), "required for a window of each week", "days on which it begins"),
+            may("from", clock(), "required for a window of each week", "its beginning"),
+            may("to", clock(), "required for a window of each week", "its end; before `from`, it is on the next day"),
+            may("notBefore", instant(), "required for a window that is there once", "its beginning"),
+            may("notAfter", instant(), "required for a window that is there once", "its end, which does not belong to it"),
+        ]),
     ]
 }

@@ -319,6 +319,35 @@ fn mistakes_are_told_with_their_place() {
     }
 }
 
+/// What is wrong with a fixture hides no error of a test.
+#[test]
+fn all_errors_are_told_at_once() {
+    let mut test = with("/spec/requests/read", json!("/a"));
+    test["spec"]["principals"]["alice"]["home"] = json!("mars");
+    test["spec"]["tests"][0]["principals"] = json!(["alise", "web"]);
+    test["spec"]["tests"][0]["requests"] = json!(["read", "delete"]);
+    let told = told(&test);
+    for message in [
+        "spec.requests.read: must be an object",
+        "spec.principals.alice.home: the bundle has no such Region",
+        "principals[0]: no such name in `principals`; found `alise`; did you mean `alice`?",
+        "requests[1]: no such name in `requests`; found `delete`",
+    ] {
+        assert!(
+            told.iter().any(|told| told.contains(message)),
+            "{message}\n{}",
+            told.join("\n")
+        );
+    }
+    // Where there can be no names, none is told to be wrong.
+    let told = self::told(&with("/spec/requests", json!(["read"])));
+    assert!(
+        told.iter().all(|told| !told.contains("no such name")),
+        "{}",
+        told.join("\n")
+    );
+}
+
 #[test]
 fn names_are_compared_with_what_the_bundle_has_only_where_that_is_known() {
     let test = with("/spec/principals/alice/home", json!("mars"));

@@ -497,6 +497,11 @@ fn what_is_advised_helps() {
             Json::Null,
             "`spec` has no value: give one; what an object holds is indented further than its name",
         ),
+        (
+            "documents[0].spec.maxTokenLifetime".to_owned(),
+            json!("1d"),
+            "not a duration: write a whole number and `ms`, `s`, `m` or `h`, like `30s`; found `1d`; did you mean `24h`?",
+        ),
         ("metadata.version".to_owned(), json!("0"), "a whole number, like `1`"),
         ("metadata.version".to_owned(), json!("1"), "take the quotes away"),
     ] {

@@ -453,7 +453,7 @@ pub(super) fn come_from(trial: &mut Trial, origin: &Origin) {
 }
 
 /// Whether a rule may be about a request, as far as its method and path tell.
-fn route_may_be(rule: &Rule, request: &Request) -> bool {
+pub(super) fn route_may_be(rule: &Rule, request: &Request) -> bool {
     let method = rule
         .methods
         .as_ref()

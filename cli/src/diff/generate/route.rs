@@ -127,6 +127,15 @@ fn fitting(matcher: &Matcher) -> Option<String> {
     }
 }
 
+/// The other values of which any fits.
+pub(super) fn others(matcher: &Matcher) -> impl Iterator<Item = &str> {
+    let values = match &matcher.test {
+        ValueTest::In(values) => values.as_slice(),
+        _ => &[],
+    };
+    values.iter().skip(1).map(String::as_str)
+}
+
 /// A value that does not fit; `None`: that there is none.
 pub(super) fn misfitting(matcher: &Matcher) -> Option<&'static str> {
     match &matcher.test {

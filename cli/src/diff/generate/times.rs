@@ -11,7 +11,9 @@ const DAYS: u64 = 8;
 const HOURS_OF_A_YEAR: u64 = 366 * 24;
 /// Times around which a calendar changes, at most, and calendars that are looked at.
 const CHANGES: usize = 16;
-const CALENDARS: usize = 32;
+const CALENDARS: usize = 16;
+/// Holidays and other days of their own that are tried, at most.
+const ODD_DAYS: usize = 12;
 
 const MINUTE: u64 = 60;
 
@@ -32,6 +34,13 @@ pub(super) fn find(at: WallTime, edges: &[WallTime], will_do: impl Fn(WallTime) 
     let hours = (0..HOURS_OF_A_YEAR).map(|hour| later(at, hour * 60 * MINUTE));
     let mut all = quarters.chain(hours).chain(edges.iter().copied());
     all.find(|time| will_do(*time))
+}
+
+/// The last time before a span that will do, by the hour and within a week.
+pub(super) fn before(span: &Span, will_do: impl Fn(WallTime) -> bool) -> Option<WallTime> {
+    let from = span.from?;
+    let mut hours = (1..=DAYS * 24).map(|hour| WallTime(from.0.saturating_sub(hour * 3_600_000_000_000)));
+    hours.find(|time| will_do(*time))
 }
 
 /// The times around which anything changes that these bundles say of times: the last minute before, and the first one of what comes.
@@ -69,20 +78,49 @@ pub(super) fn changes(bundles: &[&Bundle], at: WallTime) -> Vec<WallTime> {
 }
 
 fn of_calendar(calendar: &Calendar, at: WallTime) -> Vec<WallTime> {
-    let minutes = (0..DAYS * 24 * 60).map(|minute| later(WallTime(at.0 - at.0 % 60_000_000_000), minute * MINUTE));
+    let is_open = |at: WallTime| calendar.is_open(at.unix_seconds());
+    let begin = WallTime(at.0 - at.0 % 60_000_000_000);
     let mut changes = Vec::new();
-    let mut before: Option<(WallTime, bool)> = None;
-    for time in minutes {
-        let is_open = calendar.is_open(time.unix_seconds());
-        if let Some((last, was_open)) = before
-            && was_open != is_open
-        {
-            changes.extend([last, time]);
+    // By the quarter of an hour, and then by the minute.
+    for quarter in 0..DAYS * 24 * 4 {
+        let minute = |minute: u64| later(begin, (quarter * 15 + minute) * MINUTE);
+        let was_open = is_open(minute(0));
+        if was_open != is_open(minute(15)) {
+            let change = (1..=15).find(|after| is_open(minute(*after)) != was_open);
+            changes.extend(
+                change
+                    .into_iter()
+                    .flat_map(|change| [minute(change - 1), minute(change)]),
+            );
         }
-        before = Some((time, is_open));
     }
     changes.truncate(CHANGES);
+    changes.extend(odd_days(calendar, at));
     changes
+}
+
+/// Times of a year at which a calendar is not what it is a week before and a week after: on holidays and by exceptions. One of each day, the first ones.
+fn odd_days(calendar: &Calendar, at: WallTime) -> Vec<WallTime> {
+    const HALVES_OF_A_WEEK: usize = 7 * 24 * 2;
+    let times: Vec<WallTime> = (0..HOURS_OF_A_YEAR * 2)
+        .map(|half| later(at, half * 30 * MINUTE))
+        .collect();
+    let open: Vec<bool> = times.iter().map(|time| calendar.is_open(time.unix_seconds())).collect();
+    let mut odd: Vec<WallTime> = Vec::new();
+    for (index, time) in times.iter().enumerate() {
+        let is_open = |index: Option<usize>| index.and_then(|index| open.get(index));
+        let own = is_open(Some(index));
+        let (before, after) = (
+            is_open(index.checked_sub(HALVES_OF_A_WEEK)),
+            is_open(Some(index + HALVES_OF_A_WEEK)),
+        );
+        let is_odd = before.or(after) != own && after.or(before) != own;
+        let is_of_new_day = odd.last().is_none_or(|last| time.0 - last.0 > 20 * 3_600_000_000_000);
+        if is_odd && is_of_new_day && odd.len() < ODD_DAYS {
+            odd.push(*time);
+        }
+    }
+    odd
 }
 
 fn of_span(span: &Span) -> Vec<WallTime> {

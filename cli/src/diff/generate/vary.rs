@@ -13,7 +13,7 @@ use crate::trial::{Center, Trial};
 /// Homes, methods, paths, hosts, words and workloads beside those of a rule that are tried with it, at most.
 const OTHERS: usize = 6;
 /// Times around which something changes, at most.
-const TIMES: usize = 32;
+const TIMES: usize = 40;
 
 /// The variations of one request.
 pub(super) struct Variations<'w, 'b> {
@@ -42,7 +42,7 @@ impl<'w, 'b> Variations<'w, 'b> {
         all.words(rule, demands);
         all.source(rule, demands);
         all.about(rule);
-        all.route(policy, rule);
+        all.route(policy, rule, demands);
         all.pools(demands);
         all.made
     }
@@ -136,6 +136,11 @@ impl<'w, 'b> Variations<'w, 'b> {
                     let pools = self.world.pools;
                     let unmet = |at| is_time(demands, Some(requirement), at);
                     if let Some(at) = times::find(pools.at, &pools.times, unmet) {
+                        self.at(at);
+                    }
+                    if let Requirement::Dates(span) = requirement
+                        && let Some(at) = times::before(span, unmet)
+                    {
                         self.at(at);
                     }
                 }
@@ -313,11 +318,17 @@ impl<'w, 'b> Variations<'w, 'b> {
     /// Each header and parameter, with another value or without.
     fn about(&mut self, rule: &Rule) {
         for matcher in &rule.about.headers {
+            for value in route::others(matcher).take(OTHERS) {
+                self.vary(|trial| route::set_header(&mut trial.request, &matcher.name, Some(value)));
+            }
             let value = route::misfitting(matcher);
             self.vary(|trial| route::set_header(&mut trial.request, &matcher.name, value));
             self.vary(|trial| route::set_header(&mut trial.request, &matcher.name, None));
         }
         for matcher in &rule.about.query {
+            for value in route::others(matcher).take(OTHERS) {
+                self.vary(|trial| route::set_parameter(&mut trial.request, &matcher.name, Some(value)));
+            }
             let value = route::misfitting(matcher);
             self.vary(|trial| route::set_parameter(&mut trial.request, &matcher.name, value));
             self.vary(|trial| route::set_parameter(&mut trial.request, &matcher.name, None));
@@ -334,11 +345,27 @@ impl<'w, 'b> Variations<'w, 'b> {
     }
 
     /// Other methods, paths and hosts: the rule's own, and none of its.
-    fn route(&mut self, policy: &Policy, rule: &Rule) {
+    fn route(&mut self, policy: &Policy, rule: &Rule, demands: &Demands<'b>) {
         let methods = rule.methods.clone().unwrap_or_default();
         let other = ["GET", "POST", "PUT", "DELETE", "PATCH"].map(str::to_owned);
         let others = other.into_iter().filter(|method| !methods.contains(method));
         let all: Vec<String> = methods.iter().skip(1).cloned().chain(others).take(OTHERS).collect();
+        // Whom a deny means, and nobody whom another one means as well.
+        let home = demands.home.as_deref();
+        let own = self
+            .world
+            .pools
+            .said(&wanted(&rule.permissions), &wanted(&rule.roles), home);
+        for method in methods
+            .iter()
+            .take(OTHERS)
+            .filter(|_| matches!(rule.effect, Effect::Deny(_)))
+        {
+            self.vary(|trial| {
+                trial.request.method.clone_from(method);
+                trial.token = Some(token(own.clone(), home));
+            });
+        }
         for method in all {
             self.vary(|trial| trial.request.method = method);
         }
