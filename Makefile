@@ -15,7 +15,7 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER := $(TOOLS)/bin/wasm-bindgen-t
 NATIVE := --workspace --exclude regionguard-http-authz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real fuzz bench lint fmt clean
+.PHONY: help setup setup-real build cli image demo up istio-up test test-unit test-wasm test-browser test-envoy test-envoys test-real reproducible fuzz bench lint fmt clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.4
 image: build ## build the OCI image of the module, into target/image
 	cargo run --quiet --profile tools -p regionguard-cli -- image --module $(MODULE) --out $(TARGET)/image \
 	    $(if $(IMAGE_REVISION),--revision $(IMAGE_REVISION)) $(if $(IMAGE_SOURCE),--source-url $(IMAGE_SOURCE))
+
+reproducible: image ## build module and image again in another folder, and compare them to the byte
+	@scripts/reproducible $(MODULE) $(TARGET)/image
 
 bench: build ## side by side with Envoy's own filters
 	cargo run --quiet --profile tools -p side-by-side
