@@ -97,18 +97,8 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
     Ok(())
 }
 
-/// What `regionguard render istio --scope waypoint` writes for the policy that ships, and one rule that asks.
+/// What `regionguard render istio --scope waypoint` writes for [`bundle`].
 fn manifests(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
-    let plugin = shipped::manifest("istio/waypoint/wasmplugin.yaml", NAMESPACE)?;
-    let mut bundle = plugin["spec"]["pluginConfig"].clone();
-    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
-    let shop = documents
-        .iter_mut()
-        .find(|document| document["metadata"]["name"] == "shop");
-    let rules = shop
-        .and_then(|shop| shop["spec"]["rules"].as_array_mut())
-        .ok_or("no rules")?;
-    rules.push(json!({"name": "ask", "paths": ["/ask"], "identity": "none", "effect": "defer"}));
     let options = [
         "--scope=waypoint",
         "--gateway=waypoint",
@@ -121,7 +111,22 @@ fn manifests(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
         "telemetry.yaml",
         "wasmplugin.yaml",
     ];
-    center::rendered_with(mesh, NAMESPACE, &options, &bundle, center, &files)
+    center::rendered_with(mesh, NAMESPACE, &options, &bundle()?, center, &files)
+}
+
+/// The policy that ships, and one rule that asks.
+pub(crate) fn bundle() -> Result<Value> {
+    let plugin = shipped::manifest("istio/waypoint/wasmplugin.yaml", NAMESPACE)?;
+    let mut bundle = plugin["spec"]["pluginConfig"].clone();
+    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
+    let shop = documents
+        .iter_mut()
+        .find(|document| document["metadata"]["name"] == "shop");
+    let rules = shop
+        .and_then(|shop| shop["spec"]["rules"].as_array_mut())
+        .ok_or("no rules")?;
+    rules.push(json!({"name": "ask", "paths": ["/ask"], "identity": "none", "effect": "defer"}));
+    Ok(bundle)
 }
 
 /// A service of the mesh at an address of its own, behind which is `upstream`. No other namespace has its host.
