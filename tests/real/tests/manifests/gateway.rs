@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regionguard_harness::client::{Client, Request};
 use regionguard_harness::fault::{Behaviour, FaultServer};
-use regionguard_mesh::seen::{Seen, look};
+use regionguard_mesh::seen::{Seen, look, settled};
 use regionguard_mesh::{Mesh, Result, Spec, Workload};
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         all_answered(403, async || ask(&edge, "/healthz").await).await
     })
     .await?;
+    settled(&edge).await;
     assert_eq!(look(&edge, ask(&edge, "/healthz")).await?, Seen::unseen());
     assert!(passes(&neighbour).await?, "another gateway of the namespace");
 
@@ -53,6 +54,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         Ok(ask(&edge, "/healthz").await?.status == 200)
     })
     .await?;
+    settled(&edge).await;
     let seen = async |path: &str| look(&edge, ask(&edge, path)).await;
     assert_eq!(seen("/healthz").await?, Seen::allowed("rule.public"));
     assert_eq!(seen("/v1/profiles/7").await?, Seen::refused(401, "identity.missing"));

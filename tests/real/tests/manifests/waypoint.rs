@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regionguard_harness::client::{Request, Response};
 use regionguard_harness::fault::{Behaviour, FaultServer};
-use regionguard_mesh::seen::{Seen, look};
+use regionguard_mesh::seen::{Seen, look, settled};
 use regionguard_mesh::tunnel::{self, Tunnel};
 use regionguard_mesh::{Mesh, Result, Spec, Workload, shipped};
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         all_answered(403, async || ask("/healthz").await).await
     })
     .await?;
+    settled(&waypoint).await;
     assert_eq!(look(&waypoint, ask("/healthz")).await?, Seen::unseen());
     let state = waypoint.config_dump().await?.to_string();
     assert!(
@@ -73,6 +74,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         mesh.kube().apply_object(object).await?;
     }
     eventually("the filter allows", async || Ok(ask("/healthz").await?.status == 200)).await?;
+    settled(&waypoint).await;
     assert_eq!(look(&waypoint, ask("/healthz")).await?, Seen::allowed("rule.public"));
     assert_eq!(
         look(&waypoint, ask("/v1/profiles/7")).await?,
