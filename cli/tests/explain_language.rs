@@ -19,6 +19,17 @@ type Differing<'t> = (Vec<(&'t str, &'t str)>, bool, Vec<&'t str>);
 fn each_requirement_is_met_not_met_or_unknown() {
     let good = said("met", &[], true);
     assert_eq!(good["reason"], "rule.allowed", "{good:#}");
+    let seen = &good["seen"];
+    assert_eq!(
+        (
+            &seen["bound"]["certificate"],
+            &seen["bound"]["key"],
+            &seen["device"],
+            &seen["login"]["acr"]
+        ),
+        (&true.into(), &false.into(), &"told".into(), &"gold".into()),
+        "{seen:#}"
+    );
     let rules = good["rules"].as_array().expect("rules");
     let of = |name: &str| rules.iter().find(|rule| rule["rule"] == name).expect("the rule");
     for row in of("all/everything")["conditions"].as_array().expect("conditions") {

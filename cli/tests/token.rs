@@ -184,6 +184,17 @@ fn each_check_says_what_is_wrong() {
                 "verdict    no       identity.expired: ",
             ],
         ),
+        // A time as people write it, and as a token does.
+        (
+            &["--sub", "a"],
+            &["bundle.yaml", "--at", "2020-01-01T00:00:00Z"],
+            &["times      no  ", "identity.not_yet_valid: "],
+        ),
+        (
+            &["--sub", "a"],
+            &["bundle.yaml", "--at", "1577836800"],
+            &["times      no  ", "identity.not_yet_valid: "],
+        ),
         (
             &["--sub", "a", "--ttl", "600"],
             own,

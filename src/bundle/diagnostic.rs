@@ -227,11 +227,13 @@ impl Sink {
     /// Keeps all that a person may want to read, for who is not a worker that serves.
     pub(super) fn ample() -> Self {
         const AMPLE: usize = 10_000;
+        // More than anybody reads of them.
+        const SUGGESTED: usize = 3_000;
         Self {
             document: None,
             errors: Kept::new(AMPLE),
             warnings: Kept::new(AMPLE),
-            suggestions: AMPLE,
+            suggestions: SUGGESTED,
         }
     }
 
@@ -245,9 +247,13 @@ impl Sink {
     // Once for all lists.
     #[inline(never)]
     fn nearest_of<'k>(&mut self, given: &str, known: &[&'k str]) -> Option<&'k str> {
-        let more = known.len().checked_div(limits::COMPARED).unwrap_or(0);
-        self.suggestions = self.suggestions.saturating_sub(more);
+        self.suggested(known.len().checked_div(limits::COMPARED).unwrap_or(0));
         nearest(given, known.iter().copied())
+    }
+
+    /// `count` more suggestions were looked for.
+    pub(super) fn suggested(&mut self, count: usize) {
+        self.suggestions = self.suggestions.saturating_sub(count);
     }
 
     /// Whether one more suggestion may be looked for, which then counts as one.
@@ -470,6 +476,14 @@ mod tests {
             assert_eq!(sink.nearest("form", ["from"]), Some("from"));
         }
         assert_eq!(sink.judge(Ok(())).unwrap_err().len(), 250);
+    }
+
+    #[test]
+    fn a_name_among_very_many_counts_as_several() {
+        let known = vec!["from"; limits::COMPARED.saturating_mul(limits::SUGGESTIONS)];
+        let mut sink = Sink::default();
+        assert_eq!(sink.nearest("form", known.iter().copied()), Some("from"));
+        assert_eq!(sink.nearest("form", ["from"]), None);
     }
 
     #[test]

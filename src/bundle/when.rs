@@ -23,7 +23,8 @@ pub(super) fn read(
         paths,
         identity,
         peers: known.peer_verification,
-        suggests: sink.may_suggest(),
+        // One expression may hold many names that nobody knows.
+        suggests: !sink.is_full() && sink.may_suggest(),
     };
     match When::compile(source, &reach) {
         Ok(when) => {
@@ -42,9 +43,13 @@ pub(super) fn read(
             Ok(when)
         }
         Err(issues) => {
+            sink.suggested(issues.len());
             let mut reported = None;
             for issue in &issues {
-                reported = Some(sink.error(&at.path, problem(source, issue)));
+                reported = Some(match sink.is_full() {
+                    true => sink.error(&at.path, "not valid"),
+                    false => sink.error(&at.path, problem(source, issue)),
+                });
             }
             match reported {
                 Some(reported) => Err(reported),

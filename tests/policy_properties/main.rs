@@ -1,7 +1,10 @@
 //! The indexed policy says what the documents say: on random policies and requests it equals an oracle that reads them one by one.
 //!
+//! A part of the policies is made from documents; the others are written down as the text of a bundle, as people write it, and read from there. The oracle sees the
+//! documents alone.
+//!
 //! `REGIONGUARD_POLICY_CASES` sets the number of cases (4,000 by default). With `REGIONGUARD_POLICY_PAIRS`, that many pairs of policies and a request are compared
-//! by one test, best in a release build: `REGIONGUARD_POLICY_PAIRS=1000000 cargo test --release --test policy_properties so_many_pairs`.
+//! by one test, best in a release build: `REGIONGUARD_POLICY_PAIRS=1000000 cargo test --release -p regionguard --test policy_properties`.
 
 #[cfg(test)]
 mod naive;
@@ -15,15 +18,24 @@ mod properties {
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::{Config, TestRunner};
-    use regionguard::bundle::document::Policy;
+    use regionguard::bundle::document::{Policy, Region};
+    use regionguard::bundle::{self, Encoding, Generation};
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
     use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
     use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
+    use serde_json::Value;
 
     use super::naive::{self, Asked, Verdict};
     use super::random::{self, RequestPlan};
+
+    /// Policies, described, each with its name.
+    type Plans = [(String, random::PolicyPlan)];
+
+    thread_local! {
+        static REGIONS: Vec<Region> = random::regions();
+    }
 
     fn config() -> Config {
         let cases = std::env::var("REGIONGUARD_POLICY_CASES").ok();
@@ -34,10 +46,30 @@ mod properties {
         }
     }
 
-    /// Judges a request with `judge`, unless its path has no single meaning with these options.
-    fn with_request<R>(plan: &RequestPlan, options: &PathOptions, judge: impl FnOnce(&Asked<'_>) -> R) -> Option<R> {
-        let regions = random::regions();
-        let strip = StripSet::default();
+    /// Judges a request with `judge` where these are the policies, unless its path has no single meaning with these options.
+    fn with_request<R>(
+        plans: &Plans,
+        plan: &RequestPlan,
+        options: &PathOptions,
+        judge: impl FnOnce(&Asked<'_>) -> R,
+    ) -> Option<R> {
+        REGIONS.with(|regions| with_regions(regions, plans, plan, options, judge))
+    }
+
+    fn with_regions<R>(
+        regions: &[Region],
+        plans: &Plans,
+        plan: &RequestPlan,
+        options: &PathOptions,
+        judge: impl FnOnce(&Asked<'_>) -> R,
+    ) -> Option<R> {
+        let filled = random::filled(plans);
+        let strip = StripSet::new(&filled);
+        let lines = plan
+            .lines
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let block = encode(&lines.collect::<Vec<_>>());
         let authority = Authority::parse(plan.authority.as_bytes(), plan.scheme).unwrap();
         let path = canonicalise(plan.path.as_bytes(), options).ok()?;
         let claims = plan.subject.is_some().then(|| Claims::parse(&plan.claims).unwrap());
@@ -51,7 +83,7 @@ mod properties {
             device: device.as_ref().map_err(|reason| *reason),
             source: plan.source,
             workload: plan.workload.as_ref(),
-            service: plan.service(&regions),
+            service: plan.service(regions),
             service_untold: false,
             token_refused: plan.token_refused && plan.subject.is_none(),
             claims: claims.as_ref(),
@@ -60,13 +92,13 @@ mod properties {
                 method: plan.method,
                 host: authority.host(),
                 path: &path,
-                headers: Headers::NONE,
+                headers: Headers::parse(&block).unwrap(),
                 strip: &strip,
                 id: None,
             },
             local: plan.local,
             at: plan.at,
-            regions: &regions,
+            regions,
         };
         Some(judge(&Asked {
             authority: &authority,
@@ -74,6 +106,7 @@ mod properties {
             path: &path,
             plan,
             facts,
+            filled: &filled,
         }))
     }
 
@@ -89,14 +122,9 @@ mod properties {
 
     fn find(set: &PolicySet, asked: &Asked<'_>, candidates: &mut Candidates) {
         let plan = asked.plan;
-        let lines = plan
-            .lines
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let block = encode(&lines.collect::<Vec<_>>());
         let standing = set.standing(Some(plan.local), &plan.served);
         let asked = policy::Asked {
-            headers: Headers::parse(&block).unwrap(),
+            headers: asked.facts.request.headers,
             content: plan.content,
             upgrade: plan.upgrade,
             standing: standing.as_ref(),
@@ -112,7 +140,60 @@ mod properties {
     }
 
     fn compile(documents: Vec<Policy>) -> PolicySet {
-        PolicySet::compile(documents, &random::regions())
+        REGIONS.with(|regions| PolicySet::compile(documents, regions))
+    }
+
+    /// Policies in force: made from documents, or read from the text of a bundle as the filter does it.
+    enum Compiled {
+        Made(Box<PolicySet>),
+        Read(Box<Generation>),
+    }
+
+    impl Compiled {
+        /// Panics where the text of a bundle is refused: no random policy has anything wrong with it.
+        fn read(bundle: &Value) -> Self {
+            match bundle::compile(bundle.to_string().as_bytes(), Encoding::Json) {
+                Ok(generation) => Self::Read(Box::new(generation)),
+                Err(errors) => {
+                    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                    panic!("{}\n{bundle:#}", errors.join("\n"));
+                }
+            }
+        }
+
+        fn policies(&self) -> &PolicySet {
+            match self {
+                Self::Made(set) => set,
+                Self::Read(generation) => &generation.policies,
+            }
+        }
+
+        /// What these policies say: of what was read, by what the bundle says of Regions and headers.
+        fn verdict(&self, asked: &Asked<'_>, candidates: &mut Candidates) -> Verdict {
+            let set = self.policies();
+            find(set, asked, candidates);
+            let facts = match self {
+                Self::Made(_) => asked.facts,
+                Self::Read(generation) => Facts {
+                    service: asked.plan.service(&generation.regions),
+                    regions: &generation.regions,
+                    request: Requested {
+                        strip: &generation.strip,
+                        ..asked.facts.request
+                    },
+                    ..asked.facts
+                },
+            };
+            named(set, set.decide(candidates, &facts))
+        }
+    }
+
+    /// As the plans are written down: `None` for no text at all, else whether names are spelt with `_`.
+    fn compiled(plans: &Plans, options: &PathOptions, written: Option<bool>) -> Compiled {
+        match written {
+            None => Compiled::Made(Box::new(compile(random::documents(plans, options)))),
+            Some(snake_case) => Compiled::read(&random::bundle(plans, options, snake_case)),
+        }
     }
 
     fn named(set: &PolicySet, outcome: Outcome) -> Verdict {
@@ -143,20 +224,26 @@ mod properties {
     fn the_random_cases_reach_every_outcome() {
         let mut runner = TestRunner::deterministic();
         let mut reached = BTreeSet::new();
-        for _ in 0..4_000 {
-            let drawn = (random::policies(), random::options(), random::request())
+        let mut said = BTreeSet::new();
+        for _ in 0..1_500 {
+            let requests = proptest::collection::vec(random::request(), 8);
+            let drawn = (random::policies(), random::options(), requests)
                 .new_tree(&mut runner)
                 .unwrap();
-            let (plans, options, request) = drawn.current();
+            let (plans, options, requests) = drawn.current();
             let set = compile(random::documents(&plans, &options));
-            let verdict = with_request(&request, &options, |asked| {
-                indexed(&set, asked, &mut Candidates::default())
-            });
-            reached.extend(verdict.map(|verdict| match verdict {
-                Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
-                Verdict::NeedsIdentity { reason, .. } | Verdict::Challenge { reason, .. } => reason.code(),
-                Verdict::Defer { .. } => "defer",
-            }));
+            let documents = random::documents(&plans, &options);
+            for request in &requests {
+                let verdict = with_request(&plans, request, &options, |asked| {
+                    said.extend(naive::conditions(&documents, asked));
+                    indexed(&set, asked, &mut Candidates::default())
+                });
+                reached.extend(verdict.map(|verdict| match verdict {
+                    Verdict::Deny { reason, .. } | Verdict::Allow { reason, .. } => reason.code(),
+                    Verdict::NeedsIdentity { reason, .. } | Verdict::Challenge { reason, .. } => reason.code(),
+                    Verdict::Defer { .. } => "defer",
+                }));
+            }
         }
         let expected = [
             "context.business_hours",
@@ -195,6 +282,7 @@ mod properties {
             "request.upgrade",
             "role.missing",
             "rule.allowed",
+            "rule.allowed_by_grant",
             "rule.condition_unknown",
             "rule.denied",
             "rule.home_region",
@@ -204,19 +292,27 @@ mod properties {
             "rule.workload",
         ];
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
+        // Each condition holds, does not hold, and cannot be told, where that can be.
+        for condition in random::WHENS {
+            let found = said.iter().filter(|(source, _)| source == condition.source);
+            let found: Vec<Option<bool>> = found.map(|(_, holds)| *holds).collect();
+            let expected = [None, Some(false), Some(true)];
+            let expected = &expected[usize::from(condition.always_known)..];
+            assert_eq!(found, expected, "{}", condition.source);
+        }
     }
 
     /// Policies, and requests to compare them by.
     const REQUESTS: usize = 25;
 
     /// Panics where what is compiled and the documents say different things of any of these requests. How many pairs were compared.
-    fn compare(plans: &[(String, random::PolicyPlan)], options: &PathOptions, requests: &[RequestPlan]) -> usize {
+    fn compare(plans: &Plans, options: &PathOptions, written: Option<bool>, requests: &[RequestPlan]) -> usize {
         let documents = random::documents(plans, options);
-        let set = compile(random::documents(plans, options));
+        let compiled = compiled(plans, options, written);
         let mut candidates = Candidates::default();
         let compared = requests.iter().filter_map(|request| {
-            with_request(request, options, |asked| {
-                let found = indexed(&set, asked, &mut candidates);
+            with_request(plans, request, options, |asked| {
+                let found = compiled.verdict(asked, &mut candidates);
                 assert_eq!(found, naive::decide(&documents, asked), "{request:?}\n{plans:?}");
             })
         });
@@ -232,12 +328,13 @@ mod properties {
         let drawing = (
             random::policies(),
             random::options(),
+            any::<Option<bool>>(),
             proptest::collection::vec(random::request(), REQUESTS),
         );
         let mut pairs = 0_usize;
         while pairs < wanted {
-            let (plans, options, requests) = drawing.new_tree(&mut runner).unwrap().current();
-            pairs = pairs.saturating_add(compare(&plans, &options, &requests));
+            let (plans, options, written, requests) = drawing.new_tree(&mut runner).unwrap().current();
+            pairs = pairs.saturating_add(compare(&plans, &options, written, &requests));
         }
         println!("{pairs} pairs of policies and a request");
     }
@@ -249,15 +346,16 @@ mod properties {
         fn the_index_says_what_the_documents_say(
             plans in random::policies(),
             options in random::options(),
+            written in proptest::option::weighted(0.2, any::<bool>()),
             requests in proptest::collection::vec(random::request(), 1..6),
         ) {
             let documents = random::documents(&plans, &options);
-            let set = compile(random::documents(&plans, &options));
+            let compiled = compiled(&plans, &options, written);
             let mut candidates = Candidates::default();
             for request in &requests {
-                let verdicts = with_request(request, &options, |asked| {
-                    let found = indexed(&set, asked, &mut candidates);
-                    let forwarding = set.forwarding(&candidates);
+                let verdicts = with_request(&plans, request, &options, |asked| {
+                    let found = compiled.verdict(asked, &mut candidates);
+                    let forwarding = compiled.policies().forwarding(&candidates);
                     let claims = forwarding.claims.iter().map(|(header, claim)| ((*header).to_owned(), (*claim).to_owned()));
                     let forwarded = (forwarding.strip_token, claims.collect::<Vec<_>>());
                     ((found, forwarded), (naive::decide(&documents, asked), naive::forwarding(&documents, asked)))
@@ -281,7 +379,7 @@ mod properties {
                 policy.rules.retain(|rule| !rule.shadow);
             }
             let set = compile(shaded);
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 let found = indexed(&set, asked, &mut candidates);
                 assert_eq!(found, naive::decide(&enforced, asked));
@@ -299,7 +397,7 @@ mod properties {
         fn order_never_matters(plans in random::policies(), options in random::options(), request in random::request(), by in 1_usize..20) {
             let set = compile(random::documents(&plans, &options));
             let shuffled = compile(random::documents(&random::shuffled(&plans, by), &options));
-            let verdicts = with_request(&request, &options, |asked| {
+            let verdicts = with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 (indexed(&set, asked, &mut candidates), indexed(&shuffled, asked, &mut candidates))
             });
@@ -311,7 +409,7 @@ mod properties {
         #[test]
         fn what_is_refused_to_everybody_is_refused_to_each(plans in random::policies(), options in random::options(), request in random::request()) {
             let set = compile(random::documents(&plans, &options));
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 find(&set, asked, &mut candidates);
                 let nobody = Facts { subject: None, ..asked.facts };
@@ -326,7 +424,7 @@ mod properties {
         #[test]
         fn an_explanation_agrees_with_the_outcome(plans in random::policies(), options in random::options(), request in random::request()) {
             let set = compile(random::documents(&plans, &options));
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 find(&set, asked, &mut candidates);
                 let route = policy::Asked::new(asked.authority, asked.method, asked.path);
@@ -362,7 +460,7 @@ mod properties {
         #[test]
         fn the_workload_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
             let set = compile(random::documents(&plans, &options));
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 find(&set, asked, &mut candidates);
                 if !set.needs_workload(&candidates) && (asked.facts.subject.is_some() || !set.needs_service(&candidates)) {
@@ -375,7 +473,7 @@ mod properties {
         #[test]
         fn the_device_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
             let set = compile(random::documents(&plans, &options));
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 find(&set, asked, &mut candidates);
                 if !set.needs_device(&candidates) {
@@ -388,7 +486,7 @@ mod properties {
         #[test]
         fn the_source_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
             let set = compile(random::documents(&plans, &options));
-            with_request(&request, &options, |asked| {
+            with_request(&plans, &request, &options, |asked| {
                 let mut candidates = Candidates::default();
                 find(&set, asked, &mut candidates);
                 if !set.needs_source(&candidates) {

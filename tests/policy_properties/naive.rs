@@ -1,10 +1,11 @@
 //! The oracle: what the design says of rules, requirements and defaults, read rule by rule from the documents, with no index and nothing compiled.
 //!
-//! It shares with the kernel only what tells whether one pattern matches one request. Three-valued logic is `Option<bool>` here, `None` being unknown.
+//! It shares with the kernel only what tells whether one pattern matches one request, and what are the segments of its path. Three-valued logic is `Option<bool>` here, `None` being unknown.
 
 mod about;
 mod conditions;
 mod device;
+mod when;
 
 use core::time::Duration;
 
@@ -17,7 +18,9 @@ use regionguard::request::{Authority, CanonicalPath};
 
 use super::random::RequestPlan;
 use about::{looks, opening, stands};
-use conditions::{all, governs, holds, is_about, is_met, matches_whoever_asks, miss, reads_token, unmet};
+use conditions::{
+    all, governs, holds, is_about, is_met, matches_whoever_asks, miss, needs_no_grant, reads_token, unmet,
+};
 
 /// An outcome with names in place of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub(crate) struct Asked<'a> {
     /// What else is seen of it.
     pub(crate) plan: &'a RequestPlan,
     pub(crate) facts: Facts<'a>,
+    /// The headers that policies fill, so that no caller may.
+    pub(crate) filled: &'a [String],
 }
 
 /// A rule that is about the host, method and path.
@@ -166,9 +171,13 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
         }
         return denied_by(deny);
     }
-    let allow = judged
-        .iter()
-        .find(|judged| judged.rule.effect == Effect::Allow && judged.holds == Some(true));
+    let allows = || {
+        let holding = judged.iter().filter(|judged| judged.holds == Some(true));
+        holding.filter(|judged| judged.rule.effect == Effect::Allow)
+    };
+    // "A grant is named only where nothing else would have let the request in."
+    let without_grant = allows().find(|judged| needs_no_grant(judged.rule, asked));
+    let allow = without_grant.or(allows().next());
     // "A request must meet those of every policy that governs it, before any defer, allow."
     for policy in &governing {
         for requirement in &policy.requirements {
@@ -273,7 +282,9 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
     }
     // "Else an allow."
     if let Some(allow) = allow {
-        let reason = if allow.is_public() {
+        let reason = if without_grant.is_none() {
+            Reason::GrantAllowed
+        } else if allow.is_public() {
             Reason::RulePublic
         } else {
             Reason::RuleAllowed
@@ -325,6 +336,17 @@ pub(crate) fn decide(policies: &[Policy], asked: &Asked<'_>) -> Verdict {
             refusal: None,
         },
     }
+}
+
+/// What the condition of each rule about the request's host, method and path says, where it has one.
+pub(crate) fn conditions(policies: &[Policy], asked: &Asked<'_>) -> Vec<(String, Option<bool>)> {
+    let rules = policies.iter().flat_map(|policy| &policy.rules);
+    let about = rules.filter(|rule| is_about(rule, asked));
+    let said = about.filter_map(|rule| {
+        let source = rule.when.as_ref()?.source();
+        Some((source.to_owned(), when::holds(source, rule, asked)))
+    });
+    said.collect()
 }
 
 /// The claims that the upstream gets and whether it gets the token.

@@ -72,8 +72,8 @@ pub(crate) fn deciders(bundle: &Value) -> (Vec<String>, Vec<String>) {
     (rules, others)
 }
 
-/// PolicyTests with errors that are told which rule was probably meant: each name is compared with those of all rules.
-const SUGGESTED: usize = 8;
+/// In how many names, those of all rules for each PolicyTest with errors, it is looked for what was probably meant.
+const COMPARED: usize = 40_000;
 
 /// Reads the PolicyTests among the documents that were found; `bundle` is what stands beside them, if that has no errors.
 pub(super) fn read(
@@ -111,7 +111,7 @@ pub(super) fn read(
         }
         let read = policy_test::read(tree.to_json().to_string().as_bytes(), bundle.map(|_| &known));
         wrong += usize::from(read.is_err());
-        known.suggests = wrong < SUGGESTED;
+        known.suggests = wrong * deciders.len() < COMPARED;
         let (test, diagnostics) = match read {
             Ok((test, warnings)) => (Some(test), warnings),
             Err(all) => (None, all),

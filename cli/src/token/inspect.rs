@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{failed, now};
 use crate::documents;
 use crate::output;
+use crate::recorded;
 use crate::report;
 
 use checks::{Check, Outcome};
@@ -35,9 +36,9 @@ pub(super) struct Args {
     /// The keys of a Region that fetches them, as a JWK Set: `us-east-1=jwks.json`; may be repeated
     #[arg(long, value_name = "REGION=FILE")]
     jwks: Vec<String>,
-    /// When the token is judged, in seconds since the Unix epoch; without it, now
-    #[arg(long, value_name = "SECONDS")]
-    at: Option<u64>,
+    /// When the token is judged, like 2026-11-23T18:10:00Z or in seconds since the Unix epoch; without it, now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<WallTime>,
     /// How to say it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -79,9 +80,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        let at = args
-            .at
-            .map_or_else(now, |seconds| WallTime(seconds.saturating_mul(1_000_000_000)));
+        let at = args.at.unwrap_or_else(now);
         checks = match checks::all(&token, &bundle.value, args.local.as_deref(), &args.jwks, at) {
             Ok(checks) => checks,
             Err(error) => return failed(&error),
@@ -98,6 +97,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
         None => ExitCode::SUCCESS,
         Some(verdict) if verdict.outcome == Outcome::Ok => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
+    }
+}
+
+/// A time as RFC 3339 has it, or as a claim does.
+fn time(text: &str) -> Result<WallTime, String> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(WallTime(seconds.saturating_mul(1_000_000_000))),
+        Err(_) => recorded::time(text),
     }
 }
 

@@ -92,18 +92,29 @@ fn readings_of_line(line: &str) -> Vec<String> {
 }
 
 fn parameter(matcher: &Matcher, asked: &Asked<'_>) -> Option<bool> {
+    let all = parameters(asked)?;
+    let of_the_name = all.into_iter().filter(|(name, _)| name.to_lowercase() == matcher.name);
+    let found = of_the_name.map(|(name, value)| (name == matcher.name, vec![value]));
+    weigh(&matcher.test, &found.collect::<Vec<_>>(), false)
+}
+
+/// Name and value of each parameter, that with a `+` in both of its readings; `None` for a query that some servers take apart otherwise.
+pub(super) fn parameters(asked: &Asked<'_>) -> Option<Vec<(String, String)>> {
     let query = asked.path.query().unwrap_or_default();
     if query.contains(';') {
         return None;
     }
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        if name.to_lowercase() == matcher.name {
-            found.push((name == matcher.name, vec![value.to_owned()]));
+        // No other encoding is in any random path.
+        let value = value.replace("%31", "1");
+        if value.contains('+') {
+            all.push((name.to_owned(), value.replace('+', " ")));
         }
+        all.push((name.to_owned(), value));
     }
-    weigh(&matcher.test, &found, false)
+    Some(all)
 }
 
 /// Known where all readings of all values agree: the first reading of each is the value as it stands.

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use regionguard::bundle::document::{Effect, IdentityNeed, Policy, Region, Requirement, Rule, StepUp, Words};
 use regionguard::context::{Country, MaintenanceWindow};
 use regionguard::identity::Subject;
+use regionguard::policy::When;
 use regionguard::reason::Reason;
 use serde_json::Value;
 
-use super::{Asked, device};
+use super::{Asked, device, when};
 use crate::random::WHENS;
 
 pub(super) fn governs(policy: &Policy, asked: &Asked<'_>) -> bool {
@@ -47,7 +48,7 @@ fn home(asked: &Asked<'_>) -> usize {
     }
 }
 
-fn name_of<'a>(asked: &Asked<'a>, region: usize) -> &'a str {
+pub(super) fn name_of<'a>(asked: &Asked<'a>, region: usize) -> &'a str {
     asked.facts.regions[region].name.as_str()
 }
 
@@ -64,7 +65,7 @@ pub(super) fn holds(rule: &Rule, asked: &Asked<'_>) -> Option<bool> {
         Some(has_words(&rule.roles, &granted(asked, |subject| &subject.roles))),
         rule.when
             .as_ref()
-            .map_or(Some(true), |when| condition_holds(when.source(), asked)),
+            .map_or(Some(true), |when| when::holds(when.source(), rule, asked)),
     ])
 }
 
@@ -148,6 +149,14 @@ fn has_words(words: &Words, granted: &[String]) -> bool {
     any && all
 }
 
+/// Whether the permissions that it demands are there without those that are granted for a time.
+pub(super) fn needs_no_grant(rule: &Rule, asked: &Asked<'_>) -> bool {
+    let mut held = granted(asked, |subject| &subject.permissions);
+    let for_a_time = granted(asked, |subject| &subject.granted);
+    held.retain(|word| !for_a_time.contains(word));
+    has_words(&rule.permissions, &held)
+}
+
 /// Nothing in it hangs on who asks.
 pub(super) fn matches_whoever_asks(rule: &Rule) -> bool {
     !matches!(rule.identity, IdentityNeed::Required | IdentityNeed::Workload)
@@ -159,59 +168,13 @@ pub(super) fn matches_whoever_asks(rule: &Rule) -> bool {
 
 /// Whether the condition of a rule hangs on the token.
 pub(super) fn reads_token(rule: &Rule) -> bool {
-    let whens = WHENS.iter();
-    rule.when
-        .as_ref()
-        .is_some_and(|when| whens.clone().any(|(source, reads)| *reads && *source == when.source()))
+    let source = rule.when.as_ref().map(When::source);
+    WHENS
+        .iter()
+        .any(|known| known.reads_token && Some(known.source) == source)
 }
 
-/// What a condition says, in words of its own.
-fn condition_holds(source: &str, asked: &Asked<'_>) -> Option<bool> {
-    let facts = &asked.facts;
-    let region = facts.source.region.map(|region| name_of(asked, region.index()));
-    let acr = claim(asked, "acr");
-    let or = |a: Option<bool>, b: Option<bool>| {
-        if a == Some(true) || b == Some(true) {
-            Some(true)
-        } else {
-            a.and(b)
-        }
-    };
-    let text = |value: &Value, wanted: &str| value.as_str().map(|value| value == wanted);
-    match source {
-        "request.method == 'POST' || request.path == '/x/y'" => {
-            Some(asked.method == "POST" || asked.path.path() == "/x/y")
-        }
-        "source.region == 'eu-west-1'" => region.map(|region| region == "eu-west-1"),
-        "source.country != 'DE' && local.region == 'us-east-1'" => {
-            let elsewhere = facts.source.country.map(|country| country.code() != "DE");
-            all(&[elsewhere, Some(name_of(asked, facts.local.index()) == "us-east-1")])
-        }
-        "source.workload == 'spiffe://a/x'" => facts.workload.map(|workload| workload.as_str() == "spiffe://a/x"),
-        "request.host == 'a.com' || has(source.region)" => Some(asked.authority.host() == "a.com" || region.is_some()),
-        "token.acr == 'gold'" => acr.and_then(|acr| text(acr, "gold")),
-        // A claim that is there and malformed is neither there nor not.
-        "has(token.acr) && request.method == 'GET'" => {
-            let there = acr.map_or(Some(false), |acr| acr.as_str().map(|_| true));
-            all(&[there, Some(asked.method == "GET")])
-        }
-        "device.managed || request.method == 'POST'" => {
-            let managed = facts.device.ok().and_then(|device| device.managed);
-            or(managed, Some(asked.method == "POST"))
-        }
-        "'mfa' in token.amr || source.region == 'us-east-1'" => {
-            let used = claim(asked, "amr").and_then(|amr| match amr {
-                Value::String(amr) => Some(amr == "mfa"),
-                Value::Array(amr) if amr.iter().all(Value::is_string) => Some(amr.contains(&Value::from("mfa"))),
-                _ => None,
-            });
-            or(used, region.map(|region| region == "us-east-1"))
-        }
-        other => panic!("the oracle does not know {other}"),
-    }
-}
-
-fn claim<'a>(asked: &Asked<'a>, name: &str) -> Option<&'a Value> {
+pub(super) fn claim<'a>(asked: &Asked<'a>, name: &str) -> Option<&'a Value> {
     asked.facts.claims?.get(name)
 }
 

@@ -171,3 +171,24 @@ fn of_conditions_on_what_was_not_accepted() {
     let warnings = lines(&compiled(&bundle).warnings);
     assert!(!warnings.contains("is its issuer's word"), "{warnings}");
 }
+
+/// Names that nobody knows are compared with those that are known, but not very many.
+#[test]
+fn of_very_many_names() {
+    let terms: Vec<String> = (0..20).map(|number| format!("tokn.a{number} == 1")).collect();
+    let mut bundle = sample();
+    let rule = json!({"name": "x", "paths": ["/x"], "effect": "allow", "when": terms.join(" && ")});
+    let rules: Vec<Json> = (0..400)
+        .map(|number| {
+            let mut rule = rule.clone();
+            rule["name"] = json!(format!("x{number}"));
+            rule
+        })
+        .collect();
+    set(&mut bundle, "documents[2].spec.rules", json!(rules));
+    let errors = crate::bundle::check(bundle.to_string().as_bytes(), Encoding::Json).expect_err("errors");
+    let helped = errors.iter().filter(|error| error.message.contains("did you mean"));
+    let (all, helped) = (errors.len(), helped.count());
+    assert_eq!(all, 8_000);
+    assert!((1_000..4_000).contains(&helped), "{helped}");
+}

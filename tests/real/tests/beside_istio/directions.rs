@@ -1,5 +1,6 @@
 //! In which chains the plugin is put by its `match`, and what the filter does there.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use regionguard_harness::client::{Client, Request, Response};
@@ -77,6 +78,7 @@ pub(crate) async fn gateway(mesh: Arc<Mesh>) -> Result<()> {
     let rules = json!([
         {"name": "open", "identity": "none", "effect": "allow"},
         {"name": "closed", "paths": ["/closed"], "effect": "deny"},
+        {"name": "near", "paths": ["/near"], "from": {"networks": ["127.0.1.0/24"]}, "effect": "deny"},
     ]);
     let options = ["--scope=gateway", "--namespace=edge", "--selector=app=edge"];
     let mut ours = Manifests::render(&mesh, &bundle(&issuer()?, &rules), &options)?;
@@ -98,6 +100,16 @@ pub(crate) async fn gateway(mesh: Arc<Mesh>) -> Result<()> {
         }
     );
     assert_eq!(ask("/closed").await?, Seen::refused(403, "rule.denied"));
+    // An unknown source would be denied as well, and one from elsewhere is not.
+    for (last, allowed) in [(1, false), (2, true)] {
+        let client = client.from(Ipv4Addr::new(127, 0, last, 9).into());
+        let seen = look(
+            &edge,
+            client.send(&Request::new("GET", "/near").host("api.us-east-1.com")),
+        )
+        .await?;
+        assert_eq!(seen.status == 200, allowed, "{seen:?}");
+    }
 
     // A gateway has no server's chain, so that direction puts the filter nowhere.
     ours.plugin["spec"]["match"] = json!([{"mode": "SERVER"}]);

@@ -1,5 +1,6 @@
 //! The plugin of the whole mesh and the plugin of a namespace, in one chain.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use regionguard_harness::client::Request;
@@ -17,7 +18,10 @@ const INTERLOCK: &str = "regionguard-interlock";
 
 pub(crate) async fn refused(mesh: Arc<Mesh>) -> Result<()> {
     mesh.namespace("twice").await?;
-    let open = json!([{"name": "open", "identity": "none", "effect": "allow"}]);
+    let open = json!([
+        {"name": "open", "paths": ["/"], "identity": "none", "effect": "allow"},
+        {"name": "near", "paths": ["/near"], "from": {"networks": ["127.0.1.0/24"]}, "identity": "none", "effect": "allow"},
+    ]);
     let bundle = bundle(&issuer()?, &open);
     let of_namespace = Manifests::render(&mesh, &bundle, &["--scope=namespace", "--namespace=twice"])?;
     let mut of_mesh = Manifests::render(&mesh, &bundle, &["--scope=mesh", "--namespace=istio-system"])?;
@@ -31,6 +35,14 @@ pub(crate) async fn refused(mesh: Arc<Mesh>) -> Result<()> {
 
     chain::wait_for(&api, WORKLOAD_PORT, &[DIRECT_PEER, NAMESPACES, INTERLOCK]).await?;
     assert_eq!(ask().await?, Seen::allowed("rule.public"));
+    // The direct peer of a namespace tells from where a request comes.
+    for (last, seen) in [
+        (1, Seen::allowed("rule.public")),
+        (2, Seen::refused(401, "identity.missing")),
+    ] {
+        let client = api.client().from(Ipv4Addr::new(127, 0, last, 9).into());
+        assert_eq!(look(&api, client.send(&Request::new("GET", "/near"))).await?, seen);
+    }
 
     // The namespace's own first, though it is the older one that allows: the second finds its line.
     apply(&mesh, &of_mesh.plugin).await?;

@@ -7,6 +7,7 @@ mod gateway;
 mod keys;
 mod waypoint;
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{ExitCode, Output};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use regionguard_harness::client::{Request, Response};
 use regionguard_harness::tools::{envoy_config, wasm_module};
 use regionguard_mesh::{Mesh, Options, Result, Spec, Workload, relative_paths, shipped, suite};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The folders of manifests that are applied.
 const FOLDERS: [&str; 8] = [
@@ -29,6 +30,8 @@ const FOLDERS: [&str; 8] = [
     "trafficextension",
 ];
 const HOST: &str = "api.us-east-1.com";
+/// The annotations that stand in place of `proxyStatsMatcher` of the mesh's configuration.
+const STATS_INCLUSION: &str = "sidecar.istio.io/statsInclusion";
 /// Longer than Envoy takes to drain the connections of a listener that has changed (45 s).
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         options,
         [
             suite::test("the_api_server_takes_every_manifest", accepted),
+            suite::test("the_api_server_takes_overlays_and_patches", patches_are_accepted),
             suite::test("istioctl_finds_nothing", analyzed),
             suite::test("nothing_is_let_in_where_only_the_interlock_is", interlocked),
             suite::test("policy_comes_from_a_config_map", from_config_map),
@@ -89,6 +93,55 @@ async fn accepted(mesh: Arc<Mesh>) -> Result<()> {
         assert!(output.status.success(), "{file}: {}", text(&output));
         assert!(output.stderr.is_empty(), "{file}: {}", text(&output));
     }
+    Ok(())
+}
+
+/// What is not applied as it is: an overlay, and the patches of a Deployment.
+async fn patches_are_accepted(mesh: Arc<Mesh>) -> Result<()> {
+    const NAMESPACE: &str = "shop";
+    for namespace in [NAMESPACE, "us-east-1"] {
+        mesh.namespace(namespace).await?;
+    }
+    for folder in ["base", "cluster", "overlays/shop"] {
+        let path = envoy_config(&format!("istio/{folder}")).display().to_string();
+        let args = [
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "--validate=strict",
+            "-k",
+            &path,
+        ];
+        let output = mesh.kubectl(&args).await?;
+        assert!(output.status.success(), "{folder}: {}", text(&output));
+    }
+    let container = json!({"name": "app", "image": "echo"});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": NAMESPACE, "name": "api"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "api"}},
+            "template": {"metadata": {"labels": {"app": "api"}}, "spec": {"containers": [container]}},
+        },
+    });
+    mesh.kube().apply_object(&deployment).await?;
+    for file in ["deployment-patch.yaml", "metrics-patch.yaml"] {
+        let path = envoy_config(&format!("istio/{file}")).display().to_string();
+        let args = [
+            "patch",
+            "deployment",
+            "api",
+            "--namespace",
+            NAMESPACE,
+            "--patch-file",
+            &path,
+        ];
+        let output = mesh.kubectl(&args).await?;
+        assert!(output.status.success(), "{file}: {}", text(&output));
+    }
+    let patched = mesh.kube().get("apps/v1", "Deployment", NAMESPACE, "api").await?;
+    let template = &patched.ok_or("no Deployment")?["spec"]["template"]["metadata"];
+    assert_eq!(template["labels"]["security.io/regionguard-policy"], "file");
+    assert!(template["annotations"]["sidecar.istio.io/userVolumeMount"].is_string());
     Ok(())
 }
 
@@ -239,7 +292,16 @@ async fn edited(mesh: &Mesh, web: &Workload, api: &Workload, policy: &str) -> Re
     // With a candidate beside it that lets nothing in.
     let next = "{apiVersion: security.io/v1, kind: ZeroTrustPolicy, metadata: {name: next}, spec: {rules: [{name: closed, effect: deny}]}}";
     let documents = "                documents:\n";
+    // And with a rule that hangs on where a request comes from.
+    let health = "- name: health\n";
+    let near = "- {name: near, paths: [/near], from: {networks: [127.0.1.0/24]}, identity: none, effect: allow}";
+    let indent = policy.lines().find_map(|line| line.strip_suffix(health.trim_end()));
     let edit = policy
+        .replacen(
+            health,
+            &format!("{near}\n{}{health}", indent.ok_or("no rule `health`")?),
+            1,
+        )
         .replace("/healthz", "/livez")
         .replace("version: 1}", "version: 2}")
         .replace(
@@ -262,6 +324,11 @@ async fn edited(mesh: &Mesh, web: &Workload, api: &Workload, policy: &str) -> Re
         "{line:?}"
     );
     assert!(line.0.get("shadow").is_some_and(Value::is_null), "{line:?}");
+    for (last, status) in [(1, 200), (2, 401)] {
+        let client = api.client().from(Ipv4Addr::new(127, 0, last, 9).into());
+        let answer = client.send(&Request::new("GET", "/near").host(HOST)).await?;
+        assert_eq!(answer.status, status, "the direct peer tells it");
+    }
     Ok(())
 }
 
@@ -295,6 +362,23 @@ async fn http_only(mesh: Arc<Mesh>) -> Result<()> {
         Ok(api.client().send(&request).await?.status == 200)
     })
     .await?;
+    // For all of the namespace, and for this workload.
+    let whole = manifest("base/http-only.yaml", NAMESPACE)?;
+    mesh.apply(&whole).await?;
+    eventually("TCP is refused in the namespace", async || {
+        Ok(api.client().send(&request).await.is_err())
+    })
+    .await?;
+    assert_eq!(web.client().send(&request).await?.status, 200, "HTTP is not touched");
+    mesh.delete(&whole).await?;
+    eventually("TCP passes again", async || {
+        Ok(api
+            .client()
+            .send(&request)
+            .await
+            .is_ok_and(|answer| answer.status == 200))
+    })
+    .await?;
     let policy = manifest("policy-from-configmap/http-only.yaml", NAMESPACE)?;
     mesh.apply(&policy).await?;
     eventually("TCP is refused", async || {
@@ -306,6 +390,19 @@ async fn http_only(mesh: Arc<Mesh>) -> Result<()> {
         200,
         "HTTP of another workload is not touched"
     );
+    Ok(())
+}
+
+/// Lets whoever comes from 127.0.1.0/24 in at `/near`, without a token.
+fn near(bundle: &mut Value) -> Result<()> {
+    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
+    let shop = documents
+        .iter_mut()
+        .find(|document| document["metadata"]["name"] == "shop");
+    let rules = shop.and_then(|shop| shop["spec"]["rules"].as_array_mut());
+    rules.ok_or("no rules")?.push(json!({
+        "name": "near", "paths": ["/near"], "from": {"networks": ["127.0.1.0/24"]}, "identity": "none", "effect": "allow",
+    }));
     Ok(())
 }
 
@@ -338,7 +435,9 @@ fn patched(mesh: &Mesh, namespace: &str) -> Result<Spec> {
         for (name, value) in metadata["labels"].as_object().into_iter().flatten() {
             spec = spec.label(name, value.as_str().ok_or("a label that is no text")?);
         }
-        for (name, value) in metadata["annotations"].as_object().into_iter().flatten() {
+        let annotations = metadata["annotations"].as_object().into_iter().flatten();
+        // What the mesh's configuration keeps is enough without these, and they would hide it.
+        for (name, value) in annotations.filter(|(name, _)| !name.starts_with(STATS_INCLUSION)) {
             let value = value.as_str().ok_or("an annotation that is no text")?;
             spec = spec.annotation(name, &without_image(name, value)?);
         }
