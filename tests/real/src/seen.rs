@@ -78,7 +78,23 @@ const UPSTREAM: &str = "via_upstream";
 /// The response code details of an RBAC filter that allows what matches a policy of its own.
 pub const NO_POLICY: &str = "rbac_access_denied_matched_policy[none]";
 
-/// Waits for the answer, and looks at what `server` has of the request. No other request may come in meanwhile.
+/// Waits until nothing comes to the log of `server` any more: Envoy writes the lines of requests a moment after their answers, and a [`look`] at the next
+/// request would take one of them for its own.
+pub async fn settled(server: &Workload) {
+    // Ten times the interval at which the log is written.
+    const QUIET: Duration = Duration::from_millis(200);
+    let mut lines = None;
+    loop {
+        let now = Some(server.access_log().entries().len());
+        if now == lines {
+            return;
+        }
+        lines = now;
+        tokio::time::sleep(QUIET).await;
+    }
+}
+
+/// Waits for the answer, and looks at what `server` has of the request. No other request may come in meanwhile, and those before have to be [`settled`].
 ///
 /// # Errors
 /// When there is no answer, or no line of the access log in time.

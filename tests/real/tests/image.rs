@@ -1,5 +1,5 @@
 //! The image: what was built is what a registry hands out, the real agent takes it by digest and by tag, and with a digest that
-//! does not fit nothing is let in, visibly.
+//! does not fit, by a tag that there is not, or without the registry nothing is let in, visibly.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,6 +26,14 @@ fn main() -> ExitCode {
         suite::test(
             "the_agent_takes_the_image_by_digest_and_by_tag_and_no_other",
             taken_by_the_agent,
+        ),
+        suite::test(
+            "an_agent_that_has_nothing_yet_takes_the_image_by_tag_alone",
+            async |mesh| by_tag(mesh, "image-tag", false).await,
+        ),
+        suite::test(
+            "an_agent_that_has_nothing_yet_takes_the_image_by_tag_and_digest",
+            async |mesh| by_tag(mesh, "image-tag-digest", true).await,
         ),
         suite::test(
             "an_image_that_is_not_there_lets_nothing_in_until_it_is",
@@ -79,7 +87,7 @@ async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
 
     mesh.kube().apply_object(&interlock(NAMESPACE)?).await?;
     apply(1, &by_digest, None).await?;
-    let (web, api) = pair(&mesh, NAMESPACE).await?;
+    let (web, mut api) = pair(&mesh, NAMESPACE).await?;
     decided_by(&web, &api, 1).await?;
     assert!(kept.path().is_dir(), "the agent keeps it elsewhere than in {kept:?}");
     let right = Some(image.digest_hex());
@@ -99,7 +107,40 @@ async fn taken_by_the_agent(mesh: Arc<Mesh>) -> Result<()> {
     assert!(api.log().contains(&reason), "no `{reason}` in the agent's log");
 
     apply(4, &by_tag, right).await?;
-    decided_by(&web, &api, 4).await
+    decided_by(&web, &api, 4).await?;
+
+    // An agent remembers nothing of what it had before it ended: it asks the registry again, and lives by what that says.
+    api.restart_agent().await?;
+    decided_by(&web, &api, 4).await?;
+    let fetched = api.prometheus().await?;
+    let counts = ["success", "checksum_mismatched"].map(|result| counted(&fetched, result));
+    assert_eq!(counts, [1, 0], "what was fetched since it began again");
+    drop(registry);
+    let logged = api.log().len();
+    api.restart_agent().await?;
+    without_manifest(&web, &api, logged).await
+}
+
+/// A pair of its own, whose agent has fetched nothing before: first by a tag that there is not, then by the one of the image.
+async fn by_tag(mesh: Arc<Mesh>, namespace: &str, with_digest: bool) -> Result<()> {
+    let run = RunDir::new(namespace)?;
+    let (registry, image) = (Registry::start(run.path()).await?, Image::build(run.path(), TAG)?);
+    let _kept = registry.kept_by_agents()?;
+    registry.push(&image, TAG)?;
+    mesh.namespace(namespace).await?;
+    let sha256 = with_digest.then(|| image.digest_hex());
+    let plugin = |version: u32, tag: &str| plugin(namespace, version, &registry.tag(tag), sha256);
+
+    mesh.kube().apply_object(&interlock(namespace)?).await?;
+    mesh.kube().apply_object(&plugin(1, "9.9.9")?).await?;
+    let (web, api) = pair(&mesh, namespace).await?;
+    without_manifest(&web, &api, 0).await?;
+    assert_eq!(counted(&api.prometheus().await?, "success"), 0);
+
+    mesh.kube().apply_object(&plugin(2, TAG)?).await?;
+    decided_by(&web, &api, 2).await?;
+    assert_eq!(counted(&api.prometheus().await?, "success"), 1);
+    Ok(())
 }
 
 async fn missing_at_first(mesh: Arc<Mesh>) -> Result<()> {
@@ -113,10 +154,7 @@ async fn missing_at_first(mesh: Arc<Mesh>) -> Result<()> {
     mesh.kube().apply_object(&interlock(NAMESPACE)?).await?;
     mesh.kube().apply_object(&plugin(1)?).await?;
     let (web, api) = pair(&mesh, NAMESPACE).await?;
-    until(async || counted(&api.prometheus().await.unwrap_or_default(), "manifest_failure") >= 1).await?;
-    nothing_gets_in(&web, &api).await?;
-    let reason = "could not fetch Wasm OCI image: could not fetch manifest: ";
-    assert!(api.log().contains(reason), "no `{reason}` in the agent's log");
+    without_manifest(&web, &api, 0).await?;
 
     // The agent asks again when istiod sends the plugin again, as it does after each edit.
     registry.push(&image, TAG)?;
@@ -142,6 +180,16 @@ async fn pair(mesh: &Mesh, namespace: &str) -> Result<(Workload, Workload)> {
         mesh.workload(Spec::new(namespace, "web")),
         mesh.workload(Spec::new(namespace, "api").region("us-east-1").host(HOST)),
     )
+}
+
+/// The agent has asked for the image in vain and says why, behind so many bytes of its log; meanwhile nothing is let in.
+async fn without_manifest(web: &Workload, api: &Workload, logged: usize) -> Result<()> {
+    until(async || counted(&api.prometheus().await.unwrap_or_default(), "manifest_failure") >= 1).await?;
+    until(async || matches!(ask(web).await, Ok(403))).await?;
+    nothing_gets_in(web, api).await?;
+    let (log, reason) = (api.log(), "could not fetch Wasm OCI image: could not fetch manifest: ");
+    assert!(log[logged..].contains(reason), "no `{reason}` in the agent's log");
+    Ok(())
 }
 
 /// Twenty requests are refused, and none of them reaches the service.

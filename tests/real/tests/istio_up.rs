@@ -13,6 +13,8 @@ const STARTS: Duration = Duration::from_secs(120);
 /// How long an edit, or a request after it, may take to be as it is said.
 const COMES_TRUE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
+/// Until both regions are served, once all is built. On two quiet cores it takes half of this; other tests may run meanwhile.
+const SERVES: f64 = 40.0;
 
 #[test]
 fn what_it_prints_is_so_and_ctrl_c_leaves_nothing() -> Result<()> {
@@ -20,6 +22,9 @@ fn what_it_prints_is_so_and_ctrl_c_leaves_nothing() -> Result<()> {
     let mut up = Up::start(run.path())?;
     let printed = up.wait_for("Ctrl-C ends them")?;
     assert!(!printed.contains('\u{1b}'), "colours, and nobody is at a terminal");
+    let seconds = serves_after(&printed)?;
+    println!("both regions are served after {seconds} s");
+    assert!(seconds < SERVES, "{seconds} s:\n{printed}");
     let environment = printed
         .lines()
         .find_map(|line| line.strip_prefix("  . "))
@@ -40,6 +45,16 @@ fn what_it_prints_is_so_and_ctrl_c_leaves_nothing() -> Result<()> {
     assert_eq!(running_in(dir), []);
     assert!(!dir.exists());
     Ok(())
+}
+
+/// The seconds of the line that says so.
+fn serves_after(printed: &str) -> Result<f64> {
+    let line = printed
+        .lines()
+        .find_map(|line| line.strip_suffix("Regionguard decides in both"));
+    let seconds = line.and_then(|line| line.strip_prefix("mesh")?.trim().strip_suffix(" s"));
+    let seconds = seconds.ok_or_else(|| format!("it does not say when both regions are served:\n{printed}"))?;
+    Ok(seconds.trim().parse()?)
 }
 
 /// The commands, continued lines as one; without those that open an editor or read the environment.

@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use regionguard_harness::client::{Client, Request};
 use regionguard_harness::tools;
 use regionguard_mesh::process::{Process, running_in};
@@ -23,7 +25,10 @@ fn main() -> ExitCode {
             suite::test("other_users_do_not_get_into_the_folder_of_a_mesh", private),
             suite::test("a_request_passes_from_envoy_to_envoy_over_mtls", passes),
             suite::test("strict_peer_authentication_resets_a_plain_connection", strict),
-            suite::test("an_edit_of_a_config_map_is_written_by_a_swap_within_a_second", volume),
+            suite::test(
+                "an_edit_of_a_config_map_or_a_secret_is_written_by_a_swap_within_a_second",
+                volume,
+            ),
             suite::test("envoy_follows_a_mounted_file_by_its_relative_path", followed),
             suite::test("annotations_of_a_pod_reach_its_proxy", annotated),
             suite::test("a_gateway_lets_requests_in", gateway),
@@ -89,36 +94,59 @@ async fn volume(mesh: Arc<Mesh>) -> Result<()> {
     const ANNOTATIONS: [(&str, &str); 2] = [
         (
             "sidecar.istio.io/userVolume",
-            r#"{"policy":{"configMap":{"name":"policy"}}}"#,
+            r#"{"policy":{"configMap":{"name":"policy"}},"key":{"secret":{"secretName":"key"}}}"#,
         ),
         (
             "sidecar.istio.io/userVolumeMount",
-            r#"{"policy":{"mountPath":"/etc/regionguard/policy"}}"#,
+            r#"{"policy":{"mountPath":"/etc/regionguard/policy"},"key":{"mountPath":"/etc/regionguard/key"}}"#,
         ),
     ];
     mesh.namespace("volume").await?;
     mesh.apply(&config_map("first")).await?;
+    mesh.apply(&secret(b"\xfffirst")).await?;
     let spec = ANNOTATIONS
         .iter()
         .fold(Spec::new("volume", "api"), |spec, (name, value)| {
             spec.annotation(name, value)
         });
     let api = mesh.workload(spec).await?;
-    let dir = api.dir().join("etc/regionguard/policy");
-    assert_eq!(std::fs::read_to_string(dir.join("policy.yaml"))?, "first");
-    let before = std::fs::read_link(dir.join("..data"))?;
-    mesh.apply(&config_map("second")).await?;
+    let mounted = |volume: &str| api.dir().join("etc/regionguard").join(volume);
+    let (policy, key) = (mounted("policy"), mounted("key"));
+    assert_eq!(std::fs::read(policy.join("policy.yaml"))?, b"first");
+    assert_eq!(
+        std::fs::read(key.join("key.bin"))?,
+        b"\xfffirst",
+        "decoded, and whatever its bytes are"
+    );
+    let secret_before = std::fs::read_link(key.join("..data"))?;
+    swapped(&mesh, &policy.join("policy.yaml"), &config_map("second"), b"second").await?;
+    assert_eq!(
+        std::fs::read_link(key.join("..data"))?,
+        secret_before,
+        "an edit of one leaves the other alone"
+    );
+    swapped(&mesh, &key.join("key.bin"), &secret(b"second\xff"), b"second\xff").await?;
+    assert_eq!(mesh.kubelet().errors(), Vec::<String>::new());
+    Ok(())
+}
+
+/// The edit of an object is in the file of its volume within a second, by one rename of `..data`.
+async fn swapped(mesh: &Mesh, file: &Path, edit: &str, content: &[u8]) -> Result<()> {
+    let data = file.with_file_name("..data");
+    let before = std::fs::read_link(&data)?;
+    mesh.apply(edit).await?;
     let edited = Instant::now();
-    while std::fs::read_to_string(dir.join("policy.yaml"))? != "second" {
-        assert!(edited.elapsed() < Duration::from_secs(1), "not written");
+    while std::fs::read(file)? != content {
+        assert!(
+            edited.elapsed() < Duration::from_secs(1),
+            "not written: {}",
+            file.display()
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_ne!(std::fs::read_link(dir.join("..data"))?, before);
-    assert_eq!(
-        std::fs::read_link(dir.join("policy.yaml"))?,
-        Path::new("..data/policy.yaml")
-    );
-    assert_eq!(mesh.kubelet().errors(), Vec::<String>::new());
+    assert_ne!(std::fs::read_link(&data)?, before);
+    let name = file.file_name().ok_or("no file")?;
+    assert_eq!(std::fs::read_link(file)?, Path::new("..data").join(name));
     Ok(())
 }
 
@@ -423,6 +451,11 @@ fn config_map(text: &str) -> String {
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: volume, name: policy}}\ndata: {{policy.yaml: {text}}}\n"
     )
+}
+
+fn secret(key: &[u8]) -> String {
+    let key = BASE64.encode(key);
+    format!("apiVersion: v1\nkind: Secret\nmetadata: {{namespace: volume, name: key}}\ndata: {{key.bin: {key}}}\n")
 }
 
 /// The programs that run in a folder, in order, threads' names of 15 bytes aside.

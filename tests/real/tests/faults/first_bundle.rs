@@ -43,6 +43,7 @@ async fn refused(mesh: &Arc<Mesh>, way: Way, namespace: &str) -> Result<Scene> {
     bring_module(scene.api.dir())?;
     scene.filter().await?;
     scene.until("/open/1", 500).await?;
+    assert_eq!(scene.ask("/open/1").await?, Seen::new(500, "", ""), "Envoy itself");
 
     scene.assert_closed().await?;
     scene.assert_logged(&["the bundle is refused"]);

@@ -3,6 +3,7 @@
 mod admission;
 mod center;
 mod extension;
+mod gateway;
 mod keys;
 mod waypoint;
 
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         progress: false,
         mesh_config: mesh_config().expect("mesh-config.yaml that ships"),
         ambient: true,
+        // Gateways know only the services that they route to, as many a mesh has it.
+        istiod_env: vec![("PILOT_FILTER_GATEWAY_CLUSTER_CONFIG".to_owned(), "true".to_owned())],
         ..Options::default()
     };
     suite::run_in(
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
             suite::test("a_traffic_extension_decides_as_a_plugin_does", extension::decides),
             suite::test("a_center_is_asked_over_mutual_tls_and_by_its_name", center::asked),
             suite::test("keys_are_fetched_over_tls_and_by_name", keys::fetched),
+            suite::test("a_gateway_that_is_named_judges_what_comes_in", gateway::judges),
             suite::test("a_waypoint_judges_what_comes_through_a_tunnel", waypoint::judges),
         ],
     )

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regionguard_harness::client::{Request, Response};
 use regionguard_harness::fault::{Behaviour, FaultServer};
-use regionguard_mesh::seen::{Seen, look};
+use regionguard_mesh::seen::{Seen, look, settled};
 use regionguard_mesh::tunnel::{self, Tunnel};
 use regionguard_mesh::{Mesh, Result, Spec, Workload, shipped};
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         all_answered(403, async || ask("/healthz").await).await
     })
     .await?;
+    settled(&waypoint).await;
     assert_eq!(look(&waypoint, ask("/healthz")).await?, Seen::unseen());
     let state = waypoint.config_dump().await?.to_string();
     assert!(
@@ -73,6 +74,7 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
         mesh.kube().apply_object(object).await?;
     }
     eventually("the filter allows", async || Ok(ask("/healthz").await?.status == 200)).await?;
+    settled(&waypoint).await;
     assert_eq!(look(&waypoint, ask("/healthz")).await?, Seen::allowed("rule.public"));
     assert_eq!(
         look(&waypoint, ask("/v1/profiles/7")).await?,
@@ -97,18 +99,8 @@ pub(crate) async fn judges(mesh: Arc<Mesh>) -> Result<()> {
     Ok(())
 }
 
-/// What `regionguard render istio --scope waypoint` writes for the policy that ships, and one rule that asks.
+/// What `regionguard render istio --scope waypoint` writes for [`bundle`].
 fn manifests(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
-    let plugin = shipped::manifest("istio/waypoint/wasmplugin.yaml", NAMESPACE)?;
-    let mut bundle = plugin["spec"]["pluginConfig"].clone();
-    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
-    let shop = documents
-        .iter_mut()
-        .find(|document| document["metadata"]["name"] == "shop");
-    let rules = shop
-        .and_then(|shop| shop["spec"]["rules"].as_array_mut())
-        .ok_or("no rules")?;
-    rules.push(json!({"name": "ask", "paths": ["/ask"], "identity": "none", "effect": "defer"}));
     let options = [
         "--scope=waypoint",
         "--gateway=waypoint",
@@ -121,7 +113,22 @@ fn manifests(mesh: &Mesh, center: &Workload) -> Result<Vec<Value>> {
         "telemetry.yaml",
         "wasmplugin.yaml",
     ];
-    center::rendered_with(mesh, NAMESPACE, &options, &bundle, center, &files)
+    center::rendered_with(mesh, NAMESPACE, &options, &bundle()?, center, &files)
+}
+
+/// The policy that ships, and one rule that asks.
+pub(crate) fn bundle() -> Result<Value> {
+    let plugin = shipped::manifest("istio/waypoint/wasmplugin.yaml", NAMESPACE)?;
+    let mut bundle = plugin["spec"]["pluginConfig"].clone();
+    let documents = bundle["documents"].as_array_mut().ok_or("no documents")?;
+    let shop = documents
+        .iter_mut()
+        .find(|document| document["metadata"]["name"] == "shop");
+    let rules = shop
+        .and_then(|shop| shop["spec"]["rules"].as_array_mut())
+        .ok_or("no rules")?;
+    rules.push(json!({"name": "ask", "paths": ["/ask"], "identity": "none", "effect": "defer"}));
+    Ok(bundle)
 }
 
 /// A service of the mesh at an address of its own, behind which is `upstream`. No other namespace has its host.
