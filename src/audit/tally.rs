@@ -43,7 +43,7 @@ counters! {
     FetchEarly = "fetch.early", "fetches before their time, because a token named a key that was not there";
     FetchExpired = "fetch.expired", "fetched documents that became older than `staleFor`, and are not used any more";
     KeysShared = "keys.shared", "keys that two Regions were found to have in common, and that verify for neither";
-    ShadowJudged = "shadow.judged", "requests that something in shadow mode is about (`mode: shadow`)";
+    ShadowJudged = "shadow.judged", "requests that something in shadow mode is about (`mode: shadow`), but those of which it cannot be told: a signature is not verified beyond the budget of what is tried";
     ShadowWouldAllow = "shadow.allows", "of these, those that would be let in if it were enforced, and are not";
     ShadowWouldDeny = "shadow.denies", "those that would be refused, and are not";
     ShadowWouldAsk = "shadow.asks", "those for which the center would be asked, and is not";

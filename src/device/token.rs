@@ -108,15 +108,9 @@ impl PostureTokens {
     /// Nothing is known yet; `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::with_cache(CACHE_BYTES, seed)
-    }
-
-    /// The same with a cache that takes at most `bytes`.
-    #[must_use]
-    pub fn with_cache(bytes: usize, seed: u64) -> Self {
         Self {
             crypto: Crypto::install(),
-            cache: Bounded::new(bytes, seed),
+            cache: Bounded::new(CACHE_BYTES, seed),
             trust: [0; 32],
         }
     }

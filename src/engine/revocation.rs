@@ -64,6 +64,8 @@ pub(super) fn standing(identity: &Identity, generation: &Generation, mut lists: 
     };
     match (by_list, by_status) {
         (_, refused @ Standing::Refused(_)) => refused,
+        // What would be fetched now may say anything.
+        (_, Standing::Unavailable(None)) if matches!(lists, Lists::Tried(_)) => Standing::Unavailable(None),
         (Standing::Unavailable(_), _) | (_, Standing::Unavailable(_)) if revocation.allow_when_unavailable => {
             Standing::Unchecked
         }

@@ -16,7 +16,7 @@ use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::Candidate;
 use crate::decision::{Tried, shorten, visible};
 use crate::device::PostureTokens;
-use crate::identity::{Authenticated, Authenticator, Credential, FailureBudget, Shown, TrustView, Workloads};
+use crate::identity::{Authenticated, Authenticator, Credential, FailureBudget, Scheme, Shown, TrustView, Workloads};
 use crate::policy::{By, Candidates, Outcome as Ruling, PolicySet};
 use crate::reason::{Reason, Verdict};
 use crate::time::WallTime;
@@ -54,9 +54,9 @@ impl Trials {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             verified: Verified {
-                authenticator: Authenticator::with_cache(TOKENS_BYTES, seed),
+                authenticator: Authenticator::new(seed),
                 workloads: Workloads::new(seed),
-                postures: PostureTokens::with_cache(POSTURES_BYTES, seed),
+                postures: PostureTokens::new(seed),
             },
             budget: FailureBudget::for_trials(seed),
             dice: Dice::new(seed),
@@ -76,11 +76,6 @@ impl Trials {
         drawn < u64::from(sample)
     }
 }
-
-/// What is remembered of tokens that were verified for what is tried alone.
-const TOKENS_BYTES: usize = 1024 * 1024;
-/// The same of posture tokens.
-const POSTURES_BYTES: usize = 512 * 1024;
 
 /// Which of the two is told of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -315,10 +310,12 @@ impl Bench<'_, '_> {
             Standing::Unavailable(Some(_)) => return Some(Err(Reason::RevocationUnavailable)),
             Standing::Unavailable(None) => return None,
         }
-        who.identity
-            .binding
-            .is_none()
-            .then(|| Ok(Some(self.granted(who, generation))))
+        // As the sender is asked in force; what it would have to prove is not looked at.
+        let binding = &who.identity.binding;
+        if binding.key.is_some() != (token.scheme == Scheme::Dpop) {
+            return Some(Err(Reason::ProofScheme));
+        }
+        binding.is_none().then(|| Ok(Some(self.granted(who, generation))))
     }
 
     /// Counts and logs what would become of a request; gives the line that it would have.

@@ -156,15 +156,9 @@ impl Authenticator {
     /// An authenticator whose cache takes at most [`CACHE_BYTES`]; `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::with_cache(CACHE_BYTES, seed)
-    }
-
-    /// An authenticator whose cache takes at most `bytes`; `seed` is random.
-    #[must_use]
-    pub fn with_cache(bytes: usize, seed: u64) -> Self {
         Self {
             crypto: Crypto::install(),
-            cache: Bounded::new(bytes, seed),
+            cache: Bounded::new(CACHE_BYTES, seed),
             trust: [0; 32],
         }
     }

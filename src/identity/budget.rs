@@ -27,7 +27,7 @@ pub(super) const RESERVE: Rate = Rate {
     burst: 50,
     period: Duration::from_millis(40),
 };
-/// A worker's share for what is tried beside what is in force: a tenth of the above, so that trying costs little and never at the expense of what decides.
+/// The share of what one filter tries beside what is in force, in one worker: a tenth of the above, so that trying costs little and never at the expense of what decides.
 const TRIED: Rates = Rates {
     peer: Rate {
         burst: 5,

@@ -147,6 +147,27 @@ fn postures_that_are_tried_cost_those_in_force_nothing() {
 }
 
 #[test]
+fn a_token_that_claims_a_proof_and_is_bound_to_none_would_be_refused() {
+    let mut world = World::new(&reopening());
+    let shown = get("/closed").header("authorization", &format!("DPoP {}", token("us-east-1")));
+    assert_eq!(world.reason(&shown), Reason::RuleDenied);
+    let told = [Counter::CandidateWouldAllow, Counter::CandidateOtherReason];
+    assert_eq!(counts(&mut world, &told), [0, 1]);
+}
+
+#[test]
+fn what_a_list_says_that_is_not_there_cannot_be_told() {
+    let mut reopening = reopening();
+    let mut lists = lists();
+    lists["onUnavailable"] = json!("allow");
+    reopening["documents"][1]["spec"]["revocation"] = lists;
+    let mut world = World::new(&reopening);
+    assert_eq!(world.reason(&named(URI, 2).set(":path", "/closed")), Reason::RuleDenied);
+    let told = [Counter::CandidateWouldAllow, Counter::CandidateUntold];
+    assert_eq!(counts(&mut world, &told), [0, 1]);
+}
+
+#[test]
 fn a_candidate_has_no_list_fetched_and_keeps_none() {
     let mut reopening = reopening();
     reopening["documents"][1]["spec"]["revocation"] = lists();

@@ -137,12 +137,12 @@ impl EnvoyGateway {
     }
 
     /// Starts the Envoy of the Gateway `namespace/name` with the arguments of its Deployment, and waits until it has its
-    /// listeners.
+    /// listeners. `argument` is among them: a Deployment without it is one of before what asks for that was seen.
     ///
     /// # Errors
-    /// When there is no Deployment within two minutes, or Envoy does not get ready; the error holds the end of its log.
-    pub async fn proxy(&self, namespace: &str, name: &str) -> Result<Proxy> {
-        let deployment = self.deployment(namespace, name).await?;
+    /// When there is no such Deployment within two minutes, or Envoy does not get ready; the error holds the end of its log.
+    pub async fn proxy(&self, namespace: &str, name: &str, argument: &str) -> Result<Proxy> {
+        let deployment = self.deployment(namespace, name, argument).await?;
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().ok_or("a Deployment without arguments")?;
         let volumes = volumes(self.dir(), "proxy")?;
@@ -178,7 +178,7 @@ impl EnvoyGateway {
         Ok(Proxy { process, log })
     }
 
-    async fn deployment(&self, namespace: &str, name: &str) -> Result<Value> {
+    async fn deployment(&self, namespace: &str, name: &str, argument: &str) -> Result<Value> {
         let labels = format!(
             "gateway.envoyproxy.io/owning-gateway-namespace={namespace},gateway.envoyproxy.io/owning-gateway-name={name}"
         );
@@ -186,12 +186,17 @@ impl EnvoyGateway {
         let deadline = Instant::now() + LIMIT;
         loop {
             let list = self.kube.read(&path).await?;
-            if let Some(deployment) = list["items"].get(0) {
+            let has = |deployment: &&Value| {
+                let arguments = deployment.pointer("/spec/template/spec/containers/0/args");
+                let mut arguments = arguments.and_then(Value::as_array).into_iter().flatten();
+                arguments.any(|one| one == argument)
+            };
+            if let Some(deployment) = list["items"].get(0).filter(has) {
                 return Ok(deployment.clone());
             }
             if Instant::now() > deadline {
                 return Err(format!(
-                    "Envoy Gateway makes no Deployment for `{namespace}/{name}`; its log:\n{}",
+                    "Envoy Gateway makes no Deployment for `{namespace}/{name}` with `{argument}`; its log:\n{}",
                     self.log()
                 )
                 .into());

@@ -22,6 +22,9 @@ pub(crate) fn settings() -> Result<Value> {
     Ok(settings)
 }
 
+/// How often Envoy writes its access log, in milliseconds.
+pub(crate) const FLUSH: &str = "--file-flush-interval-msec";
+
 /// All objects as they ship, the policy last.
 pub(crate) fn shipped() -> Result<Vec<Value>> {
     let mut objects = Vec::new();
@@ -48,7 +51,7 @@ pub(crate) fn here(manifest: &mut Value, port: u16) {
                 json!([{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "api"}]);
         }
         // Access log lines at once instead of within ten seconds.
-        Some("EnvoyProxy") => manifest["spec"]["extraArgs"] = json!(["--file-flush-interval-msec", "10"]),
+        Some("EnvoyProxy") => manifest["spec"]["extraArgs"] = json!([FLUSH, "10"]),
         Some("EnvoyPatchPolicy") => {
             for patch in manifest["spec"]["jsonPatches"].as_array_mut().into_iter().flatten() {
                 if patch["name"] == "tcp-80" {

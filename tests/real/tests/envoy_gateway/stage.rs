@@ -69,7 +69,7 @@ impl Stage {
         gateway
             .wait_for("gateway.networking.k8s.io/v1", "Gateway", NAMESPACE, "edge", wanted)
             .await?;
-        let proxy = gateway.proxy(NAMESPACE, "edge").await?;
+        let proxy = gateway.proxy(NAMESPACE, "edge", manifests::FLUSH).await?;
         let mut stage = Self {
             proxy,
             gateway,
