@@ -149,7 +149,7 @@ fn postures_that_are_tried_cost_those_in_force_nothing() {
 #[test]
 fn a_token_that_claims_a_proof_and_is_bound_to_none_would_be_refused() {
     let mut world = World::new(&reopening());
-    let shown = get("/closed").header("authorization", &format!("DPoP {}", token("us-east-1")));
+    let shown = get("/closed").header("authorization", format!("DPoP {}", token("us-east-1")));
     assert_eq!(world.reason(&shown), Reason::RuleDenied);
     let told = [Counter::CandidateWouldAllow, Counter::CandidateOtherReason];
     assert_eq!(counts(&mut world, &told), [0, 1]);
