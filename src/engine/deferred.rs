@@ -11,6 +11,7 @@ use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::{self, Claims};
 use super::scope::ScopeId;
+use super::streams::Admitted;
 use crate::Response;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer, WhenAway};
@@ -54,6 +55,8 @@ pub(super) struct Deferred {
     /// Until it is sent: a request that waits should not hold it any longer.
     question: Option<Question>,
     key: [u8; 32],
+    /// What the request opens, if the center lets it in.
+    pub(super) opens: Option<Box<Admitted>>,
 }
 
 impl Deferred {
@@ -90,6 +93,7 @@ impl Deferred {
             center,
             question: Some(question),
             key,
+            opens: None,
         })
     }
 
@@ -231,11 +235,12 @@ struct Awaited {
 impl Flow for Awaited {
     fn resume(self: Box<Self>, wakeup: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
         let Self {
-            deferred,
+            mut deferred,
             call,
             asked_at,
         } = *self;
-        Step::Done(match wakeup {
+        let opens = deferred.opens.take();
+        let mut decision = match wakeup {
             Wakeup::Reply(_, response) => {
                 let waited = cx.now.monotonic().since(asked_at);
                 answered(deferred, response, waited, cx)
@@ -250,7 +255,9 @@ impl Flow for Awaited {
                 cx.memory.tally.count(Counter::CalloutAway);
                 deferred.away(cx)
             }
-        })
+        };
+        decision.opens = opens.filter(|_| decision.forwarded().is_some());
+        Step::Done(decision)
     }
 }
 

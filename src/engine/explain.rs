@@ -40,6 +40,7 @@ impl Engine {
             attrs,
             kit,
             now,
+            hall: &self.memory.streams.hall,
             patience: Patience::First,
         };
         Some(bench.explain(input).unwrap_or_else(Explained::Before))
