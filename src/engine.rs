@@ -19,6 +19,7 @@ mod look;
 mod overriding;
 mod place;
 mod revocation;
+mod risk;
 mod scope;
 mod sender;
 #[cfg(test)]

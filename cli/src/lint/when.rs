@@ -82,7 +82,7 @@ fn unasked(source: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
     };
     let mut names: Vec<String> = Vec::new();
     for read in reads.iter().filter(|read| !read.asked) {
-        let optional = ["token.", "device.", "request.headers.", "request.query."]
+        let optional = ["token.", "device.", "risk.score", "request.headers.", "request.query."]
             .iter()
             .any(|root| read.path.starts_with(root));
         if optional
