@@ -235,6 +235,8 @@ mod tests {
             ("request.path == r'\\' && token.level > 3", &["token.level"]),
             ("token.duties.exists(duty, duty.token.x == 1)", &["token.duties"]),
             ("device.managed == false", &["device.managed"]),
+            ("risk.score >= 50 && risk.failures > 3", &["risk.score"]),
+            ("has(risk.score) && risk.score >= 50", &[]),
             ("token . department == \"a\\\"token.b\"", &["token.department"]),
         ] {
             assert_eq!(unasked(source, |_| false), expected, "{source}");

@@ -5,9 +5,10 @@ use core::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::super::Outcome;
-use super::documents::rules;
+use super::documents::{policy, rules};
 use super::host::{Reply, Request, World, field, get};
 use super::tokens::{token, token_with};
+use crate::decision::Decision;
 use crate::reason::Reason;
 
 fn shop(version: u64) -> Json {
@@ -163,4 +164,33 @@ fn failures_count_where_the_request_comes_from() {
     world.peer = Some(b"127.0.1.9".to_vec());
     world.pass(Duration::from_millis(200));
     assert_eq!(world.reason(&get("/pay")), Reason::RulePublic);
+}
+
+/// A candidate goes by what is known for what is in force, also where that asks for neither.
+#[test]
+fn a_candidate_sees_the_same_risk() {
+    let mut bundle = rules(json!([
+        {"name": "ask", "paths": ["/pay"], "effect": "defer"},
+        {"name": "read", "paths": ["/read"], "identity": "none", "effect": "allow"},
+    ]));
+    let noisy = json!([
+        {"name": "wrong", "paths": ["/pay"], "when": "has(risk.score) && risk.score >= 50", "effect": "deny"},
+        {"name": "ask", "paths": ["/pay"], "effect": "defer"},
+        {"name": "noisy", "paths": ["/read"], "when": "risk.failures > 2", "effect": "deny"},
+        {"name": "read", "paths": ["/read"], "identity": "none", "effect": "allow"},
+    ]);
+    bundle["candidate"] = json!({"documents": [policy("shop", json!({"rules": noisy}))], "sample": "100%"});
+    let mut world = World::new(&bundle);
+    let told = |decision: &Decision| decision.tried.as_ref().and_then(|tried| tried.candidate.clone());
+    let first = world.answered(&pay(), &scored(&json!({"score": 90})));
+    assert_eq!(told(&first), None);
+    let second = world.answered(&pay(), &Reply::decision(true));
+    assert!(
+        told(&second).is_some_and(|line| line.starts_with("deny;rule.denied;shop/wrong;")),
+        "{second:?}"
+    );
+    for number in 0..4 {
+        assert_eq!(told(&world.decide(&get("/read"))).is_some(), number > 2, "{number}");
+        world.decide(&forged(number));
+    }
 }
