@@ -52,6 +52,12 @@ impl<V> Bounded<V> {
         self.at(found)
     }
 
+    /// The value of `key`, which is used no later for it.
+    pub(crate) fn peek(&self, key: &[u8]) -> Option<&V> {
+        let held = self.entries.peek(&self.place(key))?;
+        same(&held.key, key).then_some(&held.value)
+    }
+
     /// Where the value of `key` is, which is now the one used last.
     pub(crate) fn find(&mut self, key: &[u8]) -> Option<Found> {
         let place = self.place(key);

@@ -19,6 +19,7 @@ mod look;
 mod overriding;
 mod place;
 mod revocation;
+mod risk;
 mod scope;
 mod sender;
 mod streams;
@@ -184,6 +185,7 @@ impl Engine {
                     kit,
                     now,
                     hall: &self.memory.streams.hall,
+                    failing: None,
                     patience: Patience::First,
                 };
                 bench.judge(id, input, fx)

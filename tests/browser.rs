@@ -36,6 +36,7 @@ fn decide(path: &str) -> Outcome {
         .policies
         .candidates(&Asked::new(&authority, "GET", &path), &mut candidates);
     let facts = Facts {
+        risk: regionguard::risk::Risk::default(),
         subject: None,
         source: Source::default(),
         workload: None,

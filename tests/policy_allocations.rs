@@ -100,6 +100,7 @@ fn a_decided_request_allocates_nothing() {
 fn facts(request: Requested<'_>) -> Facts<'_> {
     Facts {
         device: Err(Reason::DeviceMissing),
+        risk: regionguard::risk::Risk::default(),
         subject: None,
         request,
         workload: None,

@@ -3,6 +3,7 @@
 mod device;
 mod line;
 mod log;
+mod risk;
 
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,6 +49,9 @@ pub(crate) struct Asked {
     /// The DeviceIssuer that tells of the device; without it the bundle's first, or the token itself where there is none
     #[arg(long, value_name = "NAME", requires = "device")]
     device_issuer: Option<String>,
+    /// What is known of the risk, as a PolicyTest says it (`{"score": 90, "failures": 3}`), as JSON or a file that holds it
+    #[arg(long, value_name = "JSON|FILE")]
+    risk: Option<String>,
     /// The token is bound to the certificate of the direct peer (RFC 8705)
     #[arg(long)]
     bound: bool,
@@ -121,6 +125,9 @@ impl Asked {
             token.bound |= self.bound;
             trial.token = trial.token.take().map(of_somebody);
         }
+        let risk = self.risk.as_deref().map(json).transpose()?;
+        let risk = risk.as_ref().map(risk::read).transpose()?;
+        trial.risk = risk.or(trial.risk);
         trial.device = device.or(trial.device.take());
         trial.address = self.source.or(trial.address);
         trial.workload = self.peer.clone().or(trial.workload.take());

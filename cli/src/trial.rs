@@ -19,6 +19,7 @@ use regionguard::engine::Explained;
 use regionguard::identity::ClaimPath;
 use regionguard::policy::Served;
 use regionguard::reason::Reason;
+use regionguard::risk::Risk;
 use regionguard::time::WallTime;
 use serde_json::Value;
 
@@ -52,6 +53,8 @@ pub(crate) struct Trial {
     pub(crate) workload: Option<String>,
     /// The device that the request comes from.
     pub(crate) device: Option<Device>,
+    /// What is known of its risk; `None`: the center has not said anything, and nothing failed.
+    pub(crate) risk: Option<Risk>,
     /// The region in which the node stands, for a bundle without `region`.
     pub(crate) locality: Option<String>,
     /// Whom the proxy serves, as the node tells it.

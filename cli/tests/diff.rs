@@ -35,6 +35,7 @@ documents:
       rules:
         - {name: health, paths: [/healthz], identity: none, effect: allow}
         - {name: read, methods: [GET], paths: ["/v1/{id}"], permissions: {anyOf: ["read:a"]}, effect: allow}
+        - {name: calm, paths: [/pay], when: risk.score < 50 && risk.failures < 10, effect: allow}
         - {name: admin, paths: ["/admin/**"], roles: {anyOf: [admin]}, effect: allow}
         - {name: not-there, paths: ["/v1/**"], from: {networks: [192.0.2.0/24]}, effect: deny}
 "#;
@@ -163,6 +164,20 @@ fn generated_requests_find_each_kind_of_change() {
             "deny 403 permission.not_accepted",
         ),
         (
+            "score",
+            "risk.score < 50",
+            "risk.score < 49",
+            "allow rule.allowed",
+            "deny 403 rule.when",
+        ),
+        (
+            "failures",
+            "risk.failures < 10",
+            "risk.failures < 9",
+            "allow rule.allowed",
+            "deny 403 rule.when",
+        ),
+        (
             "host",
             "hosts: [api.x.com]",
             "hosts: [www.x.com]",
@@ -251,7 +266,7 @@ fn rules_that_decided_nothing_are_named() {
     let said = crate::json("few", &[("[GET]", "[PUT]")], &["--requests", "requests.jsonl"]);
     assert_eq!(
         said["decidedNothing"],
-        serde_json::json!(["shop/admin", "shop/not-there"])
+        serde_json::json!(["shop/calm", "shop/admin", "shop/not-there"])
     );
 }
 

@@ -43,6 +43,7 @@ documents:
         - {name: finance, paths: [/v4], when: token.department == 'finance', effect: allow}
         - {name: beta, paths: [/v4], headers: [{name: x-beta, exact: "1"}], effect: allow}
         - {name: service, paths: [/v3], identity: workload, from: {workloads: ["spiffe://here.x/ns/web/*"]}, effect: allow}
+        - {name: calm, paths: [/v5], when: risk.score < 50 && risk.failures < 3, effect: allow}
 "#;
 
 const URL: &str = "https://api.x.com/v1/7?a=b";
@@ -456,4 +457,55 @@ fn a_device_without_claims_is_somebodys() {
         ],
     );
     assert_eq!(told["seen"]["token"], true, "{told:#}");
+}
+
+#[test]
+fn the_risk_is_what_is_said_of_it() {
+    let of = |name: &str, risk: &[&str]| {
+        let request = [
+            "--url",
+            "https://api.x.com/v5",
+            "--source",
+            "10.1.2.3",
+            "--claims",
+            r#"{"sub": "alice"}"#,
+        ];
+        explain(&format!("risk-{name}"), &[&request[..], risk].concat())
+    };
+    for (name, risk, begins, found) in [
+        ("unsaid", &[][..], "deny 403", "no risk.score, risk.failures 0"),
+        (
+            "calm",
+            &["--risk", r#"{"score": 49}"#],
+            "allow: rule.allowed, by `shop/calm`",
+            "risk.score 49, risk.failures 0",
+        ),
+        (
+            "wrong",
+            &["--risk", r#"{"score": 50}"#],
+            "deny 403",
+            "risk.score 50, risk.failures 0",
+        ),
+        (
+            "noisy",
+            &["--risk", r#"{"score": 1, "failures": 3}"#],
+            "deny 403",
+            "risk.score 1, risk.failures 3",
+        ),
+    ] {
+        let run = of(name, risk);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            run.stdout.starts_with(begins) && run.stdout.contains(found),
+            "{name}: {}",
+            run.stdout
+        );
+    }
+    let run = of("unread", &["--risk", r#"{"level": "high"}"#]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("a risk has no `level`; there are score, failures"),
+        "{}",
+        run.stderr
+    );
 }

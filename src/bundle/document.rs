@@ -285,6 +285,14 @@ pub struct Center {
     pub timeout: Duration,
 }
 
+impl Center {
+    /// What tells it from another one.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("{}\0{}\0{}", self.cluster, self.authority, self.path)
+    }
+}
+
 /// A Grants document: who may what for a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grants {

@@ -138,6 +138,13 @@ impl Generation {
         self.candidate.is_some() || self.policies.has_shadow()
     }
 
+    /// Whether anything that is in force or tried looks at the risk.
+    #[must_use]
+    pub fn looks_at_risk(&self) -> bool {
+        let candidate = self.candidate.as_ref();
+        self.policies.looks_at_risk() || candidate.is_some_and(|candidate| candidate.policies.looks_at_risk())
+    }
+
     /// The Region of this name.
     #[must_use]
     pub fn region_named(&self, name: &str) -> Option<RegionId> {

@@ -21,6 +21,7 @@ use crate::device::Field;
 use crate::identity::SpiffeId;
 use crate::policy::Served;
 use crate::reason::Reason;
+use crate::risk::Risk;
 use crate::time::WallTime;
 
 /// A PolicyTest document. A principal or a request is named by its place in the lists here.
@@ -53,6 +54,8 @@ pub struct Principal {
     pub workload: Option<String>,
     /// The device that it asks from.
     pub device: Option<Device>,
+    /// What is known of its risk; `None`: a center has not said anything, and nothing failed.
+    pub risk: Option<Risk>,
 }
 
 /// What is said of a device, and by whom.

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::Response;
+use crate::risk::Score;
 
 /// The largest body that is read as an answer, in bytes.
 pub const RESPONSE_MAX: usize = 64 * 1024;
@@ -16,7 +17,7 @@ pub const RESPONSE_MAX: usize = 64 * 1024;
 const TTL_MAX: Duration = Duration::from_secs(3600);
 
 /// A center's decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// `decision`.
     pub allow: bool,
@@ -26,6 +27,8 @@ pub struct Answer {
     pub reason_user: Option<String>,
     /// `context.ttl`, in seconds: for how long the answer may be kept.
     pub ttl: Option<Duration>,
+    /// `context.risk`: what the center says of the risk of who asks, or what is wrong with it. The decision stands either way.
+    pub risk: Option<Result<Score, &'static str>>,
 }
 
 /// Why there is no decision.
@@ -52,6 +55,8 @@ struct Context {
     reason_user: Option<Value>,
     #[serde(default)]
     ttl: Option<Value>,
+    #[serde(default)]
+    risk: Option<Value>,
 }
 
 /// A JSON object and nothing else. A derived struct would take an array of its members as well, so that `[true]` were a yes.
@@ -107,6 +112,7 @@ impl Answer {
             reason_admin: context.reason_admin.as_ref().and_then(text),
             reason_user: context.reason_user.as_ref().and_then(text),
             ttl: context.ttl.as_ref().map(read_ttl).transpose()?,
+            risk: context.risk.as_ref().map(Score::read),
         })
     }
 }
@@ -141,7 +147,7 @@ fn read_ttl(ttl: &Value) -> Result<Duration, Failure> {
 mod tests {
     use core::time::Duration;
 
-    use super::{Answer, Failure};
+    use super::{Answer, Failure, Score};
     use crate::Response;
     use crate::request::{Headers, encode};
 
@@ -172,8 +178,27 @@ mod tests {
                 reason_admin: Some("stays in the EU".to_owned()),
                 reason_user: Some("no".to_owned()),
                 ttl: Some(Duration::from_millis(1500)),
+                risk: None,
             })
         );
+    }
+
+    #[test]
+    fn what_is_said_of_the_risk_changes_no_decision() {
+        for (risk, expected) in [
+            (
+                r#"{"score":0.25,"ttl":60}"#,
+                Ok(Score {
+                    value: 0.25,
+                    ttl: Duration::from_secs(60),
+                }),
+            ),
+            (r#""low""#, Err("`context.risk` is not an object")),
+        ] {
+            let answer = read(200, &format!(r#"{{"decision":true,"context":{{"risk":{risk}}}}}"#));
+            let answer = answer.expect("an answer");
+            assert_eq!((answer.allow, answer.risk), (true, Some(expected)), "{risk}");
+        }
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
     pub(super) hall: &'a Hall,
+    /// Whose failures are a risk; `None`: those of `budget`.
+    pub(super) failing: Option<&'a FailureBudget>,
     pub(super) patience: Patience,
 }
 

@@ -10,6 +10,7 @@ use super::case::Case;
 use super::effects::{CallId, Effect, Level, Outgoing};
 use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::{self, Claims};
+use super::risk;
 use super::scope::ScopeId;
 use super::streams::Admitted;
 use crate::Response;
@@ -55,6 +56,8 @@ pub(super) struct Deferred {
     /// Until it is sent: a request that waits should not hold it any longer.
     question: Option<Question>,
     key: [u8; 32],
+    /// Under which a score of who asks is kept; `None`: nobody looks at it.
+    subject: Option<[u8; 32]>,
     /// What the request opens, if the center lets it in.
     pub(super) opens: Option<Box<Admitted>>,
 }
@@ -83,8 +86,14 @@ impl Deferred {
             )));
         };
         let question = question(asking, &options);
-        let key = question.key(&center_identity(&center), &case.generation.digest);
+        let key = question.key(&center.identity(), &case.generation.digest);
+        let generation = &case.generation;
+        let subject = asking
+            .who
+            .filter(|_| generation.looks_at_risk())
+            .map(|who| risk::key(who, generation, &center));
         Ok(Self {
+            subject,
             scope,
             case: case.to_owned(),
             by: asking.by,
@@ -290,6 +299,19 @@ fn answered(deferred: Deferred, response: Response<'_>, waited: Duration, cx: &m
             scope.last_decisions.keep(deferred.key, kept(), time, cx.now);
         }
     }
+    if let (Some(subject), Some(said)) = (&deferred.subject, answer.risk) {
+        if let Err(what) = said {
+            let local = deferred.case.local_name();
+            let line = format!(
+                "center of {local}, asked by {}: {what}; its score does not count",
+                deferred.label()
+            );
+            cx.fx.push(Effect::Log(Level::Warn, line));
+        }
+        if let Some(scope) = cx.memory.scopes.get_mut(deferred.scope) {
+            scope.scores.take(subject, said, cx.now);
+        }
+    }
     if let (false, Some(reason)) = (answer.allow, &answer.reason_admin) {
         let id = deferred.case.request_id.as_deref().unwrap_or("-");
         let reason = visible(shorten(reason));
@@ -314,11 +336,6 @@ fn shorter(rule: Option<Duration>, center: Option<Duration>) -> Option<Duration>
         (Some(rule), Some(center)) => Some(rule.min(center)),
         (one, other) => one.or(other),
     }
-}
-
-/// What tells one center from another.
-fn center_identity(center: &Center) -> String {
-    format!("{}\0{}\0{}", center.cluster, center.authority, center.path)
 }
 
 fn question(asking: &Asking<'_, '_>, options: &Defer) -> Question {

@@ -41,6 +41,7 @@ impl Engine {
             kit,
             now,
             hall: &self.memory.streams.hall,
+            failing: None,
             patience: Patience::First,
         };
         Some(bench.explain(input).unwrap_or_else(Explained::Before))

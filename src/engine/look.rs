@@ -5,6 +5,7 @@ use super::device::{Seen, known};
 use crate::bundle::{Generation, RegionId};
 use crate::identity::Authenticated;
 use crate::policy::{Candidates, Facts, PolicySet, Requested, Source};
+use crate::risk::Risk;
 use crate::time::WallTime;
 
 /// Where a request is looked at.
@@ -25,6 +26,10 @@ pub(super) struct Sight {
     service_untold: bool,
     /// `None`: nothing asked for it.
     pub(super) device: Option<Seen>,
+    /// The score of who asks; `None`: nothing asked for it.
+    score: Option<Option<f64>>,
+    /// `None`: nothing asked for it.
+    pub(super) failures: Option<u32>,
 }
 
 impl Sight {
@@ -51,6 +56,10 @@ impl Sight {
             // What a token is bound to was compared when it was taken for valid.
             certificate: by_token.is_some() && by_token == by_certificate
                 || who.is_some_and(|who| who.identity.binding.certificate.is_some()),
+            risk: Risk {
+                score: self.score.flatten(),
+                failures: self.failures,
+            },
             request: view.request,
             local: view.local,
             at: view.at,
@@ -74,6 +83,9 @@ impl Bench<'_, '_> {
         if sight.peer.is_none() && policies.needs_workload(candidates) {
             sight.peer = Some(self.peer(headers, generation, local));
         }
+        if sight.failures.is_none() && policies.needs_failures(candidates) {
+            sight.failures = self.failures(headers, generation);
+        }
         sight.service_untold = policies.deny_services(candidates)
             && sight
                 .peer
@@ -95,6 +107,12 @@ impl Bench<'_, '_> {
             && policies.needs_device(candidates)
         {
             sight.device = Some(self.device(view.request.headers, who, view.generation));
+        }
+        if let Some(who) = who
+            && sight.score.is_none()
+            && policies.needs_score(candidates)
+        {
+            sight.score = Some(self.score(who, view.generation, view.local));
         }
         if sight.peer.is_some() {
             return;

@@ -14,6 +14,7 @@ use crate::center::DecisionCache;
 use crate::device::PostureTokens;
 use crate::identity::{Authenticator, KeyTable, SharedKey, Workloads};
 use crate::policy::{Candidates, Presence, Served};
+use crate::risk::{Risk, Scores};
 use crate::time::Monotonic;
 
 /// A scope of one engine: a plugin's root id and a bundle's name. Never used again within a VM's life.
@@ -49,6 +50,10 @@ pub(super) struct Scope {
     pub(super) decisions: DecisionCache,
     /// What centers said last, for when they are away.
     pub(super) last_decisions: DecisionCache,
+    /// What centers said of the risk of subjects.
+    pub(super) scores: Scores,
+    /// What is taken for known of the risk of every request, by those who try a policy.
+    pub(super) supposed: Option<Risk>,
     /// The grants of this generation whose first use was told.
     pub(super) grants_told: BTreeSet<usize>,
     pub(super) fetcher: Fetcher,
@@ -136,6 +141,8 @@ impl Scopes {
             },
             decisions: DecisionCache::new(self.seed),
             last_decisions: DecisionCache::new(self.seed),
+            scores: Scores::new(self.seed),
+            supposed: None,
             grants_told: BTreeSet::new(),
             fetcher,
             keys: KeyTable::default(),

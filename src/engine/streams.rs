@@ -137,6 +137,7 @@ pub(super) fn look(memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>, fx: &mut E
 fn judge(stream: &Admitted, memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>) -> Option<(Reason, String)> {
     let Memory {
         scopes,
+        budget,
         proofs,
         streams,
         ..
@@ -156,6 +157,7 @@ fn judge(stream: &Admitted, memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>) -
                 kit,
                 now,
                 hall: &streams.hall,
+                failing: Some(&*budget),
                 patience: Patience::Again {
                     identified: stream.opens.ends.is_some(),
                 },

@@ -50,6 +50,8 @@ mod reasons;
 #[cfg(feature = "ring")]
 mod revocations;
 #[cfg(feature = "ring")]
+mod risk;
+#[cfg(feature = "ring")]
 mod sender;
 #[cfg(feature = "ring")]
 mod service;

@@ -136,6 +136,11 @@ impl Bench<'_, '_> {
         fx: &mut Effects,
     ) {
         let mut sight = sight.clone();
+        let view = judged.view;
+        // They are counted by what is in force.
+        if sight.failures.is_none() && view.generation.looks_at_risk() {
+            sight.failures = self.failures(view.request.headers, view.generation);
+        }
         self.change_sides();
         let shadow = self.try_shadow(&mut sight, judged, case, fx);
         let candidate = self.try_candidate(&mut sight, judged, case, fx);

@@ -216,6 +216,7 @@ impl Flow for Waiting {
             kit: cx.kit,
             now: cx.now,
             hall: &streams.hall,
+            failing: None,
             patience: Patience::Until {
                 until: self.waits.until,
                 came_under: self.waits.came_under,

@@ -134,6 +134,18 @@ impl FailureBudget {
         }
     }
 
+    /// How many failures of a peer still count: each of them does until the rate of one peer has made up for it. Where none counts any more, neither the clock nor the
+    /// peer is read.
+    pub fn failures(&self, now: &Now<'_>, peer: &dyn Fn() -> Option<IpAddr>) -> u32 {
+        let Some(quiet_from) = self.quiet_from else { return 0 };
+        let now = now.monotonic();
+        if now >= quiet_from {
+            return 0;
+        }
+        let own = self.peers.peek(Peer::of(peer()).key()).copied().unwrap_or_default();
+        own.taken(self.rates.peer, now)
+    }
+
     /// Counts a signature that did not verify.
     pub fn failed(&mut self, now: &Now<'_>, peer: &dyn Fn() -> Option<IpAddr>) {
         let (now, peer) = (now.monotonic(), Peer::of(peer()));
@@ -163,6 +175,13 @@ impl Bucket {
 
     fn has_room(self, rate: Rate, now: Monotonic) -> bool {
         self.full_at.since(now) <= rate.period.saturating_mul(rate.burst.saturating_sub(1))
+    }
+
+    /// What was taken out of it and has not come back, in whole tokens.
+    fn taken(self, rate: Rate, now: Monotonic) -> u32 {
+        let missing = self.full_at.since(now).as_nanos();
+        let taken = missing.div_ceil(rate.period.as_nanos().max(1));
+        u32::try_from(taken).unwrap_or(u32::MAX)
     }
 
     fn take(&mut self, rate: Rate, now: Monotonic) {

@@ -9,6 +9,7 @@ use super::hosts::HostMap;
 use super::index::{Candidates, Index, IndexBuilder};
 use super::label::{NOTHING, label};
 use super::place::SourceRestriction;
+use super::when::When;
 use crate::bundle::document::{About, Effect, IdentityNeed, Openings, ServedPattern};
 use crate::bundle::{RegionId, document};
 use crate::context::{Calendar, MaintenanceWindow, Span};
@@ -49,6 +50,8 @@ pub struct PolicySet {
     upgrades: u8,
     /// Whether anything here looks at the device, so that its posture may have to be read.
     pub(super) looks_at_device: bool,
+    /// Whether anything here looks at the risk.
+    pub(super) looks_at_risk: bool,
 }
 
 /// A policy, without its rules.
@@ -171,6 +174,10 @@ impl PolicySet {
             .any(|policy: &Policy| policy.openings != Openings::default());
         let has_places = policies.iter().any(|policy| policy.has_place);
         let looks_at_device = policies.iter().any(Policy::looks_at_device) || rules.iter().any(Rule::looks_at_device);
+        let reads_risk = |when: &When| when.reads_score() || when.reads_failures();
+        let looks_at_risk = rules
+            .iter()
+            .any(|rule: &Rule| rule.conditions.when.as_ref().is_some_and(reads_risk));
         Self {
             narrows: opens || has_places || rules.iter().any(|rule: &Rule| rule.about.is_some()),
             opens,
@@ -180,6 +187,7 @@ impl PolicySet {
             index: index.build(),
             has_shadow,
             looks_at_device,
+            looks_at_risk,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }

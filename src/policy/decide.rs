@@ -9,12 +9,14 @@ use super::compile::{PolicyRef, PolicySet, Requirement, Rule, RuleRef};
 use super::conditions::{Demand, Truth, holds, words};
 use super::index::Candidates;
 use super::variables::Requested;
+use super::when::When;
 use crate::bundle::document::{Defer, Effect, Refusal, StepUp};
 use crate::bundle::{RegionId, document};
 use crate::context::Country;
 use crate::device::Device;
 use crate::identity::{Claims, SpiffeId, Subject};
 use crate::reason::Reason;
+use crate::risk::Risk;
 use crate::sort::Arrange as _;
 use crate::time::WallTime;
 
@@ -39,6 +41,8 @@ pub struct Facts<'f> {
     pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
+    /// What looks wrong.
+    pub risk: Risk,
     /// What is asked.
     pub request: Requested<'f>,
     /// Where this proxy stands.
@@ -186,6 +190,29 @@ impl PolicySet {
         self.looks_at_device
             && (self.governing(candidates).any(|(_, policy)| policy.looks_at_device())
                 || self.found(candidates).any(|(_, rule)| rule.looks_at_device()))
+    }
+
+    /// Whether the outcome may depend on the score of who asks: else it need not be looked up.
+    #[must_use]
+    pub fn needs_score(&self, candidates: &Candidates) -> bool {
+        self.looks_at_risk && self.conditions(candidates).any(When::reads_score)
+    }
+
+    /// Whether the outcome may depend on how many tokens with a bad signature came from where the request does: else that need not be counted.
+    #[must_use]
+    pub fn needs_failures(&self, candidates: &Candidates) -> bool {
+        self.looks_at_risk && self.conditions(candidates).any(When::reads_failures)
+    }
+
+    /// Whether any rule looks at the risk.
+    #[must_use]
+    pub fn looks_at_risk(&self) -> bool {
+        self.looks_at_risk
+    }
+
+    fn conditions<'s>(&'s self, candidates: &Candidates) -> impl Iterator<Item = &'s When> {
+        self.found(candidates)
+            .filter_map(|(_, rule)| rule.conditions.when.as_ref())
     }
 
     /// A refusal that holds whoever asks, so that no token has to be looked at. It needs of `facts` the source and the workload only.

@@ -16,6 +16,7 @@ use crate::bundle::RegionId;
 use crate::bundle::document::Effect;
 use crate::identity::Binding;
 use crate::reason::Reason;
+use crate::risk::Risk;
 use crate::time::WallTime;
 
 /// What was known of a request, and what each policy and rule that is about it made of that.
@@ -82,6 +83,8 @@ pub struct Seen {
     pub login: Option<LoginSeen>,
     /// Why nothing is known of the device; `None`: its posture counts.
     pub device: Option<Reason>,
+    /// What is known of its risk, as far as anything asked for it.
+    pub risk: Risk,
     /// To what the token is bound, which its sender has shown; `None`: no valid token.
     pub binding: Option<Binding>,
     /// When it came.
@@ -370,6 +373,7 @@ fn seen(facts: &Facts<'_>) -> Seen {
             auth_time: claims.get("auth_time").cloned(),
         }),
         device: facts.device.err(),
+        risk: facts.risk,
         binding: None,
         at: facts.at,
     }

@@ -379,6 +379,7 @@ pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str
     let path = canonicalise(path.as_bytes(), &PathOptions::default()).unwrap();
     let headers = encode(HEADERS);
     let facts = Facts {
+        risk: crate::risk::Risk::default(),
         subject: subject.as_ref(),
         device: device.as_ref().map_err(|reason| *reason),
         source: source(whence),

@@ -39,6 +39,10 @@ const REQUEST: u16 = 0;
 const SOURCE: u16 = 50;
 const LOCAL: u16 = 60;
 const DEVICE: u16 = 70;
+/// How many tokens with a bad signature came from where the request does.
+pub(super) const FAILURES: u16 = 65;
+/// What the center says of the risk of its subject: of nobody without a token, so it is among what a token tells.
+pub(super) const SCORE: u16 = TOKEN + 50;
 /// The first capture of a path; the others follow.
 pub(super) const PATH: u16 = 1_000;
 
@@ -126,6 +130,23 @@ pub(super) const DEVICE_FIELDS: &[Field<'static>] = &[
     Field::new("patched_at", Sig::Timestamp, DEVICE + 8),
 ];
 
+/// `risk`.
+pub(super) const RISK_FIELDS: &[Field<'static>] = &[
+    Field::new("score", Sig::Double, SCORE),
+    Field::new("failures", Sig::Int, FAILURES),
+];
+
+/// `risk` where there is no token.
+const RISK_OF_NOBODY: &[Field<'static>] = &[
+    Field {
+        refused: Some(
+            "a center's score is of somebody with a token, and this rule is for those without: leave one of them out",
+        ),
+        ..Field::new("score", Sig::Double, SCORE)
+    },
+    Field::new("failures", Sig::Int, FAILURES),
+];
+
 /// What the variables of one rule depend on.
 pub(super) struct Setting<'s> {
     /// Why there is no token, and so no device, to read; `None`: there may be one.
@@ -177,6 +198,10 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
     } else {
         SOURCE_WITHOUT_PEER
     };
+    let risk = match setting.no_token {
+        Some(_) => RISK_OF_NOBODY,
+        None => RISK_FIELDS,
+    };
     [
         token,
         object("request", REQUEST_FIELDS),
@@ -185,7 +210,7 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         object("local", LOCAL_FIELDS),
         device,
         later("identity"),
-        later("risk"),
+        object("risk", risk),
     ]
 }
 
@@ -327,6 +352,13 @@ impl Variables for Seen<'_> {
                 Ok(Value::text(workload.as_str()))
             }
             LOCAL => self.region(Some(self.facts.local)),
+            FAILURES => self
+                .facts
+                .risk
+                .failures
+                .map(|count| Value::Int(count.into()))
+                .ok_or(Fault::Absent),
+            SCORE => self.facts.risk.score.map(Value::Double).ok_or(Fault::Absent),
             DEVICE..TOKEN => self.device(id),
             PATH.. => self.capture(id),
             _ => self.typed(id, budget),

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use super::conditions::Truth;
 use super::decide::Facts;
-use super::variables::{HEADERS, PATH, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables};
+use super::variables::{
+    FAILURES, HEADERS, PATH, SCORE, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables,
+};
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
 use crate::cel::{Budget, Environment, Fault, Field, Issue, Program, Sig};
@@ -124,6 +126,18 @@ impl When {
 
     pub(super) fn reads_source(&self) -> bool {
         self.program.reads().ids.iter().any(|id| is_of_source(*id))
+    }
+
+    /// Whether it reads the score of its subject.
+    #[must_use]
+    pub fn reads_score(&self) -> bool {
+        self.program.reads().has(SCORE)
+    }
+
+    /// Whether it reads how many tokens with a bad signature came from where the request does.
+    #[must_use]
+    pub fn reads_failures(&self) -> bool {
+        self.program.reads().has(FAILURES)
     }
 
     pub(super) fn reads_workload(&self) -> bool {

@@ -25,6 +25,7 @@ mod properties {
     use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
     use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
+    use regionguard::risk::Risk;
     use serde_json::Value;
 
     use super::naive::{self, Asked, Verdict};
@@ -79,6 +80,7 @@ mod properties {
             None => Err(Reason::DeviceMissing),
         };
         let facts = Facts {
+            risk: plan.risk,
             subject: plan.subject.as_ref(),
             device: device.as_ref().map_err(|reason| *reason),
             source: plan.source,
@@ -225,7 +227,7 @@ mod properties {
         let mut runner = TestRunner::deterministic();
         let mut reached = BTreeSet::new();
         let mut said = BTreeSet::new();
-        for _ in 0..1_500 {
+        for _ in 0..2_500 {
             let requests = proptest::collection::vec(random::request(), 8);
             let drawn = (random::policies(), random::options(), requests)
                 .new_tree(&mut runner)
@@ -480,6 +482,21 @@ mod properties {
                     let unknown = Facts { device: Err(Reason::DeviceMissing), ..asked.facts };
                     assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
                 }
+            });
+        }
+
+        #[test]
+        fn the_risk_counts_only_where_it_is_needed(plans in random::policies(), options in random::options(), request in random::request()) {
+            let set = compile(random::documents(&plans, &options));
+            with_request(&plans, &request, &options, |asked| {
+                let mut candidates = Candidates::default();
+                find(&set, asked, &mut candidates);
+                let risk = Risk {
+                    score: asked.facts.risk.score.filter(|_| set.needs_score(&candidates)),
+                    failures: asked.facts.risk.failures.filter(|_| set.needs_failures(&candidates)),
+                };
+                let unknown = Facts { risk, ..asked.facts };
+                assert_eq!(set.decide(&candidates, &asked.facts), set.decide(&candidates, &unknown));
             });
         }
 

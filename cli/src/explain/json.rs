@@ -83,6 +83,7 @@ fn seen(explanation: &Explanation) -> Value {
             (true, None) => "told".into(),
             (true, Some(reason)) => reason.code().into(),
         },
+        "risk": {"score": seen.risk.score, "failures": seen.risk.failures},
         "certificate": seen.certificate,
         "workload": seen.workload,
         "address": seen.address.map(|address| address.to_string()),

@@ -1,11 +1,12 @@
 //! What is wanted, what was found, and whether that is enough: one row for each thing that a rule or policy looks at, the same for people and for programs.
 
 use regionguard::identity::ClaimPath;
-use regionguard::policy::{Explanation, Holds, PartSaid, PolicySaid, RuleSaid};
+use regionguard::policy::{Explanation, Holds, PartSaid, PolicySaid, RuleSaid, Seen};
 use serde_json::{Value, json};
 
 use super::{Told, times, written};
 use crate::documents::member;
+use crate::lint::when::reads;
 use crate::report;
 
 /// One thing that is wanted.
@@ -64,7 +65,7 @@ pub(super) fn conditions(told: &Told<'_>, explanation: &Explanation, rule: &Rule
             holds: *holds,
             wanted: wanted.or_else(|| Some("a valid token".to_owned())),
             found: match *field {
-                "when" => read_by_when(told, document),
+                "when" => read_by_when(told, &explanation.seen, document),
                 field => written::found(&explanation.seen, field),
             },
         });
@@ -72,8 +73,8 @@ pub(super) fn conditions(told: &Told<'_>, explanation: &Explanation, rule: &Rule
     rows
 }
 
-/// The claims that an expression names, as the token has them.
-fn read_by_when(told: &Told<'_>, rule: Option<&Value>) -> Option<String> {
+/// The claims that an expression names, as the token has them, and what is known of the risk.
+fn read_by_when(told: &Told<'_>, seen: &Seen, rule: Option<&Value>) -> Option<String> {
     let expression = member(rule?, "when")?.as_str()?;
     let is_of_name = |character: char| character.is_alphanumeric() || matches!(character, '_' | '.');
     let mut found: Vec<String> = Vec::new();
@@ -99,6 +100,17 @@ fn read_by_when(told: &Told<'_>, rule: Option<&Value>) -> Option<String> {
         if !found.contains(&said) {
             found.push(said);
         }
+    }
+    let names: Vec<String> = reads(expression).into_iter().map(|read| read.path).collect();
+    let reads = |name: &str| names.iter().any(|read| read == name);
+    if reads("risk.score") {
+        found.push(match seen.risk.score {
+            Some(score) => format!("risk.score {score}"),
+            None => "no risk.score".to_owned(),
+        });
+    }
+    if reads("risk.failures") {
+        found.push(format!("risk.failures {}", seen.risk.failures.unwrap_or_default()));
     }
     (!found.is_empty()).then(|| found.join(", "))
 }

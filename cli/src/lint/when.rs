@@ -82,7 +82,7 @@ fn unasked(source: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
     };
     let mut names: Vec<String> = Vec::new();
     for read in reads.iter().filter(|read| !read.asked) {
-        let optional = ["token.", "device.", "request.headers.", "request.query."]
+        let optional = ["token.", "device.", "risk.score", "request.headers.", "request.query."]
             .iter()
             .any(|root| read.path.starts_with(root));
         if optional
@@ -235,6 +235,8 @@ mod tests {
             ("request.path == r'\\' && token.level > 3", &["token.level"]),
             ("token.duties.exists(duty, duty.token.x == 1)", &["token.duties"]),
             ("device.managed == false", &["device.managed"]),
+            ("risk.score >= 50 && risk.failures > 3", &["risk.score"]),
+            ("has(risk.score) && risk.score >= 50", &[]),
             ("token . department == \"a\\\"token.b\"", &["token.department"]),
         ] {
             assert_eq!(unasked(source, |_| false), expected, "{source}");

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use regionguard::time::WallTime;
 use serde_json::{Map, Value};
 
-use super::{center, device, of_somebody, request_of, serves, time};
+use super::{center, device, of_somebody, request_of, risk, serves, time};
 use crate::trial::{Center, Request, Token, Trial};
 
 /// The members of a recorded request.
-const MEMBERS: [&str; 21] = [
+const MEMBERS: [&str; 22] = [
     "url",
     "method",
     "scheme",
@@ -24,6 +24,7 @@ const MEMBERS: [&str; 21] = [
     "device",
     "deviceIssuer",
     "deviceSignedAt",
+    "risk",
     "port",
     "serves",
     "at",
@@ -63,6 +64,8 @@ pub(super) fn read(members: &Map<String, Value>, otherwise_at: WallTime) -> Resu
     let device = device
         .map(|device| device::read(device, issuer, signed_at))
         .transpose()?;
+    let risk = members.get("risk").filter(|risk| !risk.is_null());
+    let risk = risk.map(risk::read).transpose()?;
     let port = match members.get("port") {
         None | Some(Value::Null) => None,
         Some(port) => {
@@ -76,6 +79,7 @@ pub(super) fn read(members: &Map<String, Value>, otherwise_at: WallTime) -> Resu
         address: text("address")?.map(address).transpose()?,
         workload: text("workload")?.map(str::to_owned),
         device,
+        risk,
         port,
         serves: text("serves")?.map(serves).transpose()?.unwrap_or_default(),
         locality: text("locality")?.map(str::to_owned),
@@ -159,6 +163,9 @@ pub(crate) fn write(trial: &Trial) -> Value {
         if let Some(signed_at) = device.signed_at.and_then(told) {
             put("deviceSignedAt", signed_at.into());
         }
+    }
+    if let Some(risk) = trial.risk {
+        put("risk", risk::write(risk));
     }
     if let Some(port) = trial.port {
         put("port", port.into());

@@ -155,6 +155,7 @@ pub(crate) fn trial(suite: &Suite, test: &Test, principal: &Principal, request: 
         address: request.address.or(principal.address),
         workload: principal.workload.clone(),
         device: principal.device.clone(),
+        risk: principal.risk,
         locality: suite.test.locality.clone(),
         serves: suite.test.serves.clone(),
         port: request.port,

@@ -115,6 +115,9 @@ impl Host<'_> {
         let (generation, locality) = (Rc::clone(&self.stage.generation), self.trial.locality.as_deref());
         run.engine.serves(self.trial.serves.clone());
         let scope = run.with(|engine, _, _, fx| engine.activate("trial", generation, locality, fx).0);
+        if let Some(risk) = self.trial.risk {
+            run.engine.suppose(scope, risk);
+        }
         run.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
         self.answer(&mut run)?;
         let stream = Stream {

@@ -309,11 +309,11 @@ fn each_number_has_the_bounds_that_the_reference_says() {
     let mut seen = 0;
     for (name, schema) in definitions.as_object().expect("definitions") {
         for (field, form) in schema["properties"].as_object().expect("properties") {
-            let (Some(least), Some(most)) = (form["minimum"].as_u64(), form["maximum"].as_u64()) else {
+            let (Some(least), Some(most)) = (form["minimum"].as_i64(), form["maximum"].as_i64()) else {
                 continue;
             };
             let (frame, example, object) = sites(&definitions, &reference, name, field).remove(0);
-            let accepts = |number: u64| {
+            let accepts = |number: i64| {
                 let mut example = example.clone();
                 object_at(&mut example, &object)[field] = json!(number);
                 compiled(&frame, &example).is_ok()

@@ -9,6 +9,7 @@ use crate::bundle::reader::{At, Fields, Shape};
 use crate::bundle::value::Value;
 use crate::device::Field;
 use crate::identity::SpiffeId;
+use crate::risk::Risk;
 
 const PRINCIPAL: Shape = Shape {
     fields: &[
@@ -23,9 +24,20 @@ const PRINCIPAL: Shape = Shape {
         "device",
         "deviceIssuer",
         "deviceSignedAt",
+        "risk",
     ],
     later: &[],
 };
+
+const RISK: Shape = Shape {
+    fields: &["score", "failures"],
+    later: &[],
+};
+
+/// The largest score.
+const SCORE: u64 = 100;
+/// As many failures may be said of one principal: more than ever count.
+const FAILURES: u64 = 1_000;
 
 /// In the order of [`Field::ALL`].
 const DEVICE: Shape = Shape {
@@ -81,6 +93,7 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
         Err(sink.error(&at.path, Problem::new(message).found(at.value)))
     });
     let device = device(&fields, known, sink);
+    let risk = fields.optional("risk", sink, risk);
     let has_token = ["home", "claims", "without", "key", "bound", "revoked"]
         .iter()
         .any(|field| fields.field(field).is_some());
@@ -90,6 +103,10 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
             "the posture of a device is read of who has a token: give `claims`",
             sink,
         ));
+    }
+    let risk = risk?;
+    if risk.is_some_and(|risk| risk.score.is_some()) && !has_token {
+        return Err(fields.wrong("a score is of who has a token: give `claims`", sink));
     }
     let without = without?.unwrap_or_default();
     let mut claims = claims?.unwrap_or_default();
@@ -110,6 +127,23 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
         address: address?,
         workload: workload?,
         device,
+        risk,
+    })
+}
+
+/// What is known of the risk.
+fn risk(at: &At<'_>, sink: &mut Sink) -> Read<Risk> {
+    let fields = at.fields(&RISK, sink)?;
+    let score = fields.optional("score", sink, |at, sink| at.integer(0, SCORE, sink));
+    let failures = fields.optional("failures", sink, |at, sink| at.integer(0, FAILURES, sink));
+    Ok(Risk {
+        score: score?.and_then(|score| u8::try_from(score).ok()).map(f64::from),
+        // Where nobody says, none came.
+        failures: Some(
+            failures?
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or_default(),
+        ),
     })
 }
 

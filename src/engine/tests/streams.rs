@@ -9,7 +9,7 @@ use super::super::streams::{BYTES_MAX, LOOKS_MAX, STREAMS_MAX};
 use super::documents::{bundle, policy};
 use super::host::{Reply, Request, World, get};
 use super::proofs;
-use super::tokens::{ISSUER, START, Signer, at, token, token_with};
+use super::tokens::{ISSUER, START, Signer, at, claims_with, token, token_with};
 use crate::audit::Counter;
 use crate::reason::Reason;
 
@@ -368,6 +368,30 @@ fn keys_that_are_away_end_nothing_and_other_keys_do() {
     world.push(&bundle);
     assert_eq!(tick(&mut world), [live]);
     assert_eq!(counted(&mut world), [2, 1, 0, 1]);
+}
+
+/// What a peer fails in requests counts as the risk of its streams; what judging streams again fails counts for nobody.
+#[test]
+fn the_risk_of_a_stream_is_that_of_its_peer() {
+    let mut rules = rules();
+    rules[0]["when"] = json!("risk.failures < 3");
+    let mut world = World::new(&version(41, rules.clone()));
+    let live = open(&mut world, &websocket("/live").bearer(&long("alice")));
+    let forged = |number: u8| {
+        let claims = claims_with("us-east-1", &json!({"jti": number.to_string()}));
+        let signer = Signer::named("key-of-us-east-1", "us-east-1", 9);
+        get("/plain").bearer(&signer.token(&claims))
+    };
+    for (number, ended) in [(0, vec![]), (1, vec![]), (2, vec![live])] {
+        for more in 0..=number {
+            assert_eq!(world.reason(&forged(number * 8 + more)), Reason::TokenSignature);
+        }
+        // Before the next one is made up for.
+        world.push(&version(42 + u64::from(number), rules.clone()));
+        world.wake();
+        assert_eq!(core::mem::take(&mut world.ended), ended, "{number}");
+        world.pass(SECOND);
+    }
 }
 
 /// Nothing is counted or told twice, and nothing is tried.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{
-    CENTER, EU, HOST, Issuers, Site, US, bundle, claims, deferring, deferring_site, get, regional_site, sign, token,
+    CENTER, EU, HOST, Issuers, Site, US, bundle, claims, deferring, deferring_site, get, policy, regional_site, sign,
+    token,
 };
 use regionguard_harness::client::{Protocol, Request};
 use regionguard_harness::config::Base;
@@ -60,6 +61,54 @@ async fn a_deferred_request_is_what_the_center_says() {
     seen.allowed("center.allowed", CENTER);
     assert_eq!(site.center.calls().last().unwrap().body["subject"]["type"], "anonymous");
     assert_eq!(site.counter("callout.answered").await, 4);
+}
+
+/// Of whom the center has said that nothing looks wrong, it is not asked for a while; of whom it says that much does, nothing is let in.
+#[tokio::test]
+async fn a_score_decides_what_comes_next() {
+    let issuers = Issuers::new();
+    let rules = json!([
+        {"name": "calm", "paths": ["/pay/{id}"], "when": "risk.score < 50", "effect": "allow"},
+        {"name": "ask", "paths": ["/pay/{id}"], "effect": "defer", "defer": {"unless": "allowed"}},
+        {"name": "wrong", "paths": ["/read/{id}"], "when": "has(risk.score) && risk.score >= 50", "effect": "deny"},
+        {"name": "noisy", "paths": ["/read/{id}"], "when": "risk.failures > 2", "effect": "deny"},
+        {"name": "read", "paths": ["/read/{id}"], "effect": "allow"},
+    ]);
+    let policy = policy("risk", json!({"rules": rules}));
+    let site = Site::start("center-score", &bundle(41, &issuers.regions(), &[policy])).await;
+    let (alice, bob) = (token(&issuers.us, "alice", &[]), token(&issuers.us, "bob", &[]));
+    let ask = async |path: &str, token: &str| site.ask(get(path).bearer(token)).await;
+    let says = |allow: bool, score: u32, ttl: f64| {
+        let risk = json!({"score": score, "ttl": ttl});
+        site.center
+            .set(Behaviour::Answer(json!({"decision": allow, "context": {"risk": risk}})));
+    };
+
+    says(true, 10, 1.5);
+    let first = ask("/pay/1", &alice).await;
+    first.allowed("center.allowed", CENTER);
+    assert_eq!(first.asked, 1);
+    let next = ask("/pay/2", &alice).await;
+    next.allowed("rule.allowed", "inline");
+    assert_eq!(next.asked, 0, "nobody is asked while it counts");
+    // It is alice's.
+    says(false, 90, 60.0);
+    ask("/pay/1", &bob).await.denied(403, "center.denied", CENTER);
+    ask("/read/1", &bob).await.denied(403, "rule.denied", "inline");
+    ask("/read/1", &alice).await.allowed("rule.allowed", "inline");
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    says(true, 10, 60.0);
+    assert_eq!(ask("/pay/3", &alice).await.asked, 1, "it has ended");
+
+    let (signed, _) = alice.rsplit_once('.').unwrap();
+    for number in 0..8 {
+        let forged = format!("{signed}.{number}{}", "A".repeat(85));
+        let seen = ask("/pay/9", &forged).await;
+        assert_eq!(seen.answer.status, 401, "{seen:#?}");
+    }
+    ask("/read/1", &alice).await.denied(403, "rule.denied", "inline");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ask("/read/1", &alice).await.allowed("rule.allowed", "inline");
 }
 
 #[tokio::test]

@@ -76,6 +76,9 @@ pub(super) fn holds(source: &str, rule: &Rule, asked: &Asked<'_>) -> Option<bool
             let same = right.text().and_then(|right| left.test(|left| left == right));
             all(&[not(parameter("a", asked).is_there()), same])
         }
+        "risk.score < 50" => facts.risk.score.map(|score| score < 50.0),
+        "has(risk.score) && risk.score >= 50" => Some(facts.risk.score.is_some_and(|score| score >= 50.0)),
+        "risk.failures > 1 || request.method == 'POST'" => or(facts.risk.failures.map(|count| count > 1), is_post),
         other => panic!("the oracle does not know {other}"),
     }
 }

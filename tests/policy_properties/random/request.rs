@@ -12,6 +12,7 @@ use regionguard::context::Country;
 use regionguard::identity::{SpiffeId, Subject, counting_home};
 use regionguard::policy::{Served, Source};
 use regionguard::request::{ContentKind, Scheme, Upgrade};
+use regionguard::risk::Risk;
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
@@ -103,6 +104,7 @@ pub(crate) struct RequestPlan {
     pub(crate) certificate: bool,
     pub(crate) local: RegionId,
     pub(crate) at: WallTime,
+    pub(crate) risk: Risk,
 }
 
 impl RequestPlan {
@@ -129,10 +131,15 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         source(),
         (workload(), any::<bool>(), claims(), any::<bool>()),
         region(),
-        at,
+        (at, risk()),
     )
         .prop_map(
-            |(asked, subject, source, (workload, token_refused, claims, certificate), local, at)| RequestPlan {
+            |(asked, subject, source, (workload, token_refused, claims, certificate), local, (at, risk))| RequestPlan {
+                // Of nobody there is no score.
+                risk: Risk {
+                    score: risk.score.filter(|_| subject.is_some()),
+                    ..risk
+                },
                 authority: asked.0,
                 scheme: asked.1,
                 method: asked.2,
@@ -153,6 +160,11 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
                 at,
             },
         )
+}
+
+fn risk() -> impl Strategy<Value = Risk> {
+    let score = option::of(select(&[0.0, 40.0, 50.0, 100.0][..]));
+    (score, option::of(0..4_u32)).prop_map(|(score, failures)| Risk { score, failures })
 }
 
 /// What is seen of a request beside its host, method and path.

@@ -62,6 +62,9 @@ pub(crate) const WHENS: &[Condition] = &[
     Condition::new("!('a' in request.headers) || request.headers['a'].endsWith('2')").known(),
     Condition::new("has(request.headers['x-tenant'])").known(),
     Condition::new("request.query['a'] == '1'"),
+    Condition::new("risk.score < 50").of_token(),
+    Condition::new("has(risk.score) && risk.score >= 50").of_token().known(),
+    Condition::new("risk.failures > 1 || request.method == 'POST'"),
     Condition::new("has(request.query.b) || request.method == 'POST'"),
     Condition::new("!('a' in request.query) && request.headers['b-c'] == request.query.b"),
 ];

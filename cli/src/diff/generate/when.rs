@@ -5,6 +5,7 @@ use regionguard::bundle::document::Rule;
 use regionguard::device::Field;
 use regionguard::engine::Explained;
 use regionguard::policy::Holds;
+use regionguard::risk::Risk;
 use regionguard::time::WallTime;
 use serde_json::{Value, json};
 
@@ -293,6 +294,25 @@ fn changes(name: &str, source: &str, rule: &Rule, base: &Trial, times: &[WallTim
                 })
             };
             values(source).into_iter().map(of).collect()
+        }
+        ("risk", (part, _)) => {
+            let is_score = part == "score";
+            let of = |number: Option<u32>| -> Change {
+                Box::new(move |trial| {
+                    let risk = trial.risk.get_or_insert(Risk {
+                        score: None,
+                        failures: Some(0),
+                    });
+                    if is_score {
+                        risk.score = number.map(f64::from);
+                    } else {
+                        risk.failures = number.or(Some(0));
+                    }
+                })
+            };
+            let numbers = values(source).into_iter().filter_map(|value| value.as_u64());
+            let numbers = numbers.filter_map(|number| u32::try_from(number).ok()).map(Some);
+            numbers.chain([Some(0), None]).map(of).collect()
         }
         ("request", ("headers", header)) => {
             let header = header.to_ascii_lowercase();

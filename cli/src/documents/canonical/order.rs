@@ -257,7 +257,9 @@ fn test(path: &[&str]) -> &'static [&'static str] {
             "device",
             "deviceIssuer",
             "deviceSignedAt",
+            "risk",
         ],
+        ["principals", _, "risk"] => &["score", "failures"],
         ["requests", _] => &["method", "scheme", "host", "path", "headers", "address", "port"],
         ["tests", "[]"] => &[
             "name",

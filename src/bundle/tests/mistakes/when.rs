@@ -37,6 +37,14 @@ fn of_conditions() {
             json!("device.os_version >= '14'"),
             "column 1: a `version` is compared with a `string`, which it can never be: write the text as `version('14.2')`",
         ),
+        (
+            json!("risk.scor > 50"),
+            "column 6: `risk` has no field `scor`: did you mean `score`?",
+        ),
+        (
+            json!("risk.score == 'high'"),
+            "column 1: a `double` is compared with a `string`, which it can never be",
+        ),
         (json!("path.other == token.sub"), "`path` has no field `other`"),
         (json!(""), "is empty: give an expression, or leave it out"),
         (json!(" \n"), "is empty: give an expression, or leave it out"),
@@ -54,8 +62,8 @@ fn of_conditions() {
 fn of_variables_that_are_not_there_yet() {
     for (expression, message) in [
         (
-            "token.sub == 'a' && risk.score == 1",
-            "column 21: `risk` is not supported yet: leave it out; found `risk`",
+            "token.sub == 'a' && identity.score == 1",
+            "column 21: `identity` is not supported yet: leave it out; found `identity`",
         ),
         (
             "identity.team == 'a'",
@@ -75,7 +83,7 @@ fn of_variables_that_are_not_there_yet() {
         assert_eq!(codes, [Code::NotSupported], "{expression}");
     }
     // Beside them, what is wrong is wrong as ever.
-    let both = codes("tokn.sub == 'a' && risk.score == 1");
+    let both = codes("tokn.sub == 'a' && identity.score == 1");
     assert_eq!(both, [Code::Invalid, Code::NotSupported]);
 }
 
