@@ -394,6 +394,61 @@ fn the_risk_of_a_stream_is_that_of_its_peer() {
     }
 }
 
+/// What fails when many are judged again costs those nothing who send requests, and each of them fails once.
+#[test]
+fn signatures_that_fail_again_have_a_budget_of_their_own() {
+    const AT_ONCE: usize = 150;
+    let mut world = world();
+    let request = websocket("/live").bearer(&long("alice"));
+    let all: Vec<StreamId> = (0..AT_ONCE + 10).map(|_| open(&mut world, &request)).collect();
+    let mut bundle = version(42, rules());
+    bundle["documents"][0]["spec"]["keys"]["jwks"]["keys"] = json!([Signer::new("us-east-1", 2).jwk()]);
+    world.push(&bundle);
+    assert_eq!(tick(&mut world), all[..AT_ONCE]);
+    assert_eq!(
+        world.reason(&get("/plain").bearer(&long("alice"))),
+        Reason::TokenSignature
+    );
+    assert_eq!(
+        after(&mut world, Duration::from_secs(10)),
+        all[AT_ONCE..],
+        "not 429 for long"
+    );
+}
+
+/// A request that had to wait, for keys or for the center, opens what any other does.
+#[test]
+fn what_is_let_in_after_a_wait_is_looked_after() {
+    let mut bundle = version(41, rules());
+    bundle["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity-us"}});
+    let mut world = World::new(&bundle);
+    let [live, asked] = [lives(), websocket("/ask").bearer(&token("us-east-1"))].map(|request| world.wait(&request));
+    let keys = world.call();
+    world.calls.clear();
+    world.reply(keys, &Reply::of(&json!({"keys": [Signer::new("us-east-1", 1).jwk()]})));
+    let live = world.finished(live).stream.expect("a stream");
+    let question = world.calls.last().expect("a question").id;
+    world.reply(question, &Reply::decision(true));
+    let asked = world.finished(asked).stream.expect("a stream");
+    assert_eq!(world.engine.open_streams(), 2);
+    assert_eq!(after(&mut world, Duration::from_secs(640)), [live, asked]);
+}
+
+/// What the connection showed when the stream began still counts.
+#[test]
+fn the_peer_of_a_stream_is_the_one_that_opened_it() {
+    let mut rules = rules();
+    rules[0]["from"] = json!({"networks": ["127.0.1.0/24"]});
+    let mut world = World::new(&version(41, rules.clone()));
+    let live = open(&mut world, &websocket("/live").bearer(&long("alice")));
+    world.peer = Some(b"127.0.2.2".to_vec());
+    assert_eq!(world.reason(&lives()), Reason::SourceNotMatched);
+    assert_eq!(after(&mut world, Duration::from_secs(30)), []);
+    rules[0]["from"] = json!({"networks": ["127.0.2.0/24"]});
+    world.push(&version(42, rules));
+    assert_eq!(tick(&mut world), [live]);
+}
+
 /// Nothing is counted or told twice, and nothing is tried.
 #[test]
 fn judging_again_leaves_no_trace() {
