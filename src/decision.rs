@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::bundle::document::{Refusal, StepUp};
+use crate::engine::{Admitted, StreamId};
 use crate::identity::PROOF_ALGORITHMS;
 use crate::reason::{Reason, Verdict};
 
@@ -25,6 +26,11 @@ pub struct Decision {
     pub action: Action,
     /// What would have become of the request by what is tried; `None` where that is the same, or nothing is.
     pub tried: Option<Rc<Tried>>,
+    /// Under which what it opens is looked after: the host ends it when [`Effect::Close`](crate::engine::Effect::Close) says so, and says when it is gone.
+    /// `None`: it ends by itself, as all that is no upgrade, or is denied.
+    pub stream: Option<StreamId>,
+    /// What it opens, until the engine looks after it.
+    pub(crate) opens: Option<Box<Admitted>>,
 }
 
 /// Decision lines that a request would have had.

@@ -22,6 +22,7 @@ mod revocation;
 mod risk;
 mod scope;
 mod sender;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -39,15 +40,18 @@ use crate::reason::Reason;
 use crate::request::Headers;
 use crate::time::{Now, WallTime};
 
-pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId};
+pub use effects::{Call, CallId, Effect, Effects, Level, Outgoing, Owner, RequestId, StreamId};
 pub use exchange::{Cx, Errand, Flow, Office, Step, Wakeup};
 pub use explain::Explained;
 pub use fetch::ResourceId;
 pub use host::{Attrs, Kit};
 pub use scope::{Activation, ScopeId};
 
+pub(crate) use streams::Admitted;
+
 use exchange::{Entry, Exchange, Progress};
 use scope::Scopes;
+use streams::Streams;
 use waiting::{Patience, Waiting, WaitingRoom};
 
 /// A request as it arrives.
@@ -80,6 +84,7 @@ pub struct Memory {
     proofs: Proofs,
     tally: Tally,
     room: WaitingRoom,
+    streams: Streams,
 }
 
 /// One worker's engine, for all plugins of its VM.
@@ -99,6 +104,7 @@ impl Engine {
                 proofs: Proofs::new(seed),
                 tally: Tally::default(),
                 room: WaitingRoom::default(),
+                streams: Streams::new(seed),
             },
             exchange: Exchange::default(),
         }
@@ -143,6 +149,7 @@ impl Engine {
             scope.took(&mut self.memory.tally, fx);
         }
         fx.wake_before(self.memory.scopes.next_due());
+        fx.wake_before(self.memory.streams.next_due());
         (scope, activation)
     }
 
@@ -177,6 +184,8 @@ impl Engine {
                     attrs,
                     kit,
                     now,
+                    hall: &self.memory.streams.hall,
+                    failing: None,
                     patience: Patience::First,
                 };
                 bench.judge(id, input, fx)
@@ -244,7 +253,7 @@ impl Engine {
         self.settle(call, Some(response), kit, now, fx);
     }
 
-    /// Wakes whose time has come, and fetches what is due. Early or late calls do no harm.
+    /// Wakes whose time has come, fetches what is due, and looks after open streams. Early or late calls do no harm.
     pub fn wake(&mut self, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
         let before = fx.list.len();
         let mut entry = Entry {
@@ -260,8 +269,10 @@ impl Engine {
             self.exchange.run(&mut entry, |office| fetch::wake(scope, office));
         }
         self.exchange.wake(&mut entry);
-        fx.wake_before(self.memory.scopes.next_due());
         self.count_done(fx, before);
+        streams::look(&mut self.memory, kit, now, fx);
+        fx.wake_before(self.memory.scopes.next_due());
+        fx.wake_before(self.memory.streams.next_due());
     }
 
     /// The request that alone waits for a call, so that the host can look whether its stream is still there.
@@ -273,6 +284,17 @@ impl Engine {
     /// Forgets a request whose stream is gone.
     pub fn close(&mut self, request: RequestId, fx: &mut Effects) {
         self.exchange.close(request, fx);
+    }
+
+    /// Forgets what a decision has opened ([`Decision::stream`]): it is gone, or was never opened.
+    pub fn closed(&mut self, stream: StreamId) {
+        self.memory.streams.close(stream);
+    }
+
+    /// How many streams are looked after.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.memory.streams.len()
     }
 
     /// The counters since the last flush.
@@ -300,17 +322,28 @@ impl Engine {
         }
     }
 
-    fn counted(&mut self, decision: Decision) -> Decision {
-        self.memory.tally.decided(decision.reason);
+    fn counted(&mut self, mut decision: Decision) -> Decision {
+        self.memory.count(&mut decision);
         decision
     }
 
     /// Counts the decisions behind the first `before` effects, which an earlier callback left there.
-    fn count_done(&mut self, fx: &Effects, before: usize) {
-        for effect in fx.list.iter().skip(before) {
+    fn count_done(&mut self, fx: &mut Effects, before: usize) {
+        for effect in fx.list.iter_mut().skip(before) {
             if let Effect::Done(_, decision) = effect {
-                self.memory.tally.decided(decision.reason);
+                self.memory.count(decision);
             }
+        }
+    }
+}
+
+impl Memory {
+    /// Counts a decision, and looks after what it opens from now on.
+    fn count(&mut self, decision: &mut Decision) {
+        self.tally.decided(decision.reason);
+        if let Some(admitted) = decision.opens.take() {
+            self.tally.count(Counter::StreamOpened);
+            decision.stream = Some(self.streams.open(*admitted));
         }
     }
 }
@@ -323,5 +356,7 @@ fn nobody_decides() -> Decision {
         line: format!("deny;{};-/-;inline;-;->->?", reason.code()),
         action: Action::Answer(Box::new(Answer::new(reason, None, None, &Asked::default()))),
         tried: None,
+        stream: None,
+        opens: None,
     }
 }

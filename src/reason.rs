@@ -179,6 +179,7 @@ reasons! {
     ForeignVerifier = "config.foreign_verifier", Deny, 503, "unavailable", "another `CryptoProvider` of `jsonwebtoken` is installed in this process, so no signature is trusted: embed the kernel without it";
     NoBundle = "config.no_bundle", Deny, 503, "unavailable", "no bundle is in force for this plugin";
     Overloaded = "engine.overloaded", Deny, 503, "unavailable", "too many requests wait at once in this worker: for the center, or for what is fetched (keys, revocations)";
+    StreamsFull = "engine.streams_full", Deny, 503, "unavailable", "too many upgrades are open in this worker, or too many of this caller: none is let in whose stream could not be ended later; look at who opens them, or at `streams: untilClosed`";
     DuplicateFilter = "config.duplicate_filter", Deny, 500, "misconfigured", "a decision line was there before this filter decided: the filter stands twice in the chain, or another one forges its line";
     Direction = "config.direction", Deny, 500, "misconfigured", "the filter stands in a sidecar's outbound listener, where it would judge what this workload asks of others: load it for inbound traffic only (in Istio `match: [{mode: SERVER}]`), or say `trust: {direction: any}`";
 }

@@ -331,6 +331,7 @@ fn metrics() -> String {
     page.push_str(
         "| `regionguard.callout.time_ms` | `regionguard_callout_time_ms` | histogram: milliseconds from asking the center to its answer, or to the host's \
          word that there was none |\n\
+         | `regionguard.open_streams` | `regionguard_open_streams` | gauge: streams that are open and judged again, in all workers; a VM that traps leaves its own in it |\n\
          | `regionguard.bundle.compile_time_us` | `regionguard_bundle_compile_time_us` | gauge: microseconds in which a VM compiled the bundle that was pushed last |\n\
          | `regionguard.memory_bytes` | `regionguard_memory_bytes` | gauge: bytes of memory of the VM that compiled last. A VM's memory never becomes smaller |\n\n\
          `bundle.*` counts configurations of single VMs, not pushes: Envoy hands each push to a VM that tries it, to the main thread and to every worker.\n\n\

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::recorded::{self, Asked};
 use crate::report;
 use crate::testing;
-use crate::trial::{Found, Stage, Trial};
+use crate::trial::{Found, Stage, Trial, Verdict};
 
 /// What `explain` is asked to do.
 #[derive(Debug, clap::Args)]
@@ -68,6 +68,47 @@ struct Told<'t> {
     found: Found,
     /// What was not told of the request, and what stands for it.
     assumed: Vec<String>,
+}
+
+/// How long what a request opens lasts.
+#[derive(Clone, Copy)]
+enum Lasts {
+    UntilRefused,
+    UntilClosed,
+}
+
+impl Lasts {
+    /// For people.
+    fn text(self) -> &'static str {
+        match self {
+            Self::UntilRefused => "it ends with its token, or as soon as this request would not be let in any more",
+            Self::UntilClosed => "it stays open until one of its ends closes it (`streams: untilClosed`)",
+        }
+    }
+
+    /// For programs.
+    fn word(self) -> &'static str {
+        match self {
+            Self::UntilRefused => "ends",
+            Self::UntilClosed => "untilClosed",
+        }
+    }
+}
+
+/// How long what this request opens lasts; `None`: it opens nothing, or the center has not said whether it does.
+fn lasts(told: &Told<'_>) -> Option<Lasts> {
+    if told.found.stream_ends {
+        return Some(Lasts::UntilRefused);
+    }
+    let Explained::Weighed(explanation, _) = &told.explained else {
+        return None;
+    };
+    let by = explanation
+        .rules
+        .iter()
+        .find(|rule| told.found.by == format!("{}/{}", rule.policy, rule.name))?;
+    let is_upgrade = by.parts.iter().any(|part| part.field == "upgrades");
+    (told.found.verdict == Verdict::Allow && is_upgrade).then_some(Lasts::UntilClosed)
 }
 
 /// Runs `explain`.

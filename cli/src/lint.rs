@@ -48,6 +48,7 @@ pub(crate) const LINTS: &[&Lint] = &[
     &words::ROLE_UNUSED,
     &reach::RULE_NEVER_MATCHES,
     &shadow::RULE_SHADOWED,
+    &wide::STREAM_UNTIL_CLOSED,
     &times::TIME_UNQUOTED,
     &when::WHEN_CONSTANT,
     &when::WHEN_WITHOUT_HAS,

@@ -103,6 +103,8 @@ pub(crate) struct Found {
     pub(crate) answer: Option<Answer>,
     /// What the center is asked.
     pub(crate) question: Option<Value>,
+    /// It opens a stream that ends once it would not be let in any more.
+    pub(crate) stream_ends: bool,
     /// The decision line by all that is in shadow mode, where it differs.
     pub(crate) shadow: Option<String>,
     /// The decision line by the candidate, where it differs.
@@ -320,6 +322,7 @@ fn asked(question: &str) -> Found {
         upstream: Vec::new(),
         answer: None,
         question,
+        stream_ends: false,
         shadow: None,
         candidate: None,
     }
@@ -343,6 +346,8 @@ fn found(
         line,
         action,
         tried,
+        stream,
+        ..
     } = decision;
     let line = told(&line);
     let tried =
@@ -381,6 +386,7 @@ fn found(
         upstream,
         answer,
         question: question.and_then(|question| serde_json::from_str(&told(&question)).ok()),
+        stream_ends: stream.is_some(),
         shadow,
         candidate,
     }

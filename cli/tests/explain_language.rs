@@ -6,6 +6,8 @@ mod fields;
 mod fixture;
 #[path = "check/run.rs"]
 mod run;
+#[path = "explain_language/streams.rs"]
+mod streams;
 
 use serde_json::Value;
 

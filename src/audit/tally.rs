@@ -43,6 +43,10 @@ counters! {
     FetchEarly = "fetch.early", "fetches before their time, because a token named a key that was not there";
     FetchExpired = "fetch.expired", "fetched documents that became older than `staleFor`, and are not used any more";
     KeysShared = "keys.shared", "keys that two Regions were found to have in common, and that verify for neither";
+    StreamOpened = "stream.opened", "upgrades that were let in, and whose streams are judged again";
+    StreamExpired = "stream_ended.expired", "of these streams, those that were ended because their token's `exp` has passed";
+    StreamRevoked = "stream_ended.revoked", "those that were ended because their token was revoked";
+    StreamDenied = "stream_ended.denied", "those that were ended because the policy, or whom it trusts, would not let them in any more";
     ShadowJudged = "shadow.judged", "requests that something in shadow mode is about (`mode: shadow`), but those of which it cannot be told: a signature is not verified beyond the budget of what is tried";
     ShadowWouldAllow = "shadow.allows", "of these, those that would be let in if it were enforced, and are not";
     ShadowWouldDeny = "shadow.denies", "those that would be refused, and are not";

@@ -72,6 +72,7 @@ pub(super) fn read(
     let headers = fields.optional("headers", sink, |at, sink| matchers(at, sink, header));
     let query = fields.optional("query", sink, |at, sink| matchers(at, sink, parameter));
     let upgrades = fields.optional("upgrades", sink, |at, sink| at.list(limits::MATCHERS, sink, upgrade));
+    let until_closed = streams(fields, sink);
     let grpc = grpc(fields, known, sink);
     let (headers, query, upgrades, paths) = (headers?, query?, upgrades?, grpc?);
     let about = About {
@@ -79,9 +80,31 @@ pub(super) fn read(
         query: query.unwrap_or_default(),
         grpc: paths.is_some(),
         upgrades,
+        until_closed: until_closed?,
     };
     fits_methods(fields, &about, sink)?;
     Ok((about, paths))
+}
+
+/// `streams: untilClosed`, of a rule that lets upgrades in. By default a stream ends when the policy would let it in no more.
+fn streams(fields: &Fields<'_>, sink: &mut Sink) -> Read<bool> {
+    let until_closed = fields.optional("streams", sink, |at, sink| match at.value {
+        Value::String(text) if text == "until_closed" => Ok(true),
+        _ => at.word(&[("untilClosed", true)], sink),
+    })?;
+    let Some(at) = fields.field("streams") else {
+        return Ok(false);
+    };
+    if fields.field("upgrades").is_none() {
+        let message = "says how long an upgrade lasts, and this rule lets none in: name them in `upgrades` (`upgrades: [websocket]`), or leave it out";
+        return Err(sink.error(&at.path, message));
+    }
+    let effect = fields.field("effect").map(|at| at.value);
+    if matches!(effect, Some(Value::String(effect)) if effect != "allow" && effect != "defer") {
+        let message = "is for rules that let in (`effect: allow`, `effect: defer`): leave it out";
+        return Err(sink.error(&at.path, message));
+    }
+    Ok(until_closed.unwrap_or_default())
 }
 
 /// Reports headers that the filter takes out of every request, and what carries tokens.

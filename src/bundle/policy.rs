@@ -22,7 +22,7 @@ const SPEC: Shape = Shape {
         "forward",
         "rules",
     ],
-    later: &["streams", "tokens", "tokenSources"],
+    later: &["tokens", "tokenSources"],
 };
 
 const CONTEXT: Shape = Shape {

@@ -24,6 +24,7 @@ const RULE: Shape = Shape {
         "query",
         "grpc",
         "upgrades",
+        "streams",
         "from",
         "identity",
         "permissions",
@@ -35,7 +36,7 @@ const RULE: Shape = Shape {
         "response",
         "mode",
     ],
-    later: &["streams", "body"],
+    later: &["body"],
 };
 
 const FROM: Shape = Shape {

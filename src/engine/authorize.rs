@@ -16,6 +16,7 @@ use super::look::{Sight, View};
 use super::revocation::{self, Lists, Standing};
 use super::scope::{Scope, ScopeId, Verified};
 use super::sender::{Means, Sender};
+use super::streams::Hall;
 use super::trial::{Asker, Subject};
 use super::waiting::{Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Tally};
@@ -54,6 +55,9 @@ pub(super) struct Bench<'a, 'h> {
     pub(super) attrs: &'a dyn Attrs,
     pub(super) kit: &'a dyn Kit,
     pub(super) now: &'a Now<'h>,
+    pub(super) hall: &'a Hall,
+    /// Whose failures are a risk; `None`: those of `budget`.
+    pub(super) failing: Option<&'a FailureBudget>,
     pub(super) patience: Patience,
 }
 
@@ -250,7 +254,7 @@ impl Bench<'_, '_> {
         if !case.observed
             && let Some(ruling) = policies.refusal_for_everybody(candidates, &anonymous)
         {
-            if generation.tries() {
+            if self.tries(&generation) {
                 let judged = Subject {
                     request,
                     candidates,
@@ -287,9 +291,14 @@ impl Bench<'_, '_> {
         let ruling = policies.decide(candidates, &facts);
         if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
             && *reason == Reason::GrantAllowed
+            && !self.patience.is_again()
         {
             self.tell_grants(who, &generation, fx);
         }
+        if let Some(decision) = self.stays(&ruling, refused, case) {
+            return Judged::Decided(decision);
+        }
+        let opens = self.opens(request, candidates, &facts, who.as_deref());
         // What is public lets the request in whoever sends it; all else may depend on who does.
         if let Some(refused) = refused
             && !matches!(ruling, Ruling::Allow { .. })
@@ -302,7 +311,7 @@ impl Bench<'_, '_> {
         {
             return Judged::Wait(Box::new(waits));
         }
-        if generation.tries() {
+        if self.tries(&generation) {
             let asker = Asker {
                 who: who.as_deref(),
                 refused: refused.map(|refused| refused.reason),
@@ -318,7 +327,7 @@ impl Bench<'_, '_> {
         }
         // A question tells of the device only where what is in force looked at it.
         let device = known(sight.device.as_ref(), who.as_deref(), &generation).ok();
-        self.enact(
+        let judged = self.enact(
             id,
             ruling,
             refused.map(|refused| refused.reason),
@@ -331,7 +340,11 @@ impl Bench<'_, '_> {
                 peer: sight.peer,
                 at: self.now.wall,
             },
-        )
+        );
+        match opens {
+            None => judged,
+            Some(opens) => self.admit(id, judged, opens, request, case),
+        }
     }
 
     /// Who asks; `None` for an anonymous request.
@@ -408,7 +421,7 @@ impl Bench<'_, '_> {
                 return Err(Reason::RevocationUnavailable.into());
             }
         };
-        // Last, because it may cost a signature, and because a proof counts once.
+        // Last, because it may cost a signature, and because a proof counts once: a stream that it opened stays bound to it.
         let sender = Sender {
             request,
             connection: &connection,
@@ -421,7 +434,7 @@ impl Bench<'_, '_> {
             kit: self.kit,
             now: self.now,
         };
-        sender.check(&who.identity, means)?;
+        sender.check(&who.identity, means, self.patience.is_again())?;
         if unchecked {
             case.unchecked = true;
             self.tally.count(Counter::RevocationUnchecked);
@@ -461,6 +474,7 @@ impl Bench<'_, '_> {
         let until = match self.patience {
             Patience::First => now.after(resource.wait_for()),
             Patience::Until { until, .. } => until,
+            Patience::Again { .. } => return None,
         };
         let may_help = if early {
             resource.may_be_early(now)

@@ -123,6 +123,8 @@ impl Case<'_> {
             line: self.line(reason, by, decided_by),
             action: Action::Continue(forwarded),
             tried: self.tried.clone(),
+            stream: None,
+            opens: None,
         }
     }
 
@@ -174,6 +176,8 @@ impl Case<'_> {
             line: self.line(reason, by, decided_by),
             action: Action::Answer(Box::new(answer(asked))),
             tried: self.tried.clone(),
+            stream: None,
+            opens: None,
         }
     }
 }

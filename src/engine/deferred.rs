@@ -12,6 +12,7 @@ use super::exchange::{Cx, Flow, Step, Wakeup};
 use super::forward::{self, Claims};
 use super::risk;
 use super::scope::ScopeId;
+use super::streams::Admitted;
 use crate::Response;
 use crate::audit::{Counter, DecidedBy};
 use crate::bundle::document::{Center, Defer, WhenAway};
@@ -57,6 +58,8 @@ pub(super) struct Deferred {
     key: [u8; 32],
     /// Under which a score of who asks is kept; `None`: nobody looks at it.
     subject: Option<[u8; 32]>,
+    /// What the request opens, if the center lets it in.
+    pub(super) opens: Option<Box<Admitted>>,
 }
 
 impl Deferred {
@@ -99,6 +102,7 @@ impl Deferred {
             center,
             question: Some(question),
             key,
+            opens: None,
         })
     }
 
@@ -240,11 +244,12 @@ struct Awaited {
 impl Flow for Awaited {
     fn resume(self: Box<Self>, wakeup: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
         let Self {
-            deferred,
+            mut deferred,
             call,
             asked_at,
         } = *self;
-        Step::Done(match wakeup {
+        let opens = deferred.opens.take();
+        let mut decision = match wakeup {
             Wakeup::Reply(_, response) => {
                 let waited = cx.now.monotonic().since(asked_at);
                 answered(deferred, response, waited, cx)
@@ -259,7 +264,9 @@ impl Flow for Awaited {
                 cx.memory.tally.count(Counter::CalloutAway);
                 deferred.away(cx)
             }
-        })
+        };
+        decision.opens = opens.filter(|_| decision.forwarded().is_some());
+        Step::Done(decision)
     }
 }
 

@@ -9,6 +9,10 @@ use crate::time::Monotonic;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
+/// A stream that an upgrade has opened. Never used again within a VM's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
 /// A call on its way. Never used again within a VM's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
@@ -70,6 +74,8 @@ pub enum Effect {
     Cancel(CallId),
     /// This request waits no longer.
     Done(RequestId, Decision),
+    /// End what this decision has opened: it would not be let in any more. The engine has forgotten it.
+    Close(StreamId),
     /// A call was answered after this time: for the histogram.
     Answered(Duration),
     /// A line for the host's log. It holds nothing secret, and only visible ASCII.

@@ -40,6 +40,8 @@ impl Engine {
             attrs,
             kit,
             now,
+            hall: &self.memory.streams.hall,
+            failing: None,
             patience: Patience::First,
         };
         Some(bench.explain(input).unwrap_or_else(Explained::Before))

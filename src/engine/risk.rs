@@ -23,7 +23,7 @@ impl Bench<'_, '_> {
         if let Some(risk) = self.scope.supposed {
             return risk.failures;
         }
-        let (budget, now) = (&*self.budget, self.now);
+        let (budget, now) = (self.failing.unwrap_or(&*self.budget), self.now);
         let scope = &mut *self.scope;
         let connection =
             super::connection::Connection::new(self.attrs, headers, &generation.trust, &mut scope.verified.workloads);

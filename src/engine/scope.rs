@@ -65,6 +65,8 @@ pub(super) struct Scope {
     pub(super) override_told: Option<(&'static str, String)>,
     /// What is remembered of what is tried.
     pub(super) trials: Trials,
+    /// What open streams are judged by is another one than when they were last told so.
+    pub(super) changed: bool,
     /// Reused from request to request.
     pub(super) candidates: Candidates,
 }
@@ -147,6 +149,7 @@ impl Scopes {
             shared: Vec::new(),
             override_told: None,
             trials: Trials::new(self.seed),
+            changed: false,
             candidates: Candidates::default(),
         });
         (id, Activation::Applied)
@@ -154,6 +157,14 @@ impl Scopes {
 
     pub(super) fn ids(&self) -> Vec<ScopeId> {
         self.list.iter().map(|scope| scope.id).collect()
+    }
+
+    /// The scopes in which another generation serves, or other keys or lists of revocations, since this was asked last.
+    pub(super) fn take_changed(&mut self) -> Vec<ScopeId> {
+        let changed = self.list.iter_mut();
+        changed
+            .filter_map(|scope| core::mem::take(&mut scope.changed).then_some(scope.id))
+            .collect()
     }
 
     /// When something of any scope's is to be fetched.
@@ -221,6 +232,7 @@ impl Scope {
         self.fetcher.plan(&generation);
         self.generation = generation;
         self.local = local;
+        self.changed = true;
         [self.standing, self.standing_of_candidate] = standing;
         Activation::Applied
     }

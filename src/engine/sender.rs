@@ -28,8 +28,9 @@ pub(super) struct Means<'a, 'n> {
 }
 
 impl Sender<'_, '_> {
-    /// Whether the sender shows what the token is bound to. Asked on every request, for a token of the cache as for a new one.
-    pub(super) fn check(&self, identity: &Identity, means: Means<'_, '_>) -> Result<(), Reason> {
+    /// Whether the sender shows what the token is bound to. Asked on every request, for a token of the cache as for a new one; of a stream that is open (`again`), whose
+    /// proof was used when it began, all but that.
+    pub(super) fn check(&self, identity: &Identity, means: Means<'_, '_>, again: bool) -> Result<(), Reason> {
         let binding = &identity.binding;
         // A token that is bound to a key is no bearer token, and no other one has a proof (RFC 9449 §7.1 and §7.2).
         if binding.key.is_some() != (self.scheme == Scheme::Dpop) {
@@ -38,6 +39,7 @@ impl Sender<'_, '_> {
         binding.check_certificate(|| self.connection.certificate())?;
         match &binding.key {
             None => Ok(()),
+            Some(_) if again => Ok(()),
             Some(key) => self.check_proof(identity, key, means),
         }
     }

@@ -62,6 +62,8 @@ mod status_lists;
 #[cfg(feature = "ring")]
 mod step_up;
 #[cfg(feature = "ring")]
+mod streams;
+#[cfg(feature = "ring")]
 mod tokens;
 #[cfg(feature = "ring")]
 mod trying;

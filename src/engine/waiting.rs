@@ -25,6 +25,12 @@ const OWN_BYTES: usize = 512;
 pub(super) enum Patience {
     /// It is the first: as long as the resource says.
     First,
+    /// Its stream is open already, and it is judged again: nothing is waited for, tried, counted or told, and what counts once (a proof, the center's word) is not asked
+    /// for anew.
+    Again {
+        /// It began with a token that was valid.
+        identified: bool,
+    },
     /// The request has waited already.
     Until {
         /// Until then.
@@ -38,6 +44,11 @@ impl Patience {
     /// Whether the request has not waited yet.
     pub(super) fn is_first(self) -> bool {
         matches!(self, Self::First)
+    }
+
+    /// Whether the request was let in, and its stream is open.
+    pub(super) fn is_again(self) -> bool {
+        matches!(self, Self::Again { .. })
     }
 
     /// Whether this generation came into force while the request waited.
@@ -84,7 +95,7 @@ struct Seat {
 }
 
 /// The request, as it came.
-struct Copied {
+pub(super) struct Copied {
     block: Vec<u8>,
     direct_peer: Option<Vec<u8>>,
     peer_certificate: Option<Vec<u8>>,
@@ -151,30 +162,8 @@ impl Waiting {
         attrs: &dyn Attrs,
         room: &WaitingRoom,
     ) -> Result<Box<Self>, Box<Decision>> {
-        let copied = Copied {
-            block: headers.to_block(),
-            direct_peer: attrs.direct_peer(),
-            peer_certificate: attrs.peer_certificate(),
-            peer_certificate_digest: attrs.peer_certificate_digest(),
-            destination_port: attrs.destination_port(),
-            has_no_body: attrs.has_no_body(),
-        };
-        let Copied {
-            block,
-            direct_peer,
-            peer_certificate,
-            peer_certificate_digest,
-            destination_port: _,
-            has_no_body: _,
-        } = &copied;
-        let attributes = [direct_peer, peer_certificate, peer_certificate_digest];
-        let bytes = attributes
-            .into_iter()
-            .flatten()
-            .fold(OWN_BYTES.saturating_add(block.len()), |sum, attribute| {
-                sum.saturating_add(attribute.len())
-            });
-        let Some(seat) = room.enter(&waits.queue, bytes) else {
+        let copied = Copied::new(headers, attrs);
+        let Some(seat) = room.enter(&waits.queue, copied.bytes()) else {
             return Err(Box::new(waits.overloaded));
         };
         Ok(Box::new(Self { copied, waits, seat }))
@@ -212,9 +201,10 @@ impl Flow for Waiting {
             budget,
             proofs,
             tally,
+            streams,
             ..
         } = &mut *cx.memory;
-        let (Some(scope), Ok(headers)) = (scopes.get_mut(id), Headers::parse(&self.copied.block)) else {
+        let (Some(scope), Some(headers)) = (scopes.get_mut(id), self.copied.headers()) else {
             return Step::Done(nobody_decides());
         };
         let mut bench = Bench {
@@ -225,6 +215,8 @@ impl Flow for Waiting {
             attrs: &self.copied,
             kit: cx.kit,
             now: cx.now,
+            hall: &streams.hall,
+            failing: None,
             patience: Patience::Until {
                 until: self.waits.until,
                 came_under: self.waits.came_under,
@@ -238,6 +230,44 @@ impl Flow for Waiting {
                 Err(overloaded) => Step::Done(*overloaded),
             },
         }
+    }
+}
+
+impl Copied {
+    /// Copies of a request what judging it again takes.
+    pub(super) fn new(headers: Headers<'_>, attrs: &dyn Attrs) -> Self {
+        Self {
+            block: headers.to_block(),
+            direct_peer: attrs.direct_peer(),
+            peer_certificate: attrs.peer_certificate(),
+            peer_certificate_digest: attrs.peer_certificate_digest(),
+            destination_port: attrs.destination_port(),
+            has_no_body: attrs.has_no_body(),
+        }
+    }
+
+    /// All headers, pseudo-headers among them; `None` cannot be, since they were read before.
+    pub(super) fn headers(&self) -> Option<Headers<'_>> {
+        Headers::parse(&self.block).ok()
+    }
+
+    /// What it holds of a worker's memory, estimated from above.
+    pub(super) fn bytes(&self) -> usize {
+        let Self {
+            block,
+            direct_peer,
+            peer_certificate,
+            peer_certificate_digest,
+            destination_port: _,
+            has_no_body: _,
+        } = self;
+        let attributes = [direct_peer, peer_certificate, peer_certificate_digest];
+        attributes
+            .into_iter()
+            .flatten()
+            .fold(OWN_BYTES.saturating_add(block.len()), |sum, attribute| {
+                sum.saturating_add(attribute.len())
+            })
     }
 }
 

@@ -87,6 +87,17 @@ impl FailureBudget {
         Self::with(&TRIED, seed)
     }
 
+    /// A full budget for streams that are open: each was let in with a token that was valid, and fails once at most. `seed` is random.
+    #[must_use]
+    pub fn for_streams(seed: u64) -> Self {
+        const RATES: Rates = Rates {
+            peer: SHARED,
+            shared: SHARED,
+            reserve: RESERVE,
+        };
+        Self::with(&RATES, seed)
+    }
+
     fn with(rates: &'static Rates, seed: u64) -> Self {
         Self {
             rates,

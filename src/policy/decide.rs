@@ -429,6 +429,17 @@ impl PolicySet {
         Some(Outcome::Allow { reason, by })
     }
 
+    /// Whether what an upgrade opens stays open until one of its ends closes it: every rule that lets it in says so.
+    #[must_use]
+    pub fn stays_until_closed(&self, candidates: &Candidates, facts: &Facts<'_>) -> bool {
+        let mut letting_in = self
+            .found(candidates)
+            .filter(|(_, rule)| rule.could_let_in() && rule.takes_effect(facts))
+            .map(|(_, rule)| rule.about.as_deref().is_some_and(|about| about.until_closed))
+            .peekable();
+        letting_in.peek().is_some() && letting_in.all(|until_closed| until_closed)
+    }
+
     /// Why nothing let it in: of the rules that could have, the one that it came furthest with.
     fn nearest_miss(&self, candidates: &Candidates, facts: &Facts<'_>) -> Outcome {
         let mut nearest: Option<(Stage, Reason, RuleRef)> = None;

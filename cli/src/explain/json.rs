@@ -47,6 +47,7 @@ pub(super) fn json(told: &Told<'_>) -> Value {
         "shadow": shadow,
         "candidate": candidate,
         "question": question,
+        "stream": super::lasts(told).map(|lasts| lasts.word()),
         "refused": before,
         "assumed": told.assumed,
         "seen": weighed.map(|explanation| seen(explanation)),

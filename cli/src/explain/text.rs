@@ -28,6 +28,9 @@ pub(super) fn text(told: &Told<'_>) -> String {
     for assumed in &told.assumed {
         said.push_str(&format!("assumed   {assumed}\n"));
     }
+    if let Some(lasts) = super::lasts(told) {
+        said.push_str(&format!("stream    {}\n", lasts.text()));
+    }
     match &told.explained {
         Explained::Before(reason) => {
             said.push_str(&format!("\nrefused before any policy: {}\n", because(*reason)));

@@ -51,6 +51,12 @@ pub(super) const WIDE_WORKLOADS: Lint = Lint {
     help: "whoever runs anything there is let in: name the workloads that are meant, `spiffe://DOMAIN/ns/NAMESPACE/sa/NAME`, or a namespace",
 };
 
+pub(super) const STREAM_UNTIL_CLOSED: Lint = Lint {
+    id: "lint/stream-until-closed",
+    about: "`streams: untilClosed`: what stays open when its token has expired or is revoked",
+    help: "leave it out, so that streams end when they would not be let in any more, or say that it is meant, `# allow: lint/stream-until-closed`",
+};
+
 pub(super) fn find(model: &mut Model<'_>) {
     let mut found = Vec::new();
     for rule in model.rules.iter().filter(|rule| !rule.is_shadow()) {
@@ -64,6 +70,10 @@ pub(super) fn find(model: &mut Model<'_>) {
             let message = "lets in without an answer while the center is away".to_owned();
             let path = format!("{}.defer.onUnavailable", rule.path);
             found.push((&ALLOW_WHEN_UNAVAILABLE, path, message));
+        }
+        if rule.rule.about.until_closed {
+            let message = "what this opens outlives its token, a revocation and the policy itself".to_owned();
+            found.push((&STREAM_UNTIL_CLOSED, format!("{}.streams", rule.path), message));
         }
         if rule.rule.effect == Effect::Allow {
             found.extend(wide_paths(rule));

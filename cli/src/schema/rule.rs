@@ -29,6 +29,7 @@ fn rule() -> Vec<Definition> {
         may("query", list(at("Matcher")), "not looked at", "what parameters of the query hold: each entry, 16 at most"),
         may("grpc", at("GrpcCalls"), "not restricted to calls of gRPC", "calls of gRPC, in place of `paths` and `methods`"),
         may("upgrades", words(&["websocket", "connect", "connect-udp", "spdy/3.1"]), "an allow or a defer is about plain HTTP alone, a deny or a step-up about all", "other protocols that the rule is about, and nothing else; 16 at most"),
+        may("streams", word(&["untilClosed", "until_closed"]), "a stream ends with its token, and as soon as its request would not be let in any more", "`untilClosed`: what these upgrades open stays open until one of its ends closes it. Only beside `upgrades`, of a rule that lets in"),
         may("from", at("From"), "from anywhere", "where the request comes from"),
         may("identity", word(&["required", "workload", "none"]), "`required` for an allow, a step-up and a defer; a deny is about everybody", "`required`: requests with a valid token. `workload`: those of a workload that counts, with a token or without. `none`: everybody's, in public. With the last two, `permissions` and `roles` are errors"),
         may("permissions", at("Words"), "none is needed", "permissions that the token must have here: its global ones, and its regional ones of the local Region, after `accepts`"),

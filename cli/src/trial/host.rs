@@ -254,7 +254,7 @@ impl Run {
                 Effect::Done(_, decision) => self.decision = Some(decision),
                 Effect::RemoveHeader(name) => self.removed.push(name),
                 Effect::ReplacePath(path) => self.path = Some(path),
-                Effect::Answered(_) | Effect::Log(..) => {}
+                Effect::Close(_) | Effect::Answered(_) | Effect::Log(..) => {}
             }
         }
         result

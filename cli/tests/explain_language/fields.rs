@@ -55,6 +55,7 @@ fn every_field_of_the_language_is_told() {
         ("rule.rs", "RULE", "name", "of each rule"),
         ("rule.rs", "RULE", "mode", "`shadow`, a member of each rule"),
         ("rule.rs", "RULE", "effect", "a member of each rule"),
+        ("rule.rs", "RULE", "streams", "`stream`, how long what it opens lasts"),
         ("rule.rs", "RULE", "response", "what the caller is answered"),
         ("effect.rs", "DEFER", "cache", "for how long an answer counts"),
         ("effect.rs", "DEFER", "onUnavailable", "what holds without an answer"),

@@ -87,6 +87,7 @@ mod host {
         pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize)
         -> u32;
         pub(super) fn proxy_continue_stream(kind: u32) -> u32;
+        pub(super) fn proxy_close_stream(kind: u32) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -224,6 +225,12 @@ pub(crate) fn continue_request() -> HostResult<()> {
     check(unsafe { host::proxy_continue_stream(0) })
 }
 
+/// Ends the effective context's stream, whatever it carries by now.
+pub(crate) fn close_stream() -> HostResult<()> {
+    // SAFETY: no pointer. 0: the request's stream, and with it the response's.
+    check(unsafe { host::proxy_close_stream(0) })
+}
+
 /// Answers the effective context's request; `grpc_status` -1 leaves it to the host.
 pub(crate) fn send_local_response(
     status: u16,
@@ -300,9 +307,9 @@ pub(crate) fn define_metric(kind: MetricType, name: &str) -> HostResult<u32> {
     Ok(metric)
 }
 
-pub(crate) fn increment_metric(metric: u32, offset: u64) -> HostResult<()> {
+pub(crate) fn increment_metric(metric: u32, offset: i64) -> HostResult<()> {
     // SAFETY: no pointer.
-    check(unsafe { host::proxy_increment_metric(metric, i64::try_from(offset).unwrap_or(i64::MAX)) })
+    check(unsafe { host::proxy_increment_metric(metric, offset) })
 }
 
 pub(crate) fn record_metric(metric: u32, value: u64) -> HostResult<()> {

@@ -5,6 +5,7 @@
 mod abi;
 mod carry;
 mod metrics;
+mod node;
 mod pairs;
 mod state;
 mod stream;

@@ -18,6 +18,8 @@ pub(crate) struct Metrics {
     callout_time: Option<u32>,
     compile_time: Option<u32>,
     memory: Option<u32>,
+    streams: Option<u32>,
+    streams_told: i64,
 }
 
 impl Metrics {
@@ -56,6 +58,22 @@ impl Metrics {
         }
     }
 
+    /// So many streams are open here that are looked after. The host's gauge is one for all workers, so it is told what has changed.
+    pub(crate) fn open_streams(&mut self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let change = count.saturating_sub(self.streams_told);
+        if change == 0 {
+            return;
+        }
+        let name = || format!("{PREFIX}.open_streams");
+        self.streams = self.streams.or_else(|| define(MetricType::Gauge, &name()));
+        if let Some(metric) = self.streams
+            && abi::increment_metric(metric, change).is_ok()
+        {
+            self.streams_told = count;
+        }
+    }
+
     /// A bundle was compiled in so many microseconds, and this VM has so many bytes of memory now.
     pub(crate) fn compiled(&mut self, microseconds: u64, memory: u64) {
         set(&mut self.compile_time, "bundle.compile_time_us", microseconds);
@@ -78,5 +96,5 @@ fn define(kind: MetricType, name: &str) -> Option<u32> {
 
 fn add(metric: u32, sum: u64) {
     // A lost sum changes nothing but a graph.
-    let _ = abi::increment_metric(metric, sum);
+    let _ = abi::increment_metric(metric, i64::try_from(sum).unwrap_or(i64::MAX));
 }

@@ -11,14 +11,16 @@ use std::time::Instant;
 use regionguard::Response;
 use regionguard::bundle::{self, Encoding};
 use regionguard::decision::Decision;
-use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId};
-use regionguard::policy::Served;
+use regionguard::engine::{
+    Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId, StreamId,
+};
 use regionguard::request::Headers;
 use regionguard::time::{Monotonic, Now, WallTime};
 
 use crate::abi::{self, Buffer, FilterAction, HeaderMap, HostError, LogLevel};
 use crate::carry::{Carried, carry_out, refuse};
 use crate::metrics::Metrics;
+use crate::node;
 use crate::pairs;
 use crate::stream::{Stream, Watch};
 use crate::verify::HostKit;
@@ -89,6 +91,8 @@ pub(crate) struct State {
     /// The stream that was created last, and its root: the host creates a stream's context directly before its headers.
     newest: (u32, u32),
     paused: HashMap<RequestId, Paused>,
+    /// The contexts of streams that upgrades have opened, as far as the engine looks after them.
+    open: HashMap<StreamId, u32>,
     /// Calls by root context and the host's token.
     calls: HashMap<(u32, u32), OnItsWay>,
 }
@@ -109,6 +113,7 @@ impl State {
             roots: Vec::new(),
             newest: (0, 0),
             paused: HashMap::new(),
+            open: HashMap::new(),
             calls: HashMap::new(),
         }
     }
@@ -134,7 +139,7 @@ impl State {
         let begin = Instant::now();
         let compiled = bundle::compile(&bytes, Encoding::Detect);
         let took = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.metrics.compiled(took, memory());
+        self.metrics.compiled(took, node::memory());
         let generation = match compiled {
             Ok(generation) => generation,
             Err(diagnostics) => {
@@ -156,12 +161,16 @@ impl State {
         for warning in &generation.warnings {
             abi::log(LogLevel::Warn, &format!("regionguard: {warning}"));
         }
-        let locality = if generation.local.is_none() { locality() } else { None };
+        let locality = if generation.local.is_none() {
+            node::locality()
+        } else {
+            None
+        };
         let name = abi::property("plugin_root_id")
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
         if generation.looks_at_served() {
-            self.engine.serves(served());
+            self.engine.serves(node::served());
         }
         let mut fx = Effects::default();
         let (scope, _) = self
@@ -195,6 +204,7 @@ impl State {
             self.engine.wake(&self.kit, &now, &mut fx);
         }
         self.carry_for(root, None, fx);
+        self.metrics.open_streams(self.engine.open_streams());
         self.metrics.flush(self.engine.tally());
         for root in &self.roots {
             root.watch.set(root.watch.get().refreshed());
@@ -238,10 +248,16 @@ impl State {
             let _ = abi::set_effective_context(stream);
         }
         if !carried.clean {
+            if let (Outcome::Done(decision), _) | (_, Some(decision)) = (&outcome, &carried.decision) {
+                decision
+                    .stream
+                    .into_iter()
+                    .for_each(|opened| self.engine.closed(opened));
+            }
             return self.give_up(waiting);
         }
         match (outcome, carried.decision) {
-            (Outcome::Done(decision), _) | (_, Some(decision)) => match carry_out(decision) {
+            (Outcome::Done(decision), _) | (_, Some(decision)) => match self.carry_out(stream, decision) {
                 Carried::GoesOn => FilterAction::Continue,
                 Carried::Answered => FilterAction::Pause,
             },
@@ -249,6 +265,20 @@ impl State {
             // No body callback is exported as long as no rule can ask for a body.
             (Outcome::NeedBody { .. }, None) => self.give_up(waiting),
         }
+    }
+
+    /// Carries out a decision on this stream, which is the effective context's, and remembers it if it stays open.
+    fn carry_out(&mut self, stream: u32, decision: Decision) -> Carried {
+        let opened = decision.stream;
+        let carried = carry_out(decision);
+        match (opened, carried) {
+            (None, _) => {}
+            (Some(opened), Carried::GoesOn) => {
+                self.open.insert(opened, stream);
+            }
+            (Some(opened), Carried::Answered) => self.engine.closed(opened),
+        }
+        carried
     }
 
     /// Answers a request that the filter cannot carry as decided.
@@ -334,6 +364,10 @@ impl State {
                     begun.elsewhere = true;
                     self.finish(request, decision);
                 }
+                Effect::Close(opened) => {
+                    begun.elsewhere = true;
+                    self.end(opened);
+                }
                 Effect::Answered(time) => self.metrics.callout_took(milliseconds(time)),
                 Effect::Log(level, message) => log(level, &message),
             }
@@ -379,13 +413,13 @@ impl State {
 
     /// Ends a stream's wait.
     fn finish(&mut self, request: RequestId, decision: Decision) {
-        let Some(paused) = self.paused.remove(&request) else {
+        let opened = decision.stream;
+        let paused = self.paused.remove(&request);
+        let Some(paused) = paused.filter(|paused| abi::set_effective_context(paused.context).is_ok()) else {
+            opened.into_iter().for_each(|opened| self.engine.closed(opened));
             return;
         };
-        if abi::set_effective_context(paused.context).is_err() {
-            return;
-        }
-        if carry_out(decision) == Carried::GoesOn && abi::continue_request().is_err() {
+        if self.carry_out(paused.context, decision) == Carried::GoesOn && abi::continue_request().is_err() {
             abi::log(
                 LogLevel::Error,
                 "regionguard: the host did not let an allowed request go on",
@@ -393,10 +427,31 @@ impl State {
         }
     }
 
+    /// Ends a stream that was let in, unless it is gone.
+    fn end(&mut self, opened: StreamId) {
+        let context = self.open.remove(&opened);
+        let is_there = |context: &u32| abi::set_effective_context(*context).is_ok();
+        if context.filter(is_there).is_some() && abi::close_stream().is_err() {
+            abi::log(
+                LogLevel::Error,
+                "regionguard: the host did not end a stream that would not be let in any more",
+            );
+        }
+    }
+
     /// A stream that is gone leaves its place to others, and no deadline of it passes: who hangs up does not make the center look away. Its call may never be
     /// answered, where the plugin that made it is gone as well.
     fn forget_gone_streams(&mut self, fx: &mut Effects) {
-        let Self { paused, engine, .. } = self;
+        let Self {
+            paused, open, engine, ..
+        } = self;
+        open.retain(|opened, context| {
+            let alive = abi::set_effective_context(*context).is_ok();
+            if !alive {
+                engine.closed(*opened);
+            }
+            alive
+        });
         paused.retain(|request, paused| {
             let alive = abi::set_effective_context(paused.context).is_ok();
             if !alive {
@@ -437,36 +492,11 @@ impl State {
     }
 }
 
-/// Bytes of this VM's memory, which never become fewer.
-fn memory() -> u64 {
-    const PAGE: u64 = 65_536;
-    #[cfg(target_arch = "wasm32")]
-    let pages = core::arch::wasm32::memory_size::<0>();
-    #[cfg(not(target_arch = "wasm32"))]
-    let pages = 0_usize;
-    u64::try_from(pages).unwrap_or(0).saturating_mul(PAGE)
-}
-
 /// The wall clock, and how to read the monotonic one. Where the host has no time, it is the end of time: every token has expired then.
 fn host_now(start: Instant) -> (WallTime, impl Fn() -> Monotonic) {
     let wall = WallTime(abi::current_time().unwrap_or(u64::MAX));
     let read = move || Monotonic(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
     (wall, read)
-}
-
-/// The region in which the node says that it stands.
-/// What the node's metadata tell of the workload behind this proxy: in Istio, namespace and service account; anywhere, the whole SPIFFE id where the operator wrote it.
-fn served() -> Served {
-    let metadata = |name: &str| String::from_utf8(abi::property(&format!("xds\0node\0metadata\0{name}"))?).ok();
-    Served {
-        id: metadata("REGIONGUARD_WORKLOAD"),
-        namespace: metadata("NAMESPACE"),
-        service_account: metadata("SERVICE_ACCOUNT"),
-    }
-}
-
-fn locality() -> Option<String> {
-    String::from_utf8(abi::property("xds\0node\0locality\0region")?).ok()
 }
 
 fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {

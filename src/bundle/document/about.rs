@@ -14,6 +14,8 @@ pub struct About {
     pub grpc: bool,
     /// `upgrades`: only these are meant; `None`: the rule says nothing of them.
     pub upgrades: Option<Vec<Upgrade>>,
+    /// `streams: untilClosed`: what these open stays open until one of its ends closes it.
+    pub until_closed: bool,
 }
 
 /// One entry of `headers` or `query`.

@@ -153,9 +153,11 @@ fn end(id: ResourceId, ended: Ended, office: &mut Office<'_, '_>) {
 
 /// What a scope serves by follows from what it fetched; lists are looked at where they are.
 fn changed(id: ResourceId, office: &mut Office<'_, '_>) {
-    if let Some(scope) = office.memory.scopes.get_mut(id.scope)
-        && matches!(scope.fetcher.get(id), Some(resource) if matches!(resource.what, What::Keys(_)))
-    {
+    let Some(scope) = office.memory.scopes.get_mut(id.scope) else {
+        return;
+    };
+    scope.changed = true;
+    if matches!(scope.fetcher.get(id), Some(resource) if matches!(resource.what, What::Keys(_))) {
         scope.took(&mut office.memory.tally, office.fx);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::{Value as Json, json};
 
 use super::super::{
-    Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId,
+    Activation, Attrs, Call, CallId, Effect, Effects, Engine, Input, Kit, Level, Outcome, RequestId, ScopeId, StreamId,
 };
 use super::tokens::START;
 use crate::Response;
@@ -218,6 +218,7 @@ pub(super) struct World {
     pub(super) calls: Vec<Call>,
     pub(super) cancelled: Vec<CallId>,
     pub(super) done: Vec<(RequestId, Decision)>,
+    pub(super) ended: Vec<StreamId>,
     pub(super) logs: Vec<(Level, String)>,
     /// The headers that the last request lost.
     pub(super) removed: Vec<Vec<u8>>,
@@ -253,6 +254,7 @@ impl World {
             calls: Vec::new(),
             cancelled: Vec::new(),
             done: Vec::new(),
+            ended: Vec::new(),
             logs: Vec::new(),
             removed: Vec::new(),
             path: None,
@@ -397,6 +399,11 @@ impl World {
         self.with(|engine, _, _, fx| engine.close(request, fx));
     }
 
+    /// The stream that a decision has opened is gone.
+    pub(super) fn closed(&mut self, stream: StreamId) {
+        self.with(|engine, _, _, _| engine.closed(stream));
+    }
+
     pub(super) fn wake(&mut self) {
         self.with(|engine, kit, now, fx| engine.wake(kit, now, fx));
     }
@@ -450,6 +457,7 @@ impl World {
                     );
                     self.logs.push((level, line));
                 }
+                Effect::Close(stream) => self.ended.push(stream),
                 Effect::Answered(_) => {}
             }
         }

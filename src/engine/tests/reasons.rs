@@ -580,6 +580,13 @@ fn unavailable(table: &mut Table) {
         "us-east-1>us-east-1>us-east-1",
         ask,
     );
+    let socket = get("/socket").host("open.us-east-1.com").bearer(&token("us-east-1"));
+    let socket = socket.header("connection", "upgrade").header("upgrade", "websocket");
+    let mut full = table.world();
+    while full.decide(&socket).stream.is_some() {}
+    full.counted();
+    let home = "us-east-1>->us-east-1";
+    table.row_in(full, Reason::StreamsFull, "-/-;inline", home, socket);
 }
 
 fn overridden(table: &mut Table) {

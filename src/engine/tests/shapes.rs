@@ -70,7 +70,11 @@ impl Host {
                 Effect::Call(call) => self.calls.push((call.id, call.owner, call.outgoing.cluster)),
                 Effect::Cancel(call) => self.cancelled.push(call),
                 Effect::Done(request, decision) => self.done.push((request, decision.reason)),
-                Effect::RemoveHeader(_) | Effect::ReplacePath(_) | Effect::Answered(_) | Effect::Log(..) => {}
+                Effect::RemoveHeader(_)
+                | Effect::ReplacePath(_)
+                | Effect::Close(_)
+                | Effect::Answered(_)
+                | Effect::Log(..) => {}
             }
         }
         self.wake_at = fx.wake_at;
@@ -118,6 +122,8 @@ fn decision(reason: Reason) -> Decision {
         line: String::new(),
         action: Action::Continue(None),
         tried: None,
+        stream: None,
+        opens: None,
     }
 }
 

@@ -329,6 +329,7 @@ fn about() -> impl Strategy<Value = About> {
             query,
             grpc: false,
             upgrades,
+            until_closed: false,
         })
 }
 

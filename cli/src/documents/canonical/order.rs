@@ -209,6 +209,7 @@ fn policy(path: &[&str]) -> &'static [&'static str] {
             "query",
             "grpc",
             "upgrades",
+            "streams",
             "from",
             "identity",
             "permissions",

@@ -247,6 +247,36 @@ fn of_grpc() {
 }
 
 #[test]
+fn of_streams() {
+    let change = |fields: Json| {
+        let mut bundle = sample();
+        for (name, value) in fields.as_object().expect("fields") {
+            set(&mut bundle, &of_rule(name), value.clone());
+        }
+        bundle
+    };
+    let place = of_rule("streams");
+    compiled(&change(json!({"upgrades": ["websocket"], "streams": "untilClosed"})));
+    compiled(&change(json!({"upgrades": ["websocket"], "streams": "until_closed"})));
+    expect(
+        &change(json!({"streams": "untilClosed"})),
+        &place,
+        "this rule lets none in: name them in `upgrades` (`upgrades: [websocket]`), or leave it out",
+    );
+    for word in ["untilclosed", "ends", "untilExpired"] {
+        let bundle = change(json!({"upgrades": ["websocket"], "streams": word}));
+        expect(&bundle, &place, "must be `untilClosed`");
+    }
+    for effect in ["deny", "stepUp"] {
+        let mut bundle = change(json!({"upgrades": ["websocket"], "streams": "untilClosed", "effect": effect}));
+        if effect == "stepUp" {
+            set(&mut bundle, &of_rule("stepUp"), json!({"maxAge": "5m"}));
+        }
+        expect(&bundle, &place, "is for rules that let in");
+    }
+}
+
+#[test]
 fn of_upgrades() {
     refuses(&of_rule("upgrades"), json!([]), "", "an empty list");
     let one = of_rule("upgrades[0]");

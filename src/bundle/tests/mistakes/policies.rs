@@ -8,11 +8,12 @@ use super::*;
 fn of_a_policy() {
     let spec = "documents[2].spec";
     refuses(
-        &format!("{spec}.streams"),
+        &format!("{spec}.tokens"),
         json!({}),
         "",
-        "`streams` is not supported yet",
+        "`tokens` is not supported yet",
     );
+    refuses(&format!("{spec}.streams"), json!("untilClosed"), "", "no such field");
     refuses(
         "documents[2].spec.mode",
         json!("enforced"),

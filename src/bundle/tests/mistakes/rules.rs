@@ -57,14 +57,7 @@ fn of_a_rule() {
     );
     refuses(&of_rule("permisions"), json!({}), "", "did you mean `permissions`?");
     refuses(&of_rule("path"), json!("/"), "", "did you mean `paths`?");
-    for later in ["streams", "body"] {
-        refuses(
-            &of_rule(later),
-            json!("x"),
-            "",
-            &format!("`{later}` is not supported yet"),
-        );
-    }
+    refuses(&of_rule("body"), json!("x"), "", "`body` is not supported yet");
     refuses(
         &of_rule("mode"),
         json!("shade"),

@@ -5,6 +5,7 @@
 mod hostile;
 mod scale;
 mod sender;
+mod streams;
 #[path = "../support/wasm_host.rs"]
 mod wasm_host;
 

@@ -5,7 +5,7 @@
 #[path = "wasm_host/imports.rs"]
 mod imports;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wasmi::{Config, Engine, Error, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
@@ -50,6 +50,8 @@ pub struct Host {
     pub verify_signature: Option<bool>,
     /// What `http_call` answers.
     pub call_status: u32,
+    /// What `set_property` answers.
+    pub set_status: u32,
     /// The calls that were made.
     pub http_calls: Vec<HttpCall>,
     /// Properties that the module set, in order.
@@ -62,6 +64,12 @@ pub struct Host {
     pub reply: Option<Reply>,
     /// Whether a stream that waited was let go on.
     pub continued: bool,
+    /// Contexts that are gone.
+    pub gone: HashSet<u32>,
+    /// The context that the module speaks for.
+    pub effective: u32,
+    /// Streams that were closed: their contexts, and what kind of stream the module said.
+    pub closed: Vec<(u32, u32)>,
     /// Metrics by name, and the sum of what was added or recorded.
     pub metrics: Vec<(String, u64)>,
     /// Log lines.
@@ -173,6 +181,7 @@ impl Vm {
         host.replaced.clear();
         host.reply = None;
         host.continued = false;
+        host.closed.clear();
         host.log.clear();
     }
 

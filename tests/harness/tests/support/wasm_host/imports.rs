@@ -84,7 +84,7 @@ fn changing(linker: &mut Linker<Host>) -> Result<(), Error> {
             let mut cx = Cx::new(caller, name);
             let set = (cx.text(at, length)?, cx.text(value, value_length)?);
             cx.host().set.push(set);
-            Ok(OK)
+            Ok(cx.host().set_status)
         },
     )?;
     let name = "proxy_remove_header_map_value";
@@ -158,8 +158,20 @@ fn answering(linker: &mut Linker<Host>) -> Result<(), Error> {
         Ok(OK)
     })?;
     let name = "proxy_set_effective_context";
-    linker.func_wrap("env", name, move |caller: HostCaller<'_>, _: u32| -> Status {
-        Cx::new(caller, name);
+    linker.func_wrap("env", name, move |caller: HostCaller<'_>, context: u32| -> Status {
+        let mut cx = Cx::new(caller, name);
+        let host = cx.host();
+        if host.gone.contains(&context) {
+            return Ok(BAD_ARGUMENT);
+        }
+        host.effective = context;
+        Ok(OK)
+    })?;
+    let name = "proxy_close_stream";
+    linker.func_wrap("env", name, move |caller: HostCaller<'_>, kind: u32| -> Status {
+        let mut cx = Cx::new(caller, name);
+        let host = cx.host();
+        host.closed.push((host.effective, kind));
         Ok(OK)
     })?;
     let name = "proxy_http_call";
@@ -218,7 +230,7 @@ fn counting(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         name,
         move |caller: HostCaller<'_>, metric: u32, offset: i64| -> Status {
-            Ok(add(&mut Cx::new(caller, name), metric, offset.unsigned_abs()))
+            Ok(add(&mut Cx::new(caller, name), metric, offset))
         },
     )?;
     let name = "proxy_record_metric";
@@ -226,7 +238,7 @@ fn counting(linker: &mut Linker<Host>) -> Result<(), Error> {
         "env",
         name,
         move |caller: HostCaller<'_>, metric: u32, value: u64| -> Status {
-            Ok(add(&mut Cx::new(caller, name), metric, value))
+            Ok(add(&mut Cx::new(caller, name), metric, value.cast_signed()))
         },
     )?;
     let name = "proxy_set_tick_period_milliseconds";
@@ -313,10 +325,10 @@ fn wasi(linker: &mut Linker<Host>) -> Result<(), Error> {
     Ok(())
 }
 
-fn add(cx: &mut Cx<'_>, metric: u32, value: u64) -> u32 {
+fn add(cx: &mut Cx<'_>, metric: u32, value: i64) -> u32 {
     match cx.host().metrics.get_mut(metric as usize) {
         Some((_, sum)) => {
-            *sum += value;
+            *sum = sum.checked_add_signed(value).expect("no sum is below 0");
             OK
         }
         None => NOT_FOUND,
