@@ -4,8 +4,6 @@ mod generate;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +11,7 @@ use regionguard::time::WallTime;
 use serde_json::{Map, Value, json};
 
 use crate::documents::{self, Loaded};
+use crate::input;
 use crate::output;
 use crate::recorded;
 use crate::report;
@@ -166,6 +165,9 @@ fn load(path: &PathBuf) -> Result<Loaded, ()> {
     })
 }
 
+/// The most that a recording may have, in bytes: a day's log of a busy proxy.
+const RECORDED_MOST: u64 = 256 << 20;
+
 /// The requests that are tried, each as it comes.
 fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Tried, String> {
     let at = args.at.unwrap_or_else(recorded::now);
@@ -177,14 +179,7 @@ fn requests(args: &Args, old: &Loaded, new: &Loaded) -> Result<Tried, String> {
             recording: None,
         });
     };
-    let text = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().lock().read_to_string(&mut text);
-        read.map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    let text = text.map_err(|error| format!("cannot read the requests in `{}`: {error}", file.display()))?;
+    let text = input::up_to(file, RECORDED_MOST).map_err(|error| format!("the requests: {error}"))?;
     let claims = args.claims.as_deref().map(recorded::claims).transpose()?;
     let name = file.display().to_string();
     let tried = lines(&text, &name, at, claims.as_ref(), args.max)?;

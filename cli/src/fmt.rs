@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use crate::documents::{Canonical, canonical, yaml_files};
 use crate::output;
 use crate::problem::Problem;
@@ -20,6 +22,17 @@ pub(crate) struct Args {
     /// Change nothing; say what would be changed
     #[arg(long)]
     check: bool,
+    /// How to say what becomes of each file
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: one object
+    Json,
 }
 
 const AFTER: &str = "Fields get the order of the documentation, levels two spaces, collections on one line the spacing `{a: 1, b: [2, 3]}`; line ends are LF, and no line ends with \
@@ -35,12 +48,49 @@ enum Outcome {
     Unreadable,
 }
 
+/// What became of a file, in a word.
+#[derive(Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It is in form.
+    Same,
+    Changed,
+    WouldChange,
+    /// It is not looked at, or its form is not known.
+    Left,
+    /// It is no YAML.
+    Wrong,
+    Unwritable,
+}
+
+/// What became of a file.
+struct Done {
+    file: String,
+    state: State,
+    /// Why it was left as it is.
+    why: Option<String>,
+    problems: Vec<Problem>,
+}
+
+impl State {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Same | Self::Changed | Self::Left => Outcome::Fine,
+            Self::WouldChange | Self::Wrong => Outcome::Wrong,
+            Self::Unwritable => Outcome::Unreadable,
+        }
+    }
+}
+
 /// Runs `fmt`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let worst = if args.paths == [PathBuf::from("-")] {
-        stdin(args.check)
-    } else {
-        files(args)
+    let worst = match (args.paths == [PathBuf::from("-")], args.format) {
+        (true, Format::Text) => stdin(args.check),
+        (true, Format::Json) => {
+            eprintln!("error: `--format json` tells of files: standard input is written to standard output");
+            Outcome::Unreadable
+        }
+        (false, format) => files(args, format),
     };
     ExitCode::from(match worst {
         Outcome::Fine => 0,
@@ -79,43 +129,79 @@ fn stdin(check: bool) -> Outcome {
     }
 }
 
-fn files(args: &Args) -> Outcome {
+fn files(args: &Args, format: Format) -> Outcome {
     let (files, problems) = yaml_files(&args.paths);
-    report::to_stderr(&problems);
     let unreadable = !problems.is_empty();
-    let mut worst = if unreadable { Outcome::Unreadable } else { Outcome::Fine };
-    for (name, text) in files {
-        worst = worst.max(file(Path::new(&name), &text, args.check));
+    let worst = if unreadable { Outcome::Unreadable } else { Outcome::Fine };
+    let done = files.iter().map(|(name, text)| file(Path::new(name), text, args.check));
+    match format {
+        Format::Text => {
+            report::to_stderr(&problems);
+            done.fold(worst, |worst, done| {
+                tell(&done);
+                worst.max(done.state.outcome())
+            })
+        }
+        Format::Json => {
+            let done: Vec<Done> = done.collect();
+            let of_files = done.iter().map(|done| {
+                let problems: Vec<_> = done.problems.iter().map(report::json).collect();
+                json!({"file": done.file, "state": done.state, "why": done.why, "errors": problems})
+            });
+            let of_files: Vec<_> = of_files.collect();
+            let unread: Vec<_> = problems.iter().map(report::json).collect();
+            let all = json!({"files": of_files, "errors": unread});
+            let worst = done.iter().fold(worst, |worst, done| worst.max(done.state.outcome()));
+            match output::print(&report::escaped(&format!("{all:#}\n"))) {
+                Ok(()) => worst,
+                Err(error) => {
+                    eprintln!("error: cannot write to standard output: {error}");
+                    Outcome::Unreadable
+                }
+            }
+        }
     }
-    worst
 }
 
-fn file(path: &Path, text: &str, check: bool) -> Outcome {
-    let name = report::printable(&path.display().to_string());
-    match canonical(&name, text) {
-        Canonical::Same => Outcome::Fine,
-        Canonical::Left(why) => {
-            eprintln!("{name}: left as it is: {why}");
-            Outcome::Fine
-        }
-        Canonical::Wrong(problems) => {
-            report::to_stderr(&problems.into_iter().collect::<Vec<Problem>>());
-            Outcome::Wrong
-        }
-        Canonical::Changed(_) if check => {
-            println!("{name}: would be changed");
-            Outcome::Wrong
-        }
-        Canonical::Changed(written) => match replace(path, &written) {
-            Ok(()) => {
-                println!("{name}: changed");
-                Outcome::Fine
-            }
-            Err(error) => {
-                eprintln!("error: cannot write {name}: {error}");
-                Outcome::Unreadable
-            }
+fn file(path: &Path, text: &str, check: bool) -> Done {
+    let file = report::printable(&path.display().to_string());
+    let done = |state| Done {
+        file: file.clone(),
+        state,
+        why: None,
+        problems: Vec::new(),
+    };
+    match canonical(&file, text) {
+        Canonical::Same => done(State::Same),
+        Canonical::Left(why) => Done {
+            why: Some(why.to_owned()),
+            ..done(State::Left)
         },
+        Canonical::Wrong(problems) => Done {
+            problems: problems.into_iter().collect(),
+            ..done(State::Wrong)
+        },
+        Canonical::Changed(_) if check => done(State::WouldChange),
+        Canonical::Changed(written) => match replace(path, &written) {
+            Ok(()) => done(State::Changed),
+            Err(error) => Done {
+                why: Some(error.to_string()),
+                ..done(State::Unwritable)
+            },
+        },
+    }
+}
+
+/// Says to people what became of a file: of one in form, nothing.
+fn tell(done: &Done) {
+    let (name, why) = (&done.file, done.why.as_deref().unwrap_or_default());
+    match done.state {
+        State::Left => eprintln!("{name}: left as it is: {why}"),
+        State::Wrong => report::to_stderr(&done.problems),
+        State::WouldChange => println!("{name}: would be changed"),
+        State::Changed => println!("{name}: changed"),
+        State::Unwritable => eprintln!("error: cannot write {name}: {why}"),
+        State::Same => {}
     }
 }
 

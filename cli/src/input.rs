@@ -1,7 +1,7 @@
 //! What is read beside documents: claims, a device, keys.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// The most that such a file may have, in bytes: far more than any token, device or set of keys that the filter takes.
@@ -12,20 +12,31 @@ const MOST: u64 = 1 << 20;
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn text(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
+    up_to(path.as_ref(), MOST)
+}
+
+/// The text of `most` bytes at most at `path`, which may be a pipe, or `-` for standard input.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn up_to(path: &Path, most: u64) -> Result<String, String> {
     let cannot = |why: &str| format!("cannot read `{}`: {why}", path.display());
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
+    let read = if path.as_os_str() == "-" {
+        io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+    };
     read.map_err(|error| cannot(&error.to_string()))?;
-    if bytes.len() as u64 > MOST {
-        return Err(format!("`{}` is too large: {MOST} bytes at most", path.display()));
+    if bytes.len() as u64 > most {
+        return Err(format!("`{}` is too large: {most} bytes at most", path.display()));
     }
     String::from_utf8(bytes).map_err(|_| cannot("it is not valid UTF-8"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, text};
+    use super::{MOST, text, up_to};
 
     #[test]
     fn a_file_has_a_largest_size() {
@@ -38,6 +49,7 @@ mod tests {
         std::fs::write(&file, "x".repeat(most + 1)).expect("a file");
         let refused = text(&file).expect_err("too large");
         assert!(refused.ends_with("is too large: 1048576 bytes at most"), "{refused}");
+        assert_eq!(up_to(&file, MOST + 1).map(|text| text.len()), Ok(most + 1));
         std::fs::write(&file, b"\xFF").expect("a file");
         let refused = text(&file).expect_err("no text");
         assert!(refused.ends_with("it is not valid UTF-8"), "{refused}");

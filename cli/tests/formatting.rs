@@ -55,6 +55,48 @@ fn files_are_changed_in_place_or_only_named() {
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
 }
 
+#[test]
+fn programs_are_told_of_each_file() {
+    let files = [
+        ("a.yaml", ODD),
+        ("b.yaml", MANIFEST),
+        ("d.yaml", FORMED),
+        ("e.yaml", "a: [\n"),
+    ];
+    let folder = folder_of("fmt-json", &files.map(|(name, text)| (name, text.as_bytes())));
+    let told = |arguments: &[&str], code: i32| {
+        let run = regionguard(&folder, arguments);
+        assert_eq!(run.code, code, "{}", run.stderr);
+        let all: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let files = all["files"].as_array().expect("files").iter();
+        let states: Vec<String> = files
+            .map(|file| format!("{} {}", file["file"], file["state"]))
+            .collect();
+        (all, states.join(", ").replace('"', ""))
+    };
+    let (all, states) = told(&["fmt", "--check", "--format", "json", "."], 1);
+    assert_eq!(
+        states,
+        "./a.yaml would-change, ./b.yaml left, ./d.yaml same, ./e.yaml wrong"
+    );
+    assert_eq!(
+        all["files"][1]["why"],
+        "it holds more than the head of a bundle and documents"
+    );
+    let wrong = &all["files"][3]["errors"][0];
+    assert_eq!(
+        (&wrong["file"], &wrong["line"]),
+        (&"./e.yaml".into(), &1.into()),
+        "{all:#}"
+    );
+    let (_, states) = told(&["fmt", "--format", "json", "a.yaml"], 0);
+    assert_eq!(states, "a.yaml changed");
+    let (all, states) = told(&["fmt", "--format", "json", "none.yaml"], 2);
+    assert_eq!((states.as_str(), all["errors"].as_array().map(Vec::len)), ("", Some(1)));
+    let run = regionguard(&folder, &["fmt", "--format", "json", "-"]);
+    assert_eq!(run.code, 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_stays_one() {

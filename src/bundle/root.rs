@@ -92,6 +92,8 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// As it was written, where it is no name.
     pub(super) name: String,
+    /// Whether the name is one: only such are compared.
+    pub(super) named: bool,
     /// Whether the name is one, and the `apiVersion` ours. Where they are not, the rest is judged all the same: all errors at once.
     pub(super) valid: Read<()>,
 }
@@ -315,9 +317,9 @@ pub(super) fn headers(list: &At<'_>, sink: &mut Sink) -> Read<Vec<Read<Header>>>
     for (index, later) in headers.iter().enumerate() {
         let Ok(later) = later else { continue };
         let same = |earlier: &Read<Header>| {
-            earlier
-                .as_ref()
-                .is_ok_and(|earlier| earlier.kind == later.kind && earlier.name == later.name && later.name != NAMELESS)
+            earlier.as_ref().is_ok_and(|earlier| {
+                earlier.kind == later.kind && earlier.name == later.name && earlier.named && later.named
+            })
         };
         if let Some(earlier) = headers.iter().take(index).position(same) {
             let document = Path::Item(&list.path, index);
@@ -383,6 +385,7 @@ fn header(at: &At<'_>, sink: &mut Sink) -> Read<Header> {
     Ok(Header {
         kind: kind?,
         name,
+        named: named.is_ok(),
         valid: version.and(named),
     })
 }

@@ -305,6 +305,18 @@ fn of_every_document() {
         compile_json(&bundle).is_ok(),
         "a Region and a policy may have the same name"
     );
+    // Names that are none are not compared: of a long one only its beginning is told.
+    let mut bundle = sample();
+    let long = format!("Shop-{}", "x".repeat(60));
+    for (at, end) in [("documents[2]", "a"), ("documents[3]", "b")] {
+        let mut document = sample()["documents"][2].clone();
+        document["metadata"]["name"] = json!(format!("{long}{end}"));
+        set(&mut bundle, at, document);
+    }
+    let errors = compile_json(&bundle).expect_err("no names");
+    let told: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|told| told.starts_with("not a name")), "{told:?}");
     let single = sample()["documents"][2].clone();
     expect(
         &single,
