@@ -215,3 +215,33 @@ async fn streams_end_when_they_would_not_be_let_in() {
         assert_eq!(entry.text("details"), details, "{entry:?}");
     }
 }
+
+/// A VM that is replaced lives as long as the last of its streams: they know of no later push, and end with their tokens.
+#[tokio::test]
+async fn streams_of_an_earlier_vm_end_with_their_tokens() {
+    let issuers = Issuers::new();
+    let (echo, far) = (Echo::start(true).await, Echo::start(false).await);
+    let first = version(1, &issuers, rules(), None);
+    let site = Site::start_with("streams-vm", Base::Sidecar, &first, |config| {
+        upgrading(config, echo.address, far.address)
+    })
+    .await;
+    let mut short = socket(&site, "/ws/live", &token(&issuers, "carol", 8)).await;
+    let mut long = socket(&site, "/ws/live", &token(&issuers, "alice", 3_600)).await;
+    let second = version(2, &issuers, json!([rules()[2]]), None);
+    let pushed = site.envoy.push(&site.folder, |folder| {
+        folder.write_resource(|resource| {
+            let config = &mut resource["typed_config"]["config"];
+            config["vm_config"]["vm_id"] = json!("another");
+            config["configuration"]["value"] = second;
+        })
+    });
+    assert_eq!(pushed.await.unwrap(), Push::Accepted);
+    let alice = token(&issuers, "alice", 3_600);
+    let (status, _) = ask_raw(&site, &handshake("/ws/live", "websocket", Some(&alice))).await;
+    assert_eq!(status, 403, "what is new is judged by the new one");
+    says_what_it_hears(&mut short).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    ends(&mut short).await;
+    says_what_it_hears(&mut long).await;
+}
