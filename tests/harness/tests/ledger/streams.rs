@@ -117,3 +117,23 @@ fn what_the_center_lets_in_is_ended_in_its_own_context() {
     tick(&mut vm, 3_630);
     assert_eq!(vm.host().closed, [(first, 0)], "{second} is refused");
 }
+
+/// 256 are judged at one tick: that takes a worker no longer than as many requests.
+#[test]
+fn judging_a_stream_again_costs_no_more_than_its_request() {
+    const LOOKS: u64 = 256;
+    let token = token("p256", Alg::Es256);
+    let mut vm = warm_with(&upgrading(), &token);
+    let request = (0..LOOKS + 10)
+        .map(|_| vm.fuel_of(|vm| ask(vm, "/live", &token)).1)
+        .min()
+        .expect("some");
+    let ((), quiet) = vm.fuel_of(|vm| tick(vm, 1));
+    let ((), busy) = vm.fuel_of(|vm| tick(vm, 10));
+    let ((), rest) = vm.fuel_of(|vm| tick(vm, 1));
+    let one = (busy - quiet) / LOOKS;
+    assert!(one < request, "{one} for one, {request} for a request");
+    let left = (rest - quiet) / one;
+    assert!((5..20).contains(&left), "ten are left to the next tick, not {left}");
+    assert!(vm.host().closed.is_empty());
+}
