@@ -226,6 +226,12 @@ impl PolicySet {
         self.looks_at_risk && self.conditions(candidates).any(When::reads_failures)
     }
 
+    /// Whether any rule looks at what identity replicas tell.
+    #[must_use]
+    pub fn looks_at_attributes(&self) -> bool {
+        self.looks_at_attributes
+    }
+
     /// Whether any rule looks at the risk.
     #[must_use]
     pub fn looks_at_risk(&self) -> bool {
