@@ -74,7 +74,7 @@ test-real: build ## end to end, in a real Istio mesh and with real identity prov
 # One of each minor version that is supported. The package of 1.38.3 has no V8, so the module cannot run in it: there it is seen that nothing is let in.
 ENVOYS := 1.36.4 1.37.0 1.38.2 1.39.3 1.40.0
 WITHOUT_V8 := 1.38.3
-ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures --test direction
+ON_EACH_ENVOY := -p two-regions -p regionguard-harness --test demo_rows --test requests --test live --test shipped --test wasm_failures --test direction --test streams
 
 test-envoys: build ## the demo's rows and more on each Envoy: ENVOYS="1.36.4 1.40.0"
 	@scripts/setup $(ENVOYS:%=envoy@%) envoy-without-v8@$(WITHOUT_V8)

@@ -325,14 +325,15 @@ fn compare<'t>(tried: &'t Tried, old: &mut Side, new: &mut Side) -> Compared<'t>
     }
 }
 
-/// What goes with a decision: what the upstream gets, or what the caller is answered.
+/// What goes with a decision: what the upstream gets and whether a stream ends by itself, or what the caller is answered.
 fn with(found: &Found) -> BTreeSet<(String, String)> {
     let answer = found.answer.iter().flat_map(|answer| {
         let headers = answer.headers.iter();
         let headers = headers.map(|(name, value)| ((*name).to_owned(), value.clone()));
         headers.chain([("body".to_owned(), answer.body.clone())])
     });
-    found.upstream.iter().cloned().chain(answer).collect()
+    let stream = found.stream_ends.then(|| ("(stream)".to_owned(), "ends".to_owned()));
+    found.upstream.iter().cloned().chain(answer).chain(stream).collect()
 }
 
 /// Verdict, reason and rule of a decision line.

@@ -357,3 +357,35 @@ fn tests_that_do_not_fit_do_not_matter() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert_eq!(regionguard(&folder, &["check", "new"]).code, 1);
 }
+
+/// That what a rule opens outlives its token changes no decision, and is told all the same.
+#[test]
+fn a_stream_that_lasts_otherwise_is_told() {
+    let live = |more: &str| {
+        format!(
+            "- {{name: live, paths: [/live], upgrades: [websocket], {more}effect: allow}}\n        - {{name: not-there"
+        )
+    };
+    let (ends, stays) = (live(""), live("streams: untilClosed, "));
+    let (before, after) = (
+        [("- {name: not-there", ends.as_str())],
+        [("- {name: not-there", stays.as_str())],
+    );
+    let run = both("streams", &before, &after, &["--format", "json"]);
+    let said: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(said["changed"], 0, "{said:#}");
+    assert_eq!(
+        said["forwardedOtherwise"]["headers"],
+        serde_json::json!(["(stream)"]),
+        "{said:#}"
+    );
+    let run = both("streams-text", &before, &after, &[]);
+    assert!(
+        run.stdout.contains("or the stream lasts otherwise: (stream)\n"),
+        "{}",
+        run.stdout
+    );
+    let same = both("streams-same", &after, &after, &["--format", "json"]);
+    let same: Value = serde_json::from_str(&same.stdout).expect("JSON");
+    assert_eq!(same["forwardedOtherwise"]["requests"], 0, "{same:#}");
+}

@@ -181,22 +181,13 @@ fn judge(
             }
         }
     };
-    let is_over = || {
-        let ends = stream.opens.ends;
-        ends.is_some_and(|ends| now.wall.numeric_date() >= ends)
-    };
-    if ends(decision.reason) {
-        Some((decision.reason, decision.line))
-    } else if decision.reason.verdict() == Verdict::Deny && is_over() {
-        Some((Reason::TokenExpired, decision.line))
-    } else {
-        None
-    }
+    let is_over = stream.opens.ends.is_some_and(|ends| now.wall.numeric_date() >= ends);
+    ends(decision.reason, is_over).map(|reason| (reason, decision.line))
 }
 
-/// Whether a stream that is open ends because its request would now be decided so. What says only that it cannot be judged at the moment ends none, but no stream
-/// outlasts its token for it.
-fn ends(reason: Reason) -> bool {
+/// Why a stream that is open ends where its request would now be decided so; `None`: it goes on. What says only that it cannot be judged at the moment ends none, but
+/// no stream outlasts its token (`is_over`) for it.
+fn ends(reason: Reason, is_over: bool) -> Option<Reason> {
     match reason {
         Reason::KeysUnavailable
         | Reason::DeviceKeysUnavailable
@@ -208,8 +199,8 @@ fn ends(reason: Reason) -> bool {
         | Reason::CenterUnavailable
         | Reason::CenterError
         | Reason::Overloaded
-        | Reason::StreamsFull => false,
-        other => other.verdict() == Verdict::Deny,
+        | Reason::StreamsFull => is_over.then_some(Reason::TokenExpired),
+        other => Some(other).filter(|_| other.verdict() == Verdict::Deny),
     }
 }
 
@@ -485,10 +476,17 @@ mod tests {
         for reason in Reason::ALL {
             let row = reason.row();
             let expected = match row.verdict {
-                Verdict::Allow => false,
-                Verdict::Deny => !matches!(row.status, 429 | 503) || for_good.contains(reason),
+                Verdict::Allow => [None; 2],
+                Verdict::Deny if !matches!(row.status, 429 | 503) || for_good.contains(reason) => [Some(*reason); 2],
+                // No stream outlasts its token.
+                Verdict::Deny => [None, Some(Reason::TokenExpired)],
             };
-            assert_eq!(ends(*reason), expected, "{}", row.code);
+            assert_eq!(
+                [false, true].map(|is_over| ends(*reason, is_over)),
+                expected,
+                "{}",
+                row.code
+            );
         }
     }
 }

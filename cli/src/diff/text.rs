@@ -37,7 +37,7 @@ pub(super) fn text(compared: &Compared<'_>, most: usize) -> String {
     for ((count, names), what) in [
         (
             &compared.with.0,
-            "let in as before, and the upstream gets other headers",
+            "let in as before, and the upstream gets other headers, or the stream lasts otherwise",
         ),
         (
             &compared.with.1,

@@ -3,9 +3,11 @@
 //! Only the callbacks that it needs are exported: the host calls each exported one for every stream.
 
 mod abi;
+mod answered;
 mod carry;
 mod metrics;
 mod node;
+mod open;
 mod pairs;
 mod state;
 mod stream;

@@ -11,16 +11,16 @@ use std::time::Instant;
 use regionguard::Response;
 use regionguard::bundle::{self, Encoding};
 use regionguard::decision::Decision;
-use regionguard::engine::{
-    Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId, StreamId,
-};
+use regionguard::engine::{Call, CallId, Effect, Effects, Engine, Input, Level, Outcome, Owner, RequestId, ScopeId};
 use regionguard::request::Headers;
 use regionguard::time::{Monotonic, Now, WallTime};
 
 use crate::abi::{self, Buffer, FilterAction, HeaderMap, HostError, LogLevel};
+use crate::answered::{NO_ROOM, response};
 use crate::carry::{Carried, carry_out, refuse};
 use crate::metrics::Metrics;
 use crate::node;
+use crate::open::Open;
 use crate::pairs;
 use crate::stream::{Stream, Watch};
 use crate::verify::HostKit;
@@ -31,10 +31,6 @@ const CONFIGURATION_MAX: usize = 32 * 1024 * 1024;
 const NO_HEADERS: [u8; 4] = [0; 4];
 /// `proxy_status_t`: the call could not be made, as where a cluster has no host to connect to.
 const INTERNAL_FAILURE: HostError = HostError(10);
-/// The status of a call for which there was no room: a circuit breaker that is full. Whoever sends enough requests can fill it, so it is none of those that stand
-/// for an absent center.
-const NO_ROOM: u16 = 429;
-
 thread_local! {
     static STATE: RefCell<State> = RefCell::new(State::new());
 }
@@ -91,8 +87,7 @@ pub(crate) struct State {
     /// The stream that was created last, and its root: the host creates a stream's context directly before its headers.
     newest: (u32, u32),
     paused: HashMap<RequestId, Paused>,
-    /// The contexts of streams that upgrades have opened, as far as the engine looks after them.
-    open: HashMap<StreamId, u32>,
+    open: Open,
     /// Calls by root context and the host's token.
     calls: HashMap<(u32, u32), OnItsWay>,
 }
@@ -113,7 +108,7 @@ impl State {
             roots: Vec::new(),
             newest: (0, 0),
             paused: HashMap::new(),
-            open: HashMap::new(),
+            open: Open::default(),
             calls: HashMap::new(),
         }
     }
@@ -273,9 +268,7 @@ impl State {
         let carried = carry_out(decision);
         match (opened, carried) {
             (None, _) => {}
-            (Some(opened), Carried::GoesOn) => {
-                self.open.insert(opened, stream);
-            }
+            (Some(opened), Carried::GoesOn) => self.open.keep(opened, stream),
             (Some(opened), Carried::Answered) => self.engine.closed(opened),
         }
         carried
@@ -366,7 +359,7 @@ impl State {
                 }
                 Effect::Close(opened) => {
                     begun.elsewhere = true;
-                    self.end(opened);
+                    self.open.end(opened);
                 }
                 Effect::Answered(time) => self.metrics.callout_took(milliseconds(time)),
                 Effect::Log(level, message) => log(level, &message),
@@ -427,31 +420,11 @@ impl State {
         }
     }
 
-    /// Ends a stream that was let in, unless it is gone.
-    fn end(&mut self, opened: StreamId) {
-        let context = self.open.remove(&opened);
-        let is_there = |context: &u32| abi::set_effective_context(*context).is_ok();
-        if context.filter(is_there).is_some() && abi::close_stream().is_err() {
-            abi::log(
-                LogLevel::Error,
-                "regionguard: the host did not end a stream that would not be let in any more",
-            );
-        }
-    }
-
     /// A stream that is gone leaves its place to others, and no deadline of it passes: who hangs up does not make the center look away. Its call may never be
     /// answered, where the plugin that made it is gone as well.
     fn forget_gone_streams(&mut self, fx: &mut Effects) {
-        let Self {
-            paused, open, engine, ..
-        } = self;
-        open.retain(|opened, context| {
-            let alive = abi::set_effective_context(*context).is_ok();
-            if !alive {
-                engine.closed(*opened);
-            }
-            alive
-        });
+        self.open.forget_gone(&mut self.engine);
+        let Self { paused, engine, .. } = self;
         paused.retain(|request, paused| {
             let alive = abi::set_effective_context(paused.context).is_ok();
             if !alive {
@@ -497,28 +470,6 @@ fn host_now(start: Instant) -> (WallTime, impl Fn() -> Monotonic) {
     let wall = WallTime(abi::current_time().unwrap_or(u64::MAX));
     let read = move || Monotonic(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
     (wall, read)
-}
-
-fn response<'a>(block: &'a [u8], body: Option<&'a [u8]>) -> Response<'a> {
-    let headers = Headers::parse(block).unwrap_or(Headers::NONE);
-    let mut response = Response {
-        status: 0,
-        headers,
-        body,
-    };
-    response.status = response.header(":status").map_or(0, status);
-    if response.status == 503 && response.header("x-envoy-overloaded").is_some() {
-        response.status = NO_ROOM;
-    }
-    response
-}
-
-/// A status that cannot be read is 0: no status that means anything.
-fn status(value: &[u8]) -> u16 {
-    core::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
 }
 
 fn milliseconds(time: Duration) -> u64 {

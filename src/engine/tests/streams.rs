@@ -1,15 +1,18 @@
 //! What upgrades have opened: how long it lasts, what ends it, and what it costs everybody else.
 
+mod bounds;
+
 use core::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::super::StreamId;
-use super::super::streams::{BYTES_MAX, LOOKS_MAX, STREAMS_MAX};
+use super::super::streams::STREAMS_MAX;
 use super::documents::{bundle, policy};
+use super::grants::grant;
 use super::host::{Reply, Request, World, get};
 use super::proofs;
-use super::tokens::{ISSUER, START, Signer, at, claims_with, token, token_with};
+use super::tokens::{ISSUER, START, Signer, at, token, token_with};
 use crate::audit::Counter;
 use crate::reason::Reason;
 
@@ -215,6 +218,18 @@ fn another_policy_ends_it_at_the_next_tick() {
     // Of another plugin, nothing has changed.
     world.push_to("other", &version(43, json!([rules()[2]])), None);
     assert_eq!(after(&mut world, Duration::from_secs(30)), []);
+    let mut soon = World::new(&{
+        let mut bundle = version(41, rules());
+        bundle["documents"][3]["spec"]["context"] = json!({"timeRestrictions": [{"notAfter": at(11)}]});
+        bundle
+    });
+    let late = open(&mut soon, &lives());
+    assert_eq!(after(&mut soon, Duration::from_secs(12)), []);
+    for number in [43, 44] {
+        soon.push_to("other", &version(number, rules()), None);
+    }
+    assert_eq!(tick(&mut soon), [], "its time has not come");
+    assert_eq!(after(&mut soon, Duration::from_secs(10)), [late]);
     world.push(&version(43, json!([rules()[2]])));
     assert_eq!(tick(&mut world), [asked]);
     assert_eq!(counted(&mut world), [2, 0, 0, 2]);
@@ -363,56 +378,84 @@ fn keys_that_are_away_end_nothing_and_other_keys_do() {
     world.push(&bundle);
     assert_eq!(after(&mut world, Duration::from_secs(629)), []);
     assert_eq!(tick(&mut world), [short], "no stream outlasts its token");
+    assert_eq!(counted(&mut world), [2, 1, 0, 0]);
     let mut bundle = version(43, rules());
     bundle["documents"][0]["spec"]["keys"]["jwks"]["keys"] = json!([Signer::new("us-east-1", 2).jwk()]);
     world.push(&bundle);
     assert_eq!(tick(&mut world), [live]);
-    assert_eq!(counted(&mut world), [2, 1, 0, 1]);
+    assert_eq!(counted(&mut world), [0, 0, 0, 1]);
+    // Nor where nothing is remembered of the token, because its claims mean something else now.
+    let mut world = self::world();
+    let short = open(&mut world, &lives());
+    let mut bundle = version(42, rules());
+    bundle["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity-us"}});
+    bundle["documents"][0]["spec"]["claims"] = json!({"roles": "groups"});
+    world.push(&bundle);
+    assert_eq!(after(&mut world, Duration::from_secs(629)), []);
+    assert_eq!(tick(&mut world), [short]);
+    assert_eq!(counted(&mut world), [1, 1, 0, 0]);
 }
 
-/// What a peer fails in requests counts as the risk of its streams; what judging streams again fails counts for nobody.
+/// A grant that keeps a stream open is told with the request that it lets in.
 #[test]
-fn the_risk_of_a_stream_is_that_of_its_peer() {
+fn a_grant_is_told_when_it_lets_a_request_in() {
+    let mut world = world();
+    let spec = json!({"grants": [grant("us-east-1", "alice", -60, 25)]});
+    let granted =
+        json!({"apiVersion": "security.io/v1", "kind": "Grants", "metadata": {"name": "on-call"}, "spec": spec});
+    let live = open(&mut world, &websocket("/live").bearer(&long("alice")));
+    let mut bundle = with(42, granted);
+    bundle["documents"][3]["spec"]["rules"][0]["permissions"] = json!({"anyOf": ["close:ledger"]});
+    world.push(&bundle);
+    world.logs.clear();
+    assert_eq!(after(&mut world, Duration::from_secs(20)), []);
+    assert!(world.logs.is_empty(), "{:?}", world.logs);
+    let second = world.decide(&websocket("/live").bearer(&long("alice")));
+    assert_eq!(second.reason, Reason::GrantAllowed);
+    assert!(
+        world.logs[0].1.contains("is used for the first time here"),
+        "{:?}",
+        world.logs
+    );
+    let second = second.stream.expect("a stream");
+    assert_eq!(
+        after(&mut world, Duration::from_secs(11)),
+        [second, live],
+        "it has ended"
+    );
+}
+
+/// A request that had to wait, for keys or for the center, opens what any other does.
+#[test]
+fn what_is_let_in_after_a_wait_is_looked_after() {
+    let mut bundle = version(41, rules());
+    bundle["documents"][0]["spec"]["keys"] = json!({"remote": {"cluster": "identity-us"}});
+    let mut world = World::new(&bundle);
+    let [live, asked] = [lives(), websocket("/ask").bearer(&token("us-east-1"))].map(|request| world.wait(&request));
+    let keys = world.call();
+    world.calls.clear();
+    world.reply(keys, &Reply::of(&json!({"keys": [Signer::new("us-east-1", 1).jwk()]})));
+    let live = world.finished(live).stream.expect("a stream");
+    let question = world.calls.last().expect("a question").id;
+    world.reply(question, &Reply::decision(true));
+    let asked = world.finished(asked).stream.expect("a stream");
+    assert_eq!(world.engine.open_streams(), 2);
+    assert_eq!(after(&mut world, Duration::from_secs(640)), [live, asked]);
+}
+
+/// What the connection showed when the stream began still counts.
+#[test]
+fn the_peer_of_a_stream_is_the_one_that_opened_it() {
     let mut rules = rules();
-    rules[0]["when"] = json!("risk.failures < 3");
+    rules[0]["from"] = json!({"networks": ["127.0.1.0/24"]});
     let mut world = World::new(&version(41, rules.clone()));
     let live = open(&mut world, &websocket("/live").bearer(&long("alice")));
-    let forged = |number: u8| {
-        let claims = claims_with("us-east-1", &json!({"jti": number.to_string()}));
-        let signer = Signer::named("key-of-us-east-1", "us-east-1", 9);
-        get("/plain").bearer(&signer.token(&claims))
-    };
-    for (number, ended) in [(0, vec![]), (1, vec![]), (2, vec![live])] {
-        for more in 0..=number {
-            assert_eq!(world.reason(&forged(number * 8 + more)), Reason::TokenSignature);
-        }
-        // Before the next one is made up for.
-        world.push(&version(42 + u64::from(number), rules.clone()));
-        world.wake();
-        assert_eq!(core::mem::take(&mut world.ended), ended, "{number}");
-        world.pass(SECOND);
-    }
-}
-
-/// Nothing is counted or told twice, and nothing is tried.
-#[test]
-fn judging_again_leaves_no_trace() {
-    let mut bundle = version(41, rules());
-    bundle["documents"][3]["spec"]["rules"][1] =
-        json!({"name": "tried", "paths": ["/live"], "effect": "deny", "mode": "shadow"});
-    bundle["candidate"] = json!({"sample": "100%", "documents": [policy("shop", json!({"rules": [rules()[2]]}))]});
-    let mut world = World::new(&bundle);
-    open(&mut world, &websocket("/live").bearer(&long("alice")));
-    world.wake();
-    let before = world.counted().0;
-    for tried in [Counter::ShadowWouldDeny, Counter::CandidateWouldDeny] {
-        assert!(before.contains(&(tried, 1)), "{before:?}");
-    }
-    world.logs.clear();
-    assert_eq!(after(&mut world, Duration::from_secs(60)), []);
-    assert_eq!(world.counted(), (vec![], vec![]));
-    assert!(world.logs.is_empty(), "{:?}", world.logs);
-    assert!(world.removed.is_empty() && world.calls.is_empty());
+    world.peer = Some(b"127.0.2.2".to_vec());
+    assert_eq!(world.reason(&lives()), Reason::SourceNotMatched);
+    assert_eq!(after(&mut world, Duration::from_secs(30)), []);
+    rules[0]["from"] = json!({"networks": ["127.0.2.0/24"]});
+    world.push(&version(42, rules));
+    assert_eq!(tick(&mut world), [live]);
 }
 
 #[test]
@@ -426,61 +469,4 @@ fn a_plugin_that_is_gone_takes_its_streams_with_it() {
     assert_eq!(after(&mut world, Duration::from_secs(20)), []);
     world.engine.release(scope);
     assert_eq!(after(&mut world, Duration::from_secs(10)), [live]);
-}
-
-/// A push to many streams does not hold up the worker, nor fill its log.
-#[test]
-fn so_many_are_judged_at_once_and_no_more() {
-    let mut world = world();
-    let all: Vec<StreamId> = (0..LOOKS_MAX + 10).map(|_| open(&mut world, &lives())).collect();
-    world.push(&version(42, without("live")));
-    world.logs.clear();
-    // Each plugin of the VM has a tick of its own; all of them together are one.
-    world.pass(SECOND);
-    world.wake();
-    world.wake();
-    assert_eq!(core::mem::take(&mut world.ended), all[..LOOKS_MAX]);
-    let told = world.logs.len();
-    assert_eq!((told, world.logs[16].1.as_str()), (17, "streams ended: 240 more"));
-    assert_eq!(tick(&mut world), all[LOOKS_MAX..]);
-}
-
-/// Whoever opens streams without end leaves room for others, and does no harm to what is no upgrade.
-#[test]
-fn a_flood_of_upgrades_is_bounded() {
-    let mut world = world();
-    let mut mine = Vec::new();
-    let flood = |world: &mut World, request: &Request, mine: &mut Vec<StreamId>| {
-        loop {
-            match world.decide(request) {
-                decision if decision.reason == Reason::StreamsFull => return,
-                decision => mine.push(decision.stream.expect("a stream")),
-            }
-        }
-    };
-    flood(&mut world, &lives(), &mut mine);
-    assert_eq!(mine.len(), STREAMS_MAX / 2, "half of all");
-    let others = websocket("/live").bearer(&long("bob"));
-    let other = open(&mut world, &others);
-    assert_eq!(
-        world.reason(&get("/plain").bearer(&token("us-east-1"))),
-        Reason::RuleAllowed
-    );
-    world.closed(other);
-    world.closed(mine.pop().expect("one"));
-    open(&mut world, &lives());
-    // Nobody is one caller by address.
-    flood(&mut world, &websocket("/open"), &mut mine);
-    world.peer = Some(b"127.0.1.10".to_vec());
-    assert!(world.decide(&websocket("/open")).stream.is_some(), "of another address");
-    assert!(world.engine.open_streams() < STREAMS_MAX);
-    // Large requests take the bytes before the places.
-    let mut world = self::world();
-    let padding = "x".repeat(60_000);
-    let large = |subject: &str| websocket("/live").bearer(&long(subject)).header("x-padding", &padding);
-    let mut held = Vec::new();
-    flood(&mut world, &large("alice"), &mut held);
-    let share = BYTES_MAX / 2 / 62_500;
-    assert!((share..share + 4).contains(&held.len()), "{}", held.len());
-    assert!(world.decide(&large("bob")).stream.is_some());
 }

@@ -6,13 +6,16 @@ mod sockets;
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use common::{HOST, ISSUER, Issuers, Site, bundle, claims, policy, sign};
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use regionguard_harness::config::Base;
 use regionguard_harness::envoy::Push;
 use regionguard_harness::issuer::now;
 use serde_json::{Value, json};
 use sockets::{Echo, ask_raw, handshake, says_what_it_hears, upgrading};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
 
 /// How late a stream may end on a busy machine: a tick of the filter is a second.
@@ -63,12 +66,10 @@ async fn open(site: &Site, expected: u16, head: &str) -> TcpStream {
 }
 
 /// Waits until the stream has ended, while it is used.
-async fn ends(stream: &mut TcpStream) -> Duration {
-    let began = Instant::now();
+async fn ends(stream: &mut (impl AsyncRead + Unpin)) {
     let mut heard = [0; 16];
     let ended = async { while stream.read(&mut heard).await.is_ok_and(|count| count > 0) {} };
     tokio::time::timeout(SOON, ended).await.expect("an end");
-    began.elapsed()
 }
 
 async fn is_pushed(site: &Site, bundle: &Value) {
@@ -86,6 +87,39 @@ async fn gauge(site: &Site, expected: u64) {
         assert!(began.elapsed() < SOON, "{open} streams are open, not {expected}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Over HTTP/2, other streams of the connection go on (RFC 8441).
+async fn over_http2(site: &Site, issuers: &Issuers) {
+    let stream = TcpStream::connect(site.envoy.address()).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let plain = || hyper::Request::get(format!("http://{HOST}/nowhere")).body(Empty::<Bytes>::new());
+    // The server's settings say that it takes such a CONNECT: they are there once it has answered something.
+    sender.send_request(plain().unwrap()).await.unwrap();
+    let mut open = async |token: &str| {
+        let request = hyper::Request::builder()
+            .method("CONNECT")
+            .uri(format!("http://{HOST}/ws/live"))
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .header("authorization", format!("Bearer {token}"));
+        let mut answer = sender
+            .send_request(request.body(Empty::<Bytes>::new()).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        let mut stream = TokioIo::new(hyper::upgrade::on(&mut answer).await.unwrap());
+        says_what_it_hears(&mut stream).await;
+        stream
+    };
+    let mut short = open(&token(issuers, "dora", 2)).await;
+    let mut other = open(&token(issuers, "bob", 3_600)).await;
+    ends(&mut short).await;
+    says_what_it_hears(&mut other).await;
+    drop(other);
+    gauge(site, 0).await;
 }
 
 #[tokio::test]
@@ -124,6 +158,8 @@ async fn streams_end_when_they_would_not_be_let_in() {
     assert!(lines[0].contains("deny;identity.expired;shop/"), "{lines:?}");
     assert!(!lines.concat().contains("carol"), "{lines:?}");
 
+    over_http2(&site, &issuers).await;
+
     // It is revoked by a push; the others stay, and so does what the center has let in.
     let mut revoked = [socket(&site, "/ws/live", &alice).await, tunnel(&site, &alice).await];
     let mut asked = socket(&site, "/ws/asked", &bob).await;
@@ -153,14 +189,14 @@ async fn streams_end_when_they_would_not_be_let_in() {
     }
     assert_eq!(site.center.count(), calls, "it is not asked again");
 
-    assert_eq!((echo.count(), far.count()), (5, 3), "each had a connection of its own");
+    assert_eq!((echo.count(), far.count()), (7, 3), "each had a connection of its own");
     // Who hangs up gives up the place; the access log says nothing of why a stream ended.
     gauge(&site, 1).await;
     drop(asked);
     gauge(&site, 0).await;
     for (name, count) in [
-        ("stream.opened", 7),
-        ("stream_ended.expired", 2),
+        ("stream.opened", 9),
+        ("stream_ended.expired", 3),
         ("stream_ended.revoked", 2),
         ("stream_ended.denied", 2),
     ] {
@@ -168,14 +204,44 @@ async fn streams_end_when_they_would_not_be_let_in() {
         assert_eq!(site.envoy.stat(&name).await.unwrap(), count, "{name}");
     }
     for entry in site.envoy.access_log().entries() {
-        assert!(
-            entry.decision().is_some_and(|line| line.verdict == "allow"),
-            "{entry:?}"
-        );
-        let details = match entry.text("path") {
-            "/ws/asked" => "downstream_remote_disconnect",
+        let is_let_in = entry.decision().is_some_and(|line| line.verdict == "allow");
+        assert!(is_let_in || entry.text("path") == "/nowhere", "{entry:?}");
+        // Who hangs up is told from who is cut off.
+        let details = match (entry.text("path"), entry.text("protocol")) {
+            (_, "HTTP/2") => continue,
+            ("/ws/asked", _) => "downstream_remote_disconnect",
             _ => "via_upstream",
         };
         assert_eq!(entry.text("details"), details, "{entry:?}");
     }
+}
+
+/// A VM that is replaced lives as long as the last of its streams: they know of no later push, and end with their tokens.
+#[tokio::test]
+async fn streams_of_an_earlier_vm_end_with_their_tokens() {
+    let issuers = Issuers::new();
+    let (echo, far) = (Echo::start(true).await, Echo::start(false).await);
+    let first = version(1, &issuers, rules(), None);
+    let site = Site::start_with("streams-vm", Base::Sidecar, &first, |config| {
+        upgrading(config, echo.address, far.address)
+    })
+    .await;
+    let mut short = socket(&site, "/ws/live", &token(&issuers, "carol", 8)).await;
+    let mut long = socket(&site, "/ws/live", &token(&issuers, "alice", 3_600)).await;
+    let second = version(2, &issuers, json!([rules()[2]]), None);
+    let pushed = site.envoy.push(&site.folder, |folder| {
+        folder.write_resource(|resource| {
+            let config = &mut resource["typed_config"]["config"];
+            config["vm_config"]["vm_id"] = json!("another");
+            config["configuration"]["value"] = second;
+        })
+    });
+    assert_eq!(pushed.await.unwrap(), Push::Accepted);
+    let alice = token(&issuers, "alice", 3_600);
+    let (status, _) = ask_raw(&site, &handshake("/ws/live", "websocket", Some(&alice))).await;
+    assert_eq!(status, 403, "what is new is judged by the new one");
+    says_what_it_hears(&mut short).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    ends(&mut short).await;
+    says_what_it_hears(&mut long).await;
 }

@@ -3,8 +3,8 @@
 use regionguard_harness::issuer::Alg;
 use serde_json::{Value, json};
 
-use super::wasm_host::{Action, BAD_ARGUMENT, ROOT, Vm};
-use super::{DECIDED, MONOTONIC, PAIRS, SET_LINE, TIME, assert_ledger, block, reason, rules, token, warm_with};
+use super::wasm_host::{Action, BAD_ARGUMENT, Vm};
+use super::{DECIDED, MONOTONIC, PAIRS, SET_LINE, TIME, answer, assert_ledger, block, reason, rules, token, warm_with};
 
 /// The line, and what judging the request again may ask for: the direct peer, its certificate and that one's digest, the port.
 const OWN_LINE_AND_COPIES: (&str, usize) = ("proxy_get_property", 5);
@@ -14,6 +14,7 @@ fn upgrading() -> Vec<Value> {
     let mut rules = rules();
     rules.extend([
         json!({"name": "live", "paths": ["/live"], "upgrades": ["websocket"], "effect": "allow"}),
+        json!({"name": "asked", "paths": ["/asked"], "upgrades": ["websocket"], "effect": "defer"}),
         json!({"name": "kept", "paths": ["/kept"], "upgrades": ["websocket"], "streams": "untilClosed", "effect": "allow"}),
     ]);
     rules
@@ -79,7 +80,6 @@ fn a_stream_costs_a_copy_and_its_end_one_call() {
     assert_eq!(metric(&vm, "stream_ended.expired"), Some(2));
     tick(&mut vm, 60);
     assert!(vm.host().closed.is_empty());
-    assert_eq!(vm.host().effective, ROOT, "whatever follows is done for the plugin");
 }
 
 /// A stream that the host does not let begin is not looked after.
@@ -97,4 +97,23 @@ fn what_could_not_be_let_in_opens_nothing() {
     assert_eq!(ask(&mut vm, "/live", &token).1, Action::Continue);
     tick(&mut vm, 1);
     assert_eq!(metric(&vm, "open_streams"), Some(1));
+}
+
+/// Other streams may have begun while the center was asked.
+#[test]
+fn what_the_center_lets_in_is_ended_in_its_own_context() {
+    let token = token("p256", Alg::Es256);
+    let mut vm = warm_with(&upgrading(), &token);
+    let (first, action) = ask(&mut vm, "/asked", &token);
+    assert_eq!(action, Action::Pause);
+    ask(&mut vm, "/kept", &token);
+    vm.respond(1, answer("r-1"), br#"{"decision":true}"#).expect("no trap");
+    assert!(vm.host().continued);
+    let (second, _) = ask(&mut vm, "/asked", &token);
+    ask(&mut vm, "/kept", &token);
+    vm.respond(1, answer("r-1"), br#"{"decision":false}"#).expect("no trap");
+    tick(&mut vm, 1);
+    assert_eq!(metric(&vm, "open_streams"), Some(1));
+    tick(&mut vm, 3_630);
+    assert_eq!(vm.host().closed, [(first, 0)], "{second} is refused");
 }
