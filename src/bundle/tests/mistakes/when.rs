@@ -90,7 +90,9 @@ fn of_attributes() {
     set(&mut bundle, &of_rule("when"), json!("has(identity.team)"));
     set(&mut bundle, &of_rule("identity"), json!("none"));
     let rule = bundle["documents"][2]["spec"]["rules"][0].as_object_mut();
-    rule.expect("a rule").remove("permissions");
+    let rule = rule.expect("a rule");
+    rule.remove("permissions");
+    rule.remove("roles");
     expect(&bundle, &of_rule("when"), "column 5: `identity: none` is for everybody");
 }
 
