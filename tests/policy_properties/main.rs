@@ -452,6 +452,8 @@ mod properties {
                     Outcome::Defer { .. } => takes("defer") && !takes("deny") && !unmet,
                     Outcome::Deny { reason: Reason::RuleDenied | Reason::ConditionUnknown, .. } => takes("deny"),
                     Outcome::Challenge { .. } => unmet || takes("stepUp"),
+                    // A deny that hangs on who asks, where nobody has told that.
+                    Outcome::NeedsIdentity { .. } if takes("deny") => true,
                     Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow") || request.upgrade.is_some(),
                 };
                 assert!(agrees, "{said:#?}");
