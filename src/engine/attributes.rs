@@ -124,11 +124,10 @@ impl Seen {
     }
 }
 
-/// Whether a ruling may be another one once what was missed is there. A rule that denies does so whatever else is known, and one that lets in did so without it.
+/// Whether a ruling may be another one once what was missed is there. One that lets in does so without it: no deny is unknown then.
 fn may_change(ruling: &Ruling) -> bool {
     match ruling {
-        Ruling::Deny { reason, .. } => *reason != Reason::RuleDenied,
-        Ruling::Challenge { .. } | Ruling::Defer { .. } => true,
+        Ruling::Deny { .. } | Ruling::Challenge { .. } | Ruling::Defer { .. } => true,
         Ruling::Allow { .. } | Ruling::NeedsIdentity { .. } => false,
     }
 }
