@@ -190,6 +190,10 @@ async fn streams_end_when_they_would_not_be_let_in() {
     assert_eq!(site.center.count(), calls, "it is not asked again");
 
     assert_eq!((echo.count(), far.count()), (7, 3), "each had a connection of its own");
+    // Nothing is left of those that have ended on the other side either.
+    let tunnels = site.envoy.stat("cluster.tunnel.upstream_cx_active").await.unwrap();
+    let sockets = site.envoy.stat("cluster.sockets.upstream_cx_active").await.unwrap();
+    assert_eq!((tunnels, sockets), (0, 2));
     // Who hangs up gives up the place; the access log says nothing of why a stream ended.
     gauge(&site, 1).await;
     drop(asked);
