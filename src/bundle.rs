@@ -32,6 +32,7 @@ mod reader;
 mod region;
 mod region_id;
 mod remote;
+mod replica;
 mod revocation;
 mod revocations;
 mod root;

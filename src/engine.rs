@@ -2,6 +2,7 @@
 //!
 //! It is sans-I/O: each entry takes what happened and the time, and gives a decision or effects for the host to carry out.
 
+mod attributes;
 mod authorize;
 mod case;
 mod connection;
@@ -270,7 +271,17 @@ impl Engine {
         }
         self.exchange.wake(&mut entry);
         self.count_done(fx, before);
-        streams::look(&mut self.memory, kit, now, fx);
+        for awaited in streams::look(&mut self.memory, kit, now, fx) {
+            let mut entry = Entry {
+                memory: &mut self.memory,
+                kit,
+                now,
+                fx,
+            };
+            self.exchange.run(&mut entry, |office| {
+                awaited.demand(office);
+            });
+        }
         fx.wake_before(self.memory.scopes.next_due());
         fx.wake_before(self.memory.streams.next_due());
     }

@@ -25,6 +25,7 @@ mod sources;
 mod statement;
 mod strict_json;
 mod subject;
+mod subject_key;
 mod svid;
 mod verify;
 mod workload;
@@ -55,6 +56,7 @@ pub use revocation::{
 pub use sources::{Presented, TokenSource, TokenSources, is_header, same_name};
 pub use statement::{Statement, StatementTimes};
 pub use subject::{Claims, Identity, SigningKey, Subject};
+pub use subject_key::subject_key;
 #[cfg(feature = "ring")]
 pub use verify::RingVerifier;
 pub use verify::{SignatureVerifier, ecdsa_der};

@@ -26,7 +26,7 @@ mod when;
 
 pub use about::{Asked, Told};
 pub use compile::{PolicyRef, PolicySet, Rule, RuleRef};
-pub use decide::{By, Facts, Outcome, Source};
+pub use decide::{Attributes, By, Facts, Outcome, Source};
 pub use explain::{
     BesideSaid, DemandSaid, Explanation, Holds, LoginSeen, PartSaid, PolicySaid, RequirementSaid, RuleSaid, Seen,
     SubjectSeen,

@@ -172,6 +172,7 @@ reasons! {
     CenterUnavailable = "center.unavailable", Deny, 503, "unavailable", "the regional center is away (no connection, deadline passed, 502, 503, 504), and the rule says deny";
     CenterError = "center.error", Deny, 503, "unavailable", "the regional center's answer is no answer to the question, or the host refused the call: look at the center and its cluster";
     RevocationUnavailable = "identity.revocation_unavailable", Deny, 503, "unavailable", "whether the token is revoked cannot be told: a list of its home Region is not there yet, is older than `staleFor`, or is not valid; look at its server";
+    AttributesUnavailable = "identity.attributes_unavailable", Deny, 503, "unavailable", "a condition reads `identity`, and the identity replica of the home Region did not tell of the subject: look at that server and its cluster";
 
     // What is wrong here.
     OverrideDenied = "override.deny_all", Deny, 503, "unavailable", "the bundle has `override: {mode: denyAll}`, whose time has not ended: the log says who wants it, and why";

@@ -5,7 +5,7 @@
 
 mod scores;
 
-pub use scores::{Score, Scores, subject_key};
+pub use scores::{Score, Scores};
 
 /// What is known of the risk of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -37,6 +37,7 @@ fn decide(path: &str) -> Outcome {
         .candidates(&Asked::new(&authority, "GET", &path), &mut candidates);
     let facts = Facts {
         risk: regionguard::risk::Risk::default(),
+        attributes: regionguard::policy::Attributes::OfNobody,
         subject: None,
         source: Source::default(),
         workload: None,

@@ -101,6 +101,7 @@ fn facts(request: Requested<'_>) -> Facts<'_> {
     Facts {
         device: Err(Reason::DeviceMissing),
         risk: regionguard::risk::Risk::default(),
+        attributes: regionguard::policy::Attributes::OfNobody,
         subject: None,
         request,
         workload: None,

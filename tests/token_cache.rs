@@ -45,6 +45,7 @@ fn region() -> Region {
         trust_domains: Vec::new(),
         accepts: Vec::new(),
         center: None,
+        replica: None,
         networks: Vec::new(),
         country: None,
         calendar: None,

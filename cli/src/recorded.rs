@@ -49,6 +49,9 @@ pub(crate) struct Asked {
     /// The DeviceIssuer that tells of the device; without it the bundle's first, or the token itself where there is none
     #[arg(long, value_name = "NAME", requires = "device")]
     device_issuer: Option<String>,
+    /// What the identity replica tells of who asks (`{"clearance": 3}`), as JSON or a file that holds it; without it, that does not know them. It goes with a token
+    #[arg(long, value_name = "JSON|FILE")]
+    identity: Option<String>,
     /// What is known of the risk, as a PolicyTest says it (`{"score": 90, "failures": 3}`), as JSON or a file that holds it
     #[arg(long, value_name = "JSON|FILE")]
     risk: Option<String>,
@@ -116,7 +119,12 @@ impl Asked {
             .as_ref()
             .map(|device| device::read(device, self.device_issuer.as_deref(), None));
         let device = device.transpose()?;
-        if claims.is_some() || self.home.is_some() || self.bound || device.is_some() {
+        let identity = self
+            .identity
+            .as_deref()
+            .map(|text| object(text, "`--identity` is"))
+            .transpose()?;
+        if claims.is_some() || self.home.is_some() || self.bound || device.is_some() || identity.is_some() {
             let token = trial.token.get_or_insert_default();
             if let Some(claims) = claims {
                 token.claims = claims;
@@ -125,6 +133,7 @@ impl Asked {
             token.bound |= self.bound;
             trial.token = trial.token.take().map(of_somebody);
         }
+        trial.identity = identity.or(trial.identity.take());
         let risk = self.risk.as_deref().map(json).transpose()?;
         let risk = risk.as_ref().map(risk::read).transpose()?;
         trial.risk = risk.or(trial.risk);
@@ -203,9 +212,14 @@ fn serves(text: &str) -> Result<Served, String> {
 /// # Errors
 /// What would be right.
 pub(crate) fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    object(text, "the claims are")
+}
+
+/// The JSON object in `text`, or in the file of this name; `what` it is, and is not.
+fn object(text: &str, what: &str) -> Result<Map<String, Value>, String> {
     match json(text)? {
-        Value::Object(claims) => Ok(claims),
-        _ => Err("the claims are no JSON object".to_owned()),
+        Value::Object(members) => Ok(members),
+        _ => Err(format!("{what} no JSON object")),
     }
 }
 

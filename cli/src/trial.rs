@@ -21,7 +21,7 @@ use regionguard::policy::Served;
 use regionguard::reason::Reason;
 use regionguard::risk::Risk;
 use regionguard::time::WallTime;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::documents::Loaded;
 
@@ -53,6 +53,8 @@ pub(crate) struct Trial {
     pub(crate) workload: Option<String>,
     /// The device that the request comes from.
     pub(crate) device: Option<Device>,
+    /// What the identity replica of its home Region tells of who asks; `None`: that does not know it.
+    pub(crate) identity: Option<Map<String, Value>>,
     /// What is known of its risk; `None`: the center has not said anything, and nothing failed.
     pub(crate) risk: Option<Risk>,
     /// The region in which the node stands, for a bundle without `region`.
@@ -67,6 +69,8 @@ pub(crate) struct Trial {
     pub(crate) center: Option<Center>,
     /// No list of revocations can be had.
     pub(crate) lists_away: bool,
+    /// No identity replica can be had.
+    pub(crate) replicas_away: bool,
 }
 
 /// A request as a client sends it.

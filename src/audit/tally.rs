@@ -43,6 +43,11 @@ counters! {
     FetchEarly = "fetch.early", "fetches before their time, because a token named a key that was not there";
     FetchExpired = "fetch.expired", "fetched documents that became older than `staleFor`, and are not used any more";
     KeysShared = "keys.shared", "keys that two Regions were found to have in common, and that verify for neither";
+    AttributesKnown = "attributes.known", "requests whose `identity` was known already, of those with a condition that reads it";
+    AttributesAsked = "attributes.asked", "subjects about whom an identity replica was asked";
+    AttributesTold = "attributes.told", "answers that told their attributes";
+    AttributesOfNobody = "attributes.of_nobody", "answers that the replica does not know the subject (404)";
+    AttributesFailed = "attributes.failed", "no answer, or one that cannot be used";
     StreamOpened = "stream.opened", "upgrades that were let in, and whose streams are judged again";
     StreamExpired = "stream_ended.expired", "of these streams, those that were ended because their token's `exp` has passed";
     StreamRevoked = "stream_ended.revoked", "those that were ended because their token was revoked";

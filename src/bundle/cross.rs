@@ -11,7 +11,7 @@ use super::document::{
 use super::limits;
 use super::path::Path;
 use super::root::{Documents, Placed};
-use super::{about, forward, openings};
+use super::{about, forward, openings, replica};
 use crate::context::Networks;
 use crate::identity::{RegionClaim, TokenSources};
 use crate::policy::SPREAD;
@@ -26,6 +26,7 @@ pub(super) fn check(documents: &Documents, tokens: &TokenSources, sink: &mut Sin
     check_trust_domains(&documents.regions, sink);
     check_workloads(documents, sink);
     check_centers(documents, sink);
+    replica::check(documents, sink);
     check_forwarded(&documents.policies, tokens, sink);
     check_forwarded(documents.candidates(), tokens, sink);
     about::check(&documents.policies, tokens, sink);
@@ -385,6 +386,7 @@ pub(super) fn warn_of_the_useless(documents: &Documents, trust: &Trust, sink: &m
     }
     warn_of_services_that_log_in(policies, sink);
     openings::warn(policies, trust, sink);
+    replica::warn(documents, sink);
     let needs_hours = requires(policies, |one| *one == Requirement::BusinessHours);
     let needs_center = region.is_none() && rules(policies).any(|rule| matches!(rule.effect, Effect::Defer(_)));
     for region in regions {

@@ -7,6 +7,7 @@ mod effect;
 mod exception;
 mod login;
 
+use core::fmt::Write as _;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -140,6 +141,8 @@ pub struct Region {
     pub accepts: Vec<Acceptance>,
     /// The region's policy decision point.
     pub center: Option<Center>,
+    /// The region's copy of the identity store.
+    pub replica: Option<Replica>,
     /// The networks from which requests of this region come.
     pub networks: Vec<IpNet>,
     /// The country in which it lies, and from which requests of this region come.
@@ -290,6 +293,56 @@ impl Center {
     #[must_use]
     pub fn identity(&self) -> String {
         format!("{}\0{}\0{}", self.cluster, self.authority, self.path)
+    }
+}
+
+/// `identity`: where a Region's subjects are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// The host's cluster.
+    pub cluster: String,
+    /// `:authority` of the call.
+    pub authority: String,
+    /// `:path` of the call, before and behind the subject.
+    pub path: (String, String),
+    /// How long what is told is kept.
+    pub ttl: Duration,
+    /// The deadline of one call.
+    pub timeout: Duration,
+}
+
+impl Replica {
+    /// The longest path that is asked for, in bytes.
+    const PATH_MAX: usize = 4_096;
+
+    /// What tells it from another one.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let (before, behind) = &self.path;
+        format!("{}\0{}\0{before}\0{behind}", self.cluster, self.authority)
+    }
+
+    /// The path of a subject, which is one segment of it whatever it holds. `None`: no server could be asked for it, since it stands for another segment, or is too long.
+    #[must_use]
+    pub fn path(&self, subject: &str) -> Option<String> {
+        if matches!(subject, "" | "." | "..") {
+            return None;
+        }
+        let (before, behind) = &self.path;
+        let mut path = before.clone();
+        for byte in subject.bytes() {
+            // Unreserved characters (RFC 3986 §2.3).
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                path.push(char::from(byte));
+            } else {
+                let _ = write!(path, "%{byte:02X}");
+            }
+            if path.len() > Self::PATH_MAX {
+                return None;
+            }
+        }
+        path.push_str(behind);
+        Some(path)
     }
 }
 

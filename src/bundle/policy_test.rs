@@ -54,6 +54,8 @@ pub struct Principal {
     pub workload: Option<String>,
     /// The device that it asks from.
     pub device: Option<Device>,
+    /// What the identity replica of its home Region tells of it; `None`: that does not know it.
+    pub identity: Option<Map<String, Json>>,
     /// What is known of its risk; `None`: a center has not said anything, and nothing failed.
     pub risk: Option<Risk>,
 }
@@ -118,6 +120,8 @@ pub struct Test {
     pub center: Option<Center>,
     /// `revocationLists: away`.
     pub lists_away: bool,
+    /// `replicas: away`.
+    pub replicas_away: bool,
     /// Places in [`PolicyTest::principals`].
     pub principals: Vec<usize>,
     /// Places in [`PolicyTest::requests`].
@@ -243,6 +247,7 @@ const TEST: Shape = Shape {
         "at",
         "center",
         "revocationLists",
+        "replicas",
         "principals",
         "requests",
         "expected",
@@ -383,6 +388,7 @@ fn test(at: &At<'_>, time_of_all: Option<WallTime>, fixtures: &Fixtures<'_>, sin
         ];
         at.word(&words, sink)
     });
+    let replicas_away = fields.optional("replicas", sink, |at, sink| at.word(&[("away", true)], sink));
     let lists_away = fields.optional("revocationLists", sink, |at, sink| at.word(&[("away", true)], sink));
     // Who has nothing to show is there if somebody names it.
     let written = fixtures.principals.len().saturating_sub(1);
@@ -408,6 +414,7 @@ fn test(at: &At<'_>, time_of_all: Option<WallTime>, fixtures: &Fixtures<'_>, sin
         at: own_time?.or(time_of_all).unwrap_or_default(),
         center,
         lists_away: lists_away?.unwrap_or_default(),
+        replicas_away: replicas_away?.unwrap_or_default(),
         expected: expected?.unwrap_or_default(),
         principals,
         requests,

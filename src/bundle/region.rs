@@ -9,7 +9,7 @@ use super::path::Path;
 use super::policy::region_name;
 use super::reader::{At, Shape};
 use super::root::Known;
-use super::{claims, hours, keys, place, remote, revocation, rule};
+use super::{claims, hours, keys, place, remote, replica, revocation, rule};
 use crate::identity::{SpiffePattern, trust_domain_name};
 
 const SPEC: Shape = Shape {
@@ -22,13 +22,14 @@ const SPEC: Shape = Shape {
         "claims",
         "accepts",
         "center",
+        "identity",
         "networks",
         "country",
         "timezone",
         "businessHours",
         "maxTokenLifetime",
     ],
-    later: &["identity", "endpoint"],
+    later: &["endpoint"],
 };
 
 const ACCEPTANCE: Shape = Shape {
@@ -44,9 +45,9 @@ const CENTER: Shape = Shape {
 /// Where an AuthZEN center is asked (Authorization API 1.0, §10.1).
 const EVALUATION: &str = "/access/v1/evaluation";
 /// How long a center may take where the Region does not say.
-const TIMEOUT: Duration = Duration::from_millis(250);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(250);
 /// The least and the most that a Region may say.
-const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
+pub(super) const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(10));
 /// The least and the most for `maxTokenLifetime`.
 const LIFETIMES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(366 * 24 * 3_600));
 
@@ -65,6 +66,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
     let claims = fields.optional("claims", sink, |at, sink| claims::read(at, sink));
     let accepts = fields.optional("accepts", sink, |at, sink| accepts(name, at, known, sink));
     let center = fields.optional("center", sink, |at, sink| center(at, sink));
+    let replica = fields.optional("identity", sink, replica::read);
     let networks = fields.optional("networks", sink, |at, sink| {
         at.list(limits::NETWORKS, sink, rule::network)
     });
@@ -101,6 +103,7 @@ pub(super) fn read(name: &str, spec: &At<'_>, known: &Known<'_>, sink: &mut Sink
         claims: claims?.unwrap_or_default(),
         accepts: accepts?.unwrap_or_default(),
         center: center?,
+        replica: replica?,
         networks: networks?.unwrap_or_default(),
         country: country?,
         calendar: zone?.zip(hours?).map(|(zone, hours)| hours.in_zone(zone)),

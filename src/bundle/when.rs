@@ -1,6 +1,6 @@
 //! `when` of a rule: a condition in CEL, compiled against what the rule can know.
 
-use super::diagnostic::{Code, Part, Problem, Read, Sink};
+use super::diagnostic::{Part, Problem, Read, Sink};
 use super::document::IdentityNeed;
 use super::limits;
 use super::reader::At;
@@ -88,13 +88,5 @@ fn problem(source: &str, issue: &Issue) -> Problem {
         line: source.trim_end().contains('\n').then_some(line),
         column,
     };
-    let code = if issue.not_yet {
-        Code::NotSupported
-    } else {
-        Code::Invalid
-    };
-    Problem::new(issue.message.as_str())
-        .code(code)
-        .part(part)
-        .excerpt(excerpt)
+    Problem::new(issue.message.as_str()).part(part).excerpt(excerpt)
 }

@@ -103,18 +103,6 @@ impl Checker<'_> {
         Typed::new(Node::Constant(Value::Null), Type::Dyn)
     }
 
-    /// As [`refused`](Self::refused), for a variable that the format has and this version does not.
-    #[cold]
-    #[inline(never)]
-    fn not_yet(&mut self, at: Span, name: &str) -> Typed {
-        let told = self.issues.len();
-        let wrong = self.refused(at, &format!("`{name}` is not supported yet: leave it out"));
-        for issue in self.issues.iter_mut().skip(told) {
-            issue.not_yet = true;
-        }
-        wrong
-    }
-
     /// A part that is true or false.
     fn condition(&mut self, expr: &Expr) -> Node {
         let Typed { node, kind } = self.check(expr);

@@ -107,8 +107,6 @@ pub enum Declared<'e> {
     },
     /// Nothing that an expression may use here, and why.
     Refused(&'e str),
-    /// Nothing that an expression may use in this version: the format has it.
-    Later,
 }
 
 /// A field of a variable.

@@ -10,8 +10,6 @@ pub struct Issue {
     pub range: Range<usize>,
     /// What is wrong, and what would be right.
     pub message: String,
-    /// Whether it is right by the format, and only not there yet.
-    pub not_yet: bool,
 }
 
 /// One while an expression is read: what may be wrong is handed on by every part of the parser, which a box makes cheap.
@@ -32,7 +30,6 @@ impl Issue {
         Self {
             range: at.range(),
             message: message.to_owned(),
-            not_yet: false,
         }
     }
 

@@ -77,7 +77,6 @@ impl Program {
             kind => Err(vec![Issue {
                 range: 0..source.len(),
                 message: format!("a condition is true or false, and this is of type `{kind}`"),
-                not_yet: false,
             }]),
         }
     }

@@ -18,7 +18,7 @@ use super::scope::{Scope, ScopeId, Verified};
 use super::sender::{Means, Sender};
 use super::streams::Hall;
 use super::trial::{Asker, Subject};
-use super::waiting::{Patience, Waits};
+use super::waiting::{Awaited, Patience, Waits};
 use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bundle::document::OverrideMode;
 use crate::bundle::{Generation, RegionId};
@@ -175,6 +175,7 @@ impl Bench<'_, '_> {
             token: false,
             unchecked: false,
             awaits: None,
+            identified: false,
             dpop: false,
             nonce: None,
             request_id: head.ok().and_then(|head| head.request_id).map(Cow::Borrowed),
@@ -289,6 +290,10 @@ impl Bench<'_, '_> {
         }
         let facts = sight.facts(who.as_deref(), refused.is_some(), &view);
         let ruling = policies.decide(candidates, &facts);
+        let ruling = match self.without_attributes(sight.attributes.as_ref(), ruling, case) {
+            Ok(ruling) => ruling,
+            Err(waits) => return Judged::Wait(waits),
+        };
         if let (Ruling::Allow { reason, .. }, Some(who)) = (&ruling, &who)
             && *reason == Reason::GrantAllowed
             && !self.patience.is_again()
@@ -434,7 +439,8 @@ impl Bench<'_, '_> {
             kit: self.kit,
             now: self.now,
         };
-        sender.check(&who.identity, means, self.patience.is_again())?;
+        sender.check(&who.identity, means, self.patience.has_proven())?;
+        case.identified = true;
         if unchecked {
             case.unchecked = true;
             self.tally.count(Counter::RevocationUnchecked);
@@ -482,8 +488,11 @@ impl Bench<'_, '_> {
             resource.is_tried_before(until)
         };
         (may_help && now < until).then(|| Waits {
-            resource: resource.id(),
-            early,
+            awaited: Awaited::Fetched {
+                resource: resource.id(),
+                early,
+            },
+            identified: case.identified,
             until,
             came_under: case.generation.digest,
             queue: resource.queue(),

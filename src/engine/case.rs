@@ -24,6 +24,8 @@ pub(super) struct Case<'r> {
     pub(super) unchecked: bool,
     /// What may tell whether its token is revoked.
     pub(super) awaits: Option<ResourceId>,
+    /// Who asks is known, and has proven it.
+    pub(super) identified: bool,
     /// The token came with the scheme `DPoP`.
     pub(super) dpop: bool,
     /// For a client whose proof wants one.
@@ -50,6 +52,7 @@ impl Case<'_> {
             token: false,
             unchecked: false,
             awaits: None,
+            identified: false,
             dpop: false,
             nonce: None,
             request_id: None,

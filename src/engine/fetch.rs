@@ -25,6 +25,7 @@ use crate::identity::FingerprintKey;
 use crate::time::Monotonic;
 
 use ask::{Ask, Context, Read, Tags};
+pub(in crate::engine) use caching::fresh_for;
 pub(super) use keys::{FetchedKeys, KeyOwner};
 pub(in crate::engine) use pace::{Dice, Pace};
 pub(super) use revocations::{RegionList, RegionStatusList};
@@ -271,6 +272,14 @@ impl Fetcher {
     fn get_mut(&mut self, id: ResourceId) -> Option<(&mut Resource, &mut Dice)> {
         let resource = self.resources.iter_mut().find(|known| known.id == id)?;
         Some((resource, &mut self.dice))
+    }
+
+    /// What no resource has, for something else that requests wait for.
+    pub(super) fn new_id(&mut self) -> ResourceId {
+        ResourceId {
+            scope: self.scope,
+            number: self.next(),
+        }
     }
 
     fn next(&mut self) -> u64 {

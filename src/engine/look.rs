@@ -1,10 +1,11 @@
 //! What the policies may look at beside host, method and path: read where one of them does.
 
+use super::attributes;
 use super::authorize::{Bench, Peer};
 use super::device::{Seen, known};
 use crate::bundle::{Generation, RegionId};
 use crate::identity::Authenticated;
-use crate::policy::{Candidates, Facts, PolicySet, Requested, Source};
+use crate::policy::{Attributes, Candidates, Facts, PolicySet, Requested, Source};
 use crate::risk::Risk;
 use crate::time::WallTime;
 
@@ -26,6 +27,8 @@ pub(super) struct Sight {
     service_untold: bool,
     /// `None`: nothing asked for it.
     pub(super) device: Option<Seen>,
+    /// What is known of the attributes of who asks; `None`: nothing asked for them.
+    pub(super) attributes: Option<attributes::Seen>,
     /// The score of who asks; `None`: nothing asked for it.
     score: Option<Option<f64>>,
     /// `None`: nothing asked for it.
@@ -36,6 +39,13 @@ impl Sight {
     /// The home region of a workload that counts here, if something asked for it.
     pub(super) fn service(&self) -> Option<RegionId> {
         self.peer.as_ref().and_then(Peer::service)
+    }
+
+    /// From here on, what is missed is missed anew.
+    pub(super) fn forget_missed(&self) {
+        if let Some(attributes::Seen::Untold { missed, .. }) = &self.attributes {
+            missed.set(false);
+        }
     }
 
     /// What is known of a request of `who`; `refused`: there is a token, and it is not valid here.
@@ -56,6 +66,11 @@ impl Sight {
             // What a token is bound to was compared when it was taken for valid.
             certificate: by_token.is_some() && by_token == by_certificate
                 || who.is_some_and(|who| who.identity.binding.certificate.is_some()),
+            attributes: match (who, &self.attributes) {
+                (None, _) => Attributes::OfNobody,
+                (Some(_), None) => Attributes::Unasked,
+                (Some(_), Some(seen)) => seen.as_attributes(),
+            },
             risk: Risk {
                 score: self.score.flatten(),
                 failures: self.failures,
@@ -107,6 +122,12 @@ impl Bench<'_, '_> {
             && policies.needs_device(candidates)
         {
             sight.device = Some(self.device(view.request.headers, who, view.generation));
+        }
+        if let Some(who) = who
+            && sight.attributes.is_none()
+            && policies.needs_attributes(candidates)
+        {
+            sight.attributes = Some(self.attributes(who, view));
         }
         if let Some(who) = who
             && sight.score.is_none()

@@ -4,9 +4,9 @@ use super::authorize::Bench;
 use super::{Engine, ScopeId};
 use crate::bundle::document::Center;
 use crate::bundle::{Generation, RegionId};
-use crate::identity::Authenticated;
+use crate::identity::{Authenticated, subject_key};
 use crate::request::Headers;
-use crate::risk::{Risk, subject_key};
+use crate::risk::Risk;
 
 impl Bench<'_, '_> {
     /// What the local region's center said last of this subject, if that still counts.

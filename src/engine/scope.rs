@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::attributes::Replicas;
 use super::effects::{Effect, Effects, Level};
 use super::fetch::{Fetcher, KeyOwner, What};
 use super::trial::Trials;
@@ -50,6 +51,8 @@ pub(super) struct Scope {
     pub(super) decisions: DecisionCache,
     /// What centers said last, for when they are away.
     pub(super) last_decisions: DecisionCache,
+    /// What identity replicas told of subjects.
+    pub(super) replicas: Replicas,
     /// What centers said of the risk of subjects.
     pub(super) scores: Scores,
     /// What is taken for known of the risk of every request, by those who try a policy.
@@ -141,6 +144,7 @@ impl Scopes {
             },
             decisions: DecisionCache::new(self.seed),
             last_decisions: DecisionCache::new(self.seed),
+            replicas: Replicas::new(id, self.seed),
             scores: Scores::new(self.seed),
             supposed: None,
             grants_told: BTreeSet::new(),

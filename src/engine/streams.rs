@@ -15,7 +15,7 @@ use super::case::Case;
 use super::effects::{Effect, Effects, Level, StreamId};
 use super::host::Kit;
 use super::scope::ScopeId;
-use super::waiting::{Copied, Patience};
+use super::waiting::{Awaited, Copied, Patience};
 use super::{Input, Memory, nobody_decides};
 use crate::audit::{Counter, DecidedBy, Tally};
 use crate::bounded::Seeded;
@@ -103,17 +103,19 @@ struct Seat {
     bytes: usize,
 }
 
-/// Judges again the streams whose time has come, and ends those that would not be let in any more.
-pub(super) fn look(memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) {
+/// Judges again the streams whose time has come, and ends those that would not be let in any more. What others could not be judged without is to be fetched for the next
+/// time.
+pub(super) fn look(memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>, fx: &mut Effects) -> Vec<Awaited> {
     let changed = memory.scopes.take_changed();
+    let mut wanted = Vec::new();
     if memory.streams.open.is_empty() {
-        return;
+        return wanted;
     }
     let at = now.monotonic();
     memory.streams.hurry(&changed, at);
     let mut ended = 0_usize;
     while let Some((id, stream)) = memory.streams.next(at) {
-        match judge(&stream, memory, kit, now) {
+        match judge(&stream, memory, kit, now, &mut wanted) {
             None => memory.streams.keep(id, stream, now),
             Some((reason, line)) => {
                 fx.push(Effect::Close(id));
@@ -131,10 +133,17 @@ pub(super) fn look(memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>, fx: &mut E
         let more = ended.saturating_sub(TOLD_MAX);
         fx.push(Effect::Log(Level::Info, format!("streams ended: {more} more")));
     }
+    wanted
 }
 
 /// Why the stream ends, and the decision line that its request would have now; `None`: it goes on.
-fn judge(stream: &Admitted, memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>) -> Option<(Reason, String)> {
+fn judge(
+    stream: &Admitted,
+    memory: &mut Memory,
+    kit: &dyn Kit,
+    now: &Now<'_>,
+    wanted: &mut Vec<Awaited>,
+) -> Option<(Reason, String)> {
     let Memory {
         scopes,
         budget,
@@ -164,7 +173,11 @@ fn judge(stream: &Admitted, memory: &mut Memory, kit: &dyn Kit, now: &Now<'_>) -
             };
             match bench.judge(stream.scope, Input { headers }, &mut Effects::default()) {
                 Judged::Decided(decision) => decision,
-                Judged::Ask(_) | Judged::Wait(_) => return None,
+                Judged::Ask(_) => return None,
+                Judged::Wait(waits) => {
+                    wanted.push(waits.awaited);
+                    return None;
+                }
             }
         }
     };
@@ -179,6 +192,7 @@ fn ends(reason: Reason, is_over: bool) -> Option<Reason> {
         Reason::KeysUnavailable
         | Reason::DeviceKeysUnavailable
         | Reason::RevocationUnavailable
+        | Reason::AttributesUnavailable
         | Reason::VerificationBudget
         | Reason::ProofBudget
         | Reason::ForeignVerifier

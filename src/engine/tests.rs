@@ -8,6 +8,8 @@ mod answers;
 #[cfg(feature = "ring")]
 mod attacks;
 #[cfg(feature = "ring")]
+mod attributes;
+#[cfg(feature = "ring")]
 mod away;
 #[cfg(feature = "ring")]
 mod decision_cache;

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::attributes;
 use super::authorize::{Bench, Stream, Understood};
 use super::case::Case;
 use super::device::Seen;
@@ -244,11 +245,13 @@ impl Bench<'_, '_> {
         let was_seen = sight.device.is_some();
         self.look(sight, policies, found, view);
         self.look_again(sight, who, policies, found, view);
+        sight.forget_missed();
         if !was_seen && sight.device.as_ref().is_some_and(Seen::is_unaffordable) {
             sight.device = None;
             return None;
         }
-        Some(policies.decide(found, &sight.facts(who, refused.is_some(), view)))
+        let ruling = policies.decide(found, &sight.facts(who, refused.is_some(), view));
+        (!attributes::are_missed(sight.attributes.as_ref(), &ruling)).then_some(ruling)
     }
 
     /// Who asks, of a request that is refused to everybody: nothing is fetched or waited for, and no proof is taken for used. `None`: only a proof would tell, or a status

@@ -3,10 +3,12 @@
 use core::cell::Cell;
 use std::rc::Rc;
 
+use super::attributes::{self, Query};
 use super::authorize::{Bench, Judged};
-use super::exchange::{Cx, Flow, Step, Wakeup};
+use super::exchange::{Cx, Flow, Office, Step, Wakeup};
 use super::fetch::{self, ResourceId};
 use super::host::Attrs;
+use super::scope::ScopeId;
 use super::{Input, Memory, nobody_decides};
 use crate::bundle::Generation;
 use crate::decision::Decision;
@@ -37,6 +39,8 @@ pub(super) enum Patience {
         until: Monotonic,
         /// The digest of the generation that served when it came.
         came_under: [u8; 32],
+        /// Its sender was identified before it waited: what counts once was used then.
+        identified: bool,
     },
 }
 
@@ -51,6 +55,15 @@ impl Patience {
         matches!(self, Self::Again { .. })
     }
 
+    /// Whether what counts once, a proof, was used by this request before.
+    pub(super) fn has_proven(self) -> bool {
+        match self {
+            Self::First => false,
+            Self::Again { .. } => true,
+            Self::Until { identified, .. } => identified,
+        }
+    }
+
     /// Whether this generation came into force while the request waited.
     pub(super) fn is_late(self, generation: &Generation) -> bool {
         matches!(self, Self::Until { came_under, .. } if came_under != generation.digest)
@@ -59,16 +72,48 @@ impl Patience {
 
 /// What a request waits for.
 pub(super) struct Waits {
-    pub(super) resource: ResourceId,
-    /// Whether that should be fetched before it is due.
-    pub(super) early: bool,
+    pub(super) awaited: Awaited,
     pub(super) until: Monotonic,
+    /// Whether its sender is identified already.
+    pub(super) identified: bool,
     /// The digest of the generation under which the request came.
     pub(super) came_under: [u8; 32],
     /// Of the resource.
     pub(super) queue: Queue,
     /// The decision where too many wait already.
     pub(super) overloaded: Decision,
+}
+
+/// What is to come.
+pub(super) enum Awaited {
+    /// What the engine fetches on a schedule.
+    Fetched {
+        resource: ResourceId,
+        /// Whether that should be fetched before it is due.
+        early: bool,
+    },
+    /// The attributes of a subject.
+    Attributes(ScopeId, Rc<Query>),
+}
+
+impl Awaited {
+    /// Has it fetched. What tells when it is there, or will not be for now; `None`: nothing will.
+    pub(super) fn demand(&self, office: &mut Office<'_, '_>) -> Option<ResourceId> {
+        match self {
+            Self::Fetched { resource, early } => {
+                fetch::demand(*resource, *early, office);
+                Some(*resource)
+            }
+            Self::Attributes(scope, query) => attributes::demand(*scope, query, office),
+        }
+    }
+
+    fn scope(&self) -> ScopeId {
+        match self {
+            Self::Fetched { resource, .. } => resource.scope,
+            Self::Attributes(scope, _) => *scope,
+        }
+    }
 }
 
 /// What some requests hold that wait: all, or those that wait for one resource.
@@ -129,6 +174,10 @@ impl WaitingRoom {
 }
 
 impl Queue {
+    fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// With one request more.
     fn with(&self, bytes: usize) -> Held {
         let held = self.0.get();
@@ -171,7 +220,7 @@ impl Waiting {
 
     /// Waits for something else than before, if there is room among those who do.
     fn move_to(&mut self, waits: Waits, room: &WaitingRoom) -> Result<(), Box<Decision>> {
-        if waits.resource != self.waits.resource {
+        if !waits.queue.is(&self.waits.queue) {
             match room.enter(&waits.queue, self.seat.bytes) {
                 Some(seat) => self.seat = seat,
                 None => return Err(Box::new(waits.overloaded)),
@@ -179,6 +228,7 @@ impl Waiting {
         }
         self.waits = Waits {
             came_under: self.waits.came_under,
+            identified: waits.identified || self.waits.identified,
             ..waits
         };
         Ok(())
@@ -186,8 +236,9 @@ impl Waiting {
 
     /// Waits.
     pub(super) fn wait(self: Box<Self>, cx: &mut Cx<'_, '_>) -> Step {
-        fetch::demand(self.waits.resource, self.waits.early, &mut cx.office());
-        cx.wait_for(self.waits.resource);
+        if let Some(resource) = self.waits.awaited.demand(&mut cx.office()) {
+            cx.wait_for(resource);
+        }
         cx.wake_at(self.waits.until);
         Step::Wait(self)
     }
@@ -195,7 +246,7 @@ impl Waiting {
 
 impl Flow for Waiting {
     fn resume(mut self: Box<Self>, _: Wakeup<'_>, cx: &mut Cx<'_, '_>) -> Step {
-        let id = self.waits.resource.scope;
+        let id = self.waits.awaited.scope();
         let Memory {
             scopes,
             budget,
@@ -220,6 +271,7 @@ impl Flow for Waiting {
             patience: Patience::Until {
                 until: self.waits.until,
                 came_under: self.waits.came_under,
+                identified: self.waits.identified,
             },
         };
         match bench.judge(id, Input { headers }, cx.fx) {

@@ -74,6 +74,12 @@ impl Claims {
         Some(Self::new(text.to_owned(), weight))
     }
 
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new("{}".to_owned(), 0)
+    }
+
     /// The claim `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -106,7 +112,8 @@ impl Claims {
         object_weight(claims)
     }
 
-    pub(super) fn weight(&self) -> usize {
+    /// The bytes that they take.
+    pub(crate) fn weight(&self) -> usize {
         sum([self.text.capacity(), ALLOCATION, self.weight])
     }
 }

@@ -171,6 +171,7 @@ pub(super) fn region(name: &str, jwks: &[Value]) -> Region {
         trust_domains: Vec::new(),
         accepts: Vec::new(),
         center: None,
+        replica: None,
         networks: Vec::new(),
         country: None,
         calendar: None,

@@ -50,6 +50,8 @@ pub struct PolicySet {
     upgrades: u8,
     /// Whether anything here looks at the device, so that its posture may have to be read.
     pub(super) looks_at_device: bool,
+    /// Whether anything here looks at what identity replicas tell.
+    pub(super) looks_at_attributes: bool,
     /// Whether anything here looks at the risk.
     pub(super) looks_at_risk: bool,
 }
@@ -174,10 +176,12 @@ impl PolicySet {
             .any(|policy: &Policy| policy.openings != Openings::default());
         let has_places = policies.iter().any(|policy| policy.has_place);
         let looks_at_device = policies.iter().any(Policy::looks_at_device) || rules.iter().any(Rule::looks_at_device);
-        let reads_risk = |when: &When| when.reads_score() || when.reads_failures();
-        let looks_at_risk = rules
-            .iter()
-            .any(|rule: &Rule| rule.conditions.when.as_ref().is_some_and(reads_risk));
+        let any = |reads: fn(&When) -> bool| {
+            let mut conditions = rules.iter().filter_map(|rule: &Rule| rule.conditions.when.as_ref());
+            conditions.any(reads)
+        };
+        let looks_at_risk = any(|when| when.reads_score() || when.reads_failures());
+        let looks_at_attributes = any(When::reads_attributes);
         Self {
             narrows: opens || has_places || rules.iter().any(|rule: &Rule| rule.about.is_some()),
             opens,
@@ -188,6 +192,7 @@ impl PolicySet {
             has_shadow,
             looks_at_device,
             looks_at_risk,
+            looks_at_attributes,
             has_trust_domains: regions.iter().any(|region| !region.trust_domains.is_empty()),
         }
     }

@@ -1,6 +1,7 @@
 //! How rules, requirements and defaults combine to one outcome. Order never matters: where several would decide alike, the one whose policy and rule name
 //! sort first is named.
 
+use core::cell::Cell;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Facts<'f> {
     pub service_untold: bool,
     /// There is a token, and it is not valid here. `subject` is `None` then.
     pub token_refused: bool,
+    /// What an identity replica told of the subject.
+    pub attributes: Attributes<'f>,
     /// What looks wrong.
     pub risk: Risk,
     /// What is asked.
@@ -69,6 +72,19 @@ impl Facts<'_> {
     fn is_service(&self) -> bool {
         self.service.is_some() && !self.token_refused
     }
+}
+
+/// What is known of a subject beside what its token says.
+#[derive(Clone, Copy, Debug)]
+pub enum Attributes<'f> {
+    /// Nobody with a valid token asks, so there are none.
+    OfNobody,
+    /// No condition that may decide reads them.
+    Unasked,
+    /// The identity replica of the home region told these.
+    Told(&'f Claims),
+    /// Nobody has told: whatever reads them is unknown, and leaves a mark here.
+    Untold(&'f Cell<bool>),
 }
 
 /// Where a request comes from.
@@ -192,6 +208,12 @@ impl PolicySet {
                 || self.found(candidates).any(|(_, rule)| rule.looks_at_device()))
     }
 
+    /// Whether the outcome may depend on what an identity replica tells of who asks: else it need not be asked.
+    #[must_use]
+    pub fn needs_attributes(&self, candidates: &Candidates) -> bool {
+        self.looks_at_attributes && self.conditions(candidates).any(When::reads_attributes)
+    }
+
     /// Whether the outcome may depend on the score of who asks: else it need not be looked up.
     #[must_use]
     pub fn needs_score(&self, candidates: &Candidates) -> bool {
@@ -202,6 +224,12 @@ impl PolicySet {
     #[must_use]
     pub fn needs_failures(&self, candidates: &Candidates) -> bool {
         self.looks_at_risk && self.conditions(candidates).any(When::reads_failures)
+    }
+
+    /// Whether any rule looks at what identity replicas tell.
+    #[must_use]
+    pub fn looks_at_attributes(&self) -> bool {
+        self.looks_at_attributes
     }
 
     /// Whether any rule looks at the risk.

@@ -52,6 +52,7 @@ pub(super) fn regions() -> Vec<Region> {
         trust_domains: vec![name.to_owned()],
         accepts: if name == "us" { accepts() } else { Vec::new() },
         center: None,
+        replica: None,
         networks: Vec::new(),
         country: None,
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),
@@ -380,6 +381,7 @@ pub(super) fn outcome_at(set: &PolicySet, request: &str, who: &str, whence: &str
     let headers = encode(HEADERS);
     let facts = Facts {
         risk: crate::risk::Risk::default(),
+        attributes: super::Attributes::OfNobody,
         subject: subject.as_ref(),
         device: device.as_ref().map_err(|reason| *reason),
         source: source(whence),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 
-use super::decide::Facts;
+use super::decide::{Attributes, Facts};
 use crate::bundle::RegionId;
 use crate::cel::{Budget, Declared, Entries, Fault, Field, List, Sig, Timestamp, Value, Variable, Variables};
 use crate::context::Country;
@@ -43,6 +43,8 @@ const DEVICE: u16 = 70;
 pub(super) const FAILURES: u16 = 65;
 /// What the center says of the risk of its subject: of nobody without a token, so it is among what a token tells.
 pub(super) const SCORE: u16 = TOKEN + 50;
+/// What an identity replica tells of the subject: likewise.
+pub(super) const ATTRIBUTES: u16 = TOKEN + 100;
 /// The first capture of a path; the others follow.
 pub(super) const PATH: u16 = 1_000;
 
@@ -167,20 +169,14 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         name,
         declared: Declared::Refused(why),
     };
-    let later = |name| Variable {
-        name,
-        declared: Declared::Later,
-    };
-    let token = match setting.no_token {
-        Some(why) => refused("token", why),
+    let open = |name, fields, id| match setting.no_token {
+        Some(why) => refused(name, why),
         None => Variable {
-            name: "token",
-            declared: Declared::Object {
-                fields: CLAIMS,
-                open: Some(TOKEN),
-            },
+            name,
+            declared: Declared::Object { fields, open: Some(id) },
         },
     };
+    let token = open("token", CLAIMS, TOKEN);
     let device = match setting.no_token {
         Some(why) => refused("device", why),
         None => object("device", DEVICE_FIELDS),
@@ -209,7 +205,7 @@ pub(super) fn variables<'s>(setting: &Setting<'s>) -> [Variable<'s>; 8] {
         object("source", source),
         object("local", LOCAL_FIELDS),
         device,
-        later("identity"),
+        open("identity", &[], ATTRIBUTES),
         object("risk", risk),
     ]
 }
@@ -242,6 +238,8 @@ pub(super) struct Seen<'f> {
 }
 
 impl<'f> Seen<'f> {
+    const UNTOLD: Fault = Fault::InvalidArgument("the identity replica has not told of the subject");
+
     pub(super) fn new(facts: &'f Facts<'f>, paths: &'f [PathTemplate], captures: &'f [Box<str>]) -> Self {
         Self {
             facts,
@@ -268,6 +266,19 @@ impl<'f> Seen<'f> {
             .claims
             .and_then(|claims: &'f Claims| claims.get(name))
             .ok_or(Fault::Absent)
+    }
+
+    /// Where nobody has told, it is neither there nor not.
+    fn attribute(&self, name: &str) -> Result<&'f Json, Fault> {
+        match self.facts.attributes {
+            Attributes::Told(attributes) => attributes.get(name).ok_or(Fault::Absent),
+            Attributes::OfNobody => Err(Fault::Absent),
+            Attributes::Unasked => Err(Self::UNTOLD),
+            Attributes::Untold(missed) => {
+                missed.set(true);
+                Err(Self::UNTOLD)
+            }
+        }
     }
 
     /// A claim that has a type. Whether a list is one of texts is asked of each of its items.
@@ -365,8 +376,12 @@ impl Variables for Seen<'_> {
         }
     }
 
-    fn member(&self, _: u16, name: &str) -> Result<Value<'_>, Fault> {
-        self.claim(name).map(Value::of_json)
+    fn member(&self, id: u16, name: &str) -> Result<Value<'_>, Fault> {
+        let found = match id {
+            ATTRIBUTES => self.attribute(name),
+            _ => self.claim(name),
+        };
+        found.map(Value::of_json)
     }
 }
 

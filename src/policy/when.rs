@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::conditions::Truth;
 use super::decide::Facts;
 use super::variables::{
-    FAILURES, HEADERS, PATH, SCORE, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token, variables,
+    ATTRIBUTES, FAILURES, HEADERS, PATH, SCORE, Seen, Setting, WORKLOAD, is_of_device, is_of_source, is_of_token,
+    variables,
 };
 use crate::bundle::document::IdentityNeed;
 use crate::bundle::limits;
@@ -126,6 +127,12 @@ impl When {
 
     pub(super) fn reads_source(&self) -> bool {
         self.program.reads().ids.iter().any(|id| is_of_source(*id))
+    }
+
+    /// Whether it reads what an identity replica tells of the subject.
+    #[must_use]
+    pub fn reads_attributes(&self) -> bool {
+        self.program.reads().has(ATTRIBUTES)
     }
 
     /// Whether it reads the score of its subject.

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::remembered::{KEY_BYTES, Remembered};
 use crate::time::Now;
@@ -76,26 +75,14 @@ impl Scores {
     }
 }
 
-/// What a subject's score is kept under: the SHA-256 of the subject, of the trust configuration by which it was verified, and of the center that speaks of it.
-#[must_use]
-pub fn subject_key(trust_digest: &[u8; KEY_BYTES], center: &str, subject: [&str; 3]) -> [u8; KEY_BYTES] {
-    let mut hash = Sha256::new();
-    hash.update(trust_digest);
-    for part in [center].into_iter().chain(subject) {
-        // With its length, so that no two lists of parts are one text.
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
 
     use serde_json::json;
 
-    use super::{BYTES_MAX, Score, Scores, subject_key};
+    use super::{BYTES_MAX, Score, Scores};
+    use crate::identity::subject_key;
     use crate::time::{Monotonic, Now, WallTime};
 
     fn score(value: f64, seconds: u64) -> Result<Score, &'static str> {
@@ -146,22 +133,6 @@ mod tests {
         assert_eq!((scores.find(&alice, &now), scores.find(&bob, &now)), (None, Some(0.2)));
         let later = || Monotonic(60_000_000_000);
         assert_eq!(scores.find(&bob, &Now::new(WallTime(0), &later)), None);
-    }
-
-    #[test]
-    fn no_two_subjects_have_one_key() {
-        let keys = [
-            subject_key(&[1; 32], "c", ["us", "iss", "alice"]),
-            subject_key(&[2; 32], "c", ["us", "iss", "alice"]),
-            subject_key(&[1; 32], "d", ["us", "iss", "alice"]),
-            subject_key(&[1; 32], "c", ["eu", "iss", "alice"]),
-            subject_key(&[1; 32], "c", ["us", "other", "alice"]),
-            subject_key(&[1; 32], "c", ["us", "iss", "bob"]),
-            subject_key(&[1; 32], "c", ["us", "issalice", ""]),
-            subject_key(&[1; 32], "cu", ["s", "iss", "alice"]),
-        ];
-        let all: std::collections::BTreeSet<_> = keys.iter().collect();
-        assert_eq!(all.len(), keys.len());
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod properties {
     use regionguard::bundle::{self, Encoding, Generation};
     use regionguard::device::Posture;
     use regionguard::identity::Claims;
-    use regionguard::policy::{self, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
+    use regionguard::policy::{self, Attributes, By, Candidates, Facts, Holds, Outcome, PolicySet, Requested, Told};
     use regionguard::reason::Reason;
     use regionguard::request::{Authority, Headers, PathOptions, StripSet, canonicalise, encode};
     use regionguard::risk::Risk;
@@ -79,8 +79,15 @@ mod properties {
             Some(claims) => Posture::of_claim(claims.get("device")),
             None => Err(Reason::DeviceMissing),
         };
+        let attributes = Claims::parse(&plan.attributes).unwrap();
+        let missed = core::cell::Cell::new(false);
         let facts = Facts {
             risk: plan.risk,
+            attributes: match (&plan.subject, &attributes, plan.replica_is_away) {
+                (None, ..) => Attributes::OfNobody,
+                (Some(_), _, true) => Attributes::Untold(&missed),
+                (Some(_), attributes, false) => Attributes::Told(attributes),
+            },
             subject: plan.subject.as_ref(),
             device: device.as_ref().map_err(|reason| *reason),
             source: plan.source,
@@ -445,6 +452,8 @@ mod properties {
                     Outcome::Defer { .. } => takes("defer") && !takes("deny") && !unmet,
                     Outcome::Deny { reason: Reason::RuleDenied | Reason::ConditionUnknown, .. } => takes("deny"),
                     Outcome::Challenge { .. } => unmet || takes("stepUp"),
+                    // A deny that hangs on who asks, where nobody has told that.
+                    Outcome::NeedsIdentity { .. } if takes("deny") => true,
                     Outcome::Deny { .. } | Outcome::NeedsIdentity { .. } => unmet || !takes("allow") || request.upgrade.is_some(),
                 };
                 assert!(agrees, "{said:#?}");

@@ -291,6 +291,7 @@ fn region_document(name: &str, zone: Option<&str>) -> Region {
         },
         accepts: if name == REGIONS[2] { accepts() } else { Vec::new() },
         center: None,
+        replica: None,
         networks: Vec::new(),
         country: None,
         calendar: zone.map(|zone| Calendar::new(Zone::named(zone).unwrap(), hours)),

@@ -8,6 +8,7 @@ use super::{Told, times, written};
 use crate::documents::member;
 use crate::lint::when::reads;
 use crate::report;
+use crate::trial::find_claim;
 
 /// One thing that is wanted.
 pub(super) struct Row {
@@ -103,6 +104,19 @@ fn read_by_when(told: &Told<'_>, seen: &Seen, rule: Option<&Value>) -> Option<St
     }
     let names: Vec<String> = reads(expression).into_iter().map(|read| read.path).collect();
     let reads = |name: &str| names.iter().any(|read| read == name);
+    for name in names.iter().filter_map(|name| name.strip_prefix("identity.")) {
+        let path = ClaimPath::new(name)?;
+        let value = told
+            .trial
+            .identity
+            .as_ref()
+            .and_then(|attributes| find_claim(&path, attributes));
+        found.push(match value {
+            Some(value) => format!("identity.{name} {value}"),
+            None if told.trial.identity.is_none() => format!("no identity, so no {name}"),
+            None => format!("no identity.{name}"),
+        });
+    }
     if reads("risk.score") {
         found.push(match seen.risk.score {
             Some(score) => format!("risk.score {score}"),

@@ -82,9 +82,16 @@ fn unasked(source: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
     };
     let mut names: Vec<String> = Vec::new();
     for read in reads.iter().filter(|read| !read.asked) {
-        let optional = ["token.", "device.", "risk.score", "request.headers.", "request.query."]
-            .iter()
-            .any(|root| read.path.starts_with(root));
+        let optional = [
+            "token.",
+            "device.",
+            "identity.",
+            "risk.score",
+            "request.headers.",
+            "request.query.",
+        ]
+        .iter()
+        .any(|root| read.path.starts_with(root));
         if optional
             && !ALWAYS.contains(&read.path.as_str())
             && !is_there(&read.path)
@@ -235,6 +242,8 @@ mod tests {
             ("request.path == r'\\' && token.level > 3", &["token.level"]),
             ("token.duties.exists(duty, duty.token.x == 1)", &["token.duties"]),
             ("device.managed == false", &["device.managed"]),
+            ("identity.locked == true", &["identity.locked"]),
+            ("has(identity.locked) && identity.locked", &[]),
             ("risk.score >= 50 && risk.failures > 3", &["risk.score"]),
             ("has(risk.score) && risk.score >= 50", &[]),
             ("token . department == \"a\\\"token.b\"", &["token.department"]),

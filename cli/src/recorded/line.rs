@@ -8,7 +8,7 @@ use super::{center, device, of_somebody, request_of, risk, serves, time};
 use crate::trial::{Center, Request, Token, Trial};
 
 /// The members of a recorded request.
-const MEMBERS: [&str; 22] = [
+const MEMBERS: [&str; 23] = [
     "url",
     "method",
     "scheme",
@@ -24,6 +24,7 @@ const MEMBERS: [&str; 22] = [
     "device",
     "deviceIssuer",
     "deviceSignedAt",
+    "identity",
     "risk",
     "port",
     "serves",
@@ -64,6 +65,11 @@ pub(super) fn read(members: &Map<String, Value>, otherwise_at: WallTime) -> Resu
     let device = device
         .map(|device| device::read(device, issuer, signed_at))
         .transpose()?;
+    let identity = match members.get("identity") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(attributes)) => Some(attributes.clone()),
+        Some(_) => return Err("`identity` must be an object".to_owned()),
+    };
     let risk = members.get("risk").filter(|risk| !risk.is_null());
     let risk = risk.map(risk::read).transpose()?;
     let port = match members.get("port") {
@@ -79,6 +85,7 @@ pub(super) fn read(members: &Map<String, Value>, otherwise_at: WallTime) -> Resu
         address: text("address")?.map(address).transpose()?,
         workload: text("workload")?.map(str::to_owned),
         device,
+        identity,
         risk,
         port,
         serves: text("serves")?.map(serves).transpose()?.unwrap_or_default(),
@@ -163,6 +170,9 @@ pub(crate) fn write(trial: &Trial) -> Value {
         if let Some(signed_at) = device.signed_at.and_then(told) {
             put("deviceSignedAt", signed_at.into());
         }
+    }
+    if let Some(attributes) = &trial.identity {
+        put("identity", Value::Object(attributes.clone()));
     }
     if let Some(risk) = trial.risk {
         put("risk", risk::write(risk));

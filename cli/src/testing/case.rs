@@ -155,6 +155,7 @@ pub(crate) fn trial(suite: &Suite, test: &Test, principal: &Principal, request: 
         address: request.address.or(principal.address),
         workload: principal.workload.clone(),
         device: principal.device.clone(),
+        identity: principal.identity.clone(),
         risk: principal.risk,
         locality: suite.test.locality.clone(),
         serves: suite.test.serves.clone(),
@@ -162,6 +163,7 @@ pub(crate) fn trial(suite: &Suite, test: &Test, principal: &Principal, request: 
         at: test.at,
         center: test.center,
         lists_away: test.lists_away,
+        replicas_away: test.replicas_away,
     }
 }
 

@@ -10,7 +10,7 @@ use regionguard::engine::{Attrs, Call, Effect, Effects, Engine, Explained, Input
 use regionguard::identity::{RingVerifier, SignatureVerifier};
 use regionguard::request::{Headers, encode};
 use regionguard::time::{Monotonic, Now, WallTime};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::der::Certificate;
 use super::token::Minted;
@@ -92,6 +92,14 @@ impl Host<'_> {
         let block = block(lines);
         let headers = Headers::parse(&block).map_err(|_| TOO_LARGE)?;
         let (mut run, scope, stream) = self.ready()?;
+        if self.stage.generation.policies.looks_at_attributes() {
+            // What a replica tells is known once the request has been judged.
+            let outcome =
+                run.with(|engine, kit, now, fx| engine.begin(Some(scope), Input { headers }, &stream, kit, now, fx));
+            if matches!(outcome, Outcome::Waiting(_)) {
+                self.wait(&mut run)?;
+            }
+        }
         let explained = run.with(|engine, kit, now, _| engine.explain(scope, Input { headers }, &stream, kit, now));
         explained.ok_or_else(|| "no bundle serves".to_owned())
     }
@@ -167,12 +175,39 @@ impl Host<'_> {
                     return Ok(question);
                 };
                 run.reply(&call, of_center(center));
+            } else if self.is_for_replica(&call) {
+                run.reply(&call, self.attributes());
             } else {
                 let reply = self.list(&call)?;
                 run.reply(&call, reply);
             }
         }
         Err("the engine asks without end".to_owned())
+    }
+
+    /// Whether a call is for the identity replica of the Region whose token was signed: who asks is the only subject of whom anybody wants to know.
+    fn is_for_replica(&self, call: &Call) -> bool {
+        let Some(minted) = self.minted else { return false };
+        let mut regions = self.stage.generation.regions.iter();
+        let replica = regions
+            .find(|region| region.name == minted.home)
+            .and_then(|region| region.replica.as_ref());
+        replica.is_some_and(|replica| {
+            let (before, behind) = &replica.path;
+            let path = header(call, ":path").unwrap_or_default();
+            replica.cluster == call.outgoing.cluster
+                && path.starts_with(before.as_str())
+                && path.ends_with(behind.as_str())
+        })
+    }
+
+    /// What an identity replica tells of who asks.
+    fn attributes(&self) -> Reply {
+        match &self.trial.identity {
+            _ if self.trial.replicas_away => Reply::of_status(503),
+            None => Reply::of_status(404),
+            Some(attributes) => Reply::json(Value::Object(attributes.clone()).to_string()),
+        }
     }
 
     /// What a server of lists of revocations answers.

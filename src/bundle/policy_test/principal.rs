@@ -24,6 +24,7 @@ const PRINCIPAL: Shape = Shape {
         "device",
         "deviceIssuer",
         "deviceSignedAt",
+        "identity",
         "risk",
     ],
     later: &[],
@@ -76,6 +77,7 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
     }
     let fields = at.fields(&PRINCIPAL, sink)?;
     let home = fields.optional("home", sink, |at, sink| region(at, known, sink));
+    let identity = fields.optional("identity", sink, claims);
     let claims = fields.optional("claims", sink, claims);
     let without = fields.optional("without", sink, |at, sink| {
         at.list(limits::WORDS, sink, |at, sink| at.text(sink).map(str::to_owned))
@@ -108,6 +110,10 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
     if risk.is_some_and(|risk| risk.score.is_some()) && !has_token {
         return Err(fields.wrong("a score is of who has a token: give `claims`", sink));
     }
+    let identity = identity?;
+    if identity.is_some() && !has_token {
+        return Err(fields.wrong("a replica tells of who has a token: give `claims`", sink));
+    }
     let without = without?.unwrap_or_default();
     let mut claims = claims?.unwrap_or_default();
     if has_token && !claims.contains_key("sub") && !without.iter().any(|name| name == "sub") {
@@ -127,6 +133,7 @@ fn one(name: &str, at: &At<'_>, known: Option<&Known<'_>>, sink: &mut Sink) -> R
         address: address?,
         workload: workload?,
         device,
+        identity,
         risk,
     })
 }

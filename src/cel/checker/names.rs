@@ -65,7 +65,6 @@ impl<'e> Checker<'e> {
                 Typed::new(Node::Read(*id), kind.clone())
             }
             Declared::Refused(why) => self.refused(at, why),
-            Declared::Later => self.not_yet(at, variable.name),
             Declared::Object { .. } => {
                 let message = format!(
                     "`{name}` is no value by itself: name one of its fields, as in `{name}.{field}`",

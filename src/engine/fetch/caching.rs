@@ -9,7 +9,7 @@ const ETAG_MAX: usize = 256;
 
 /// For how long the answer is fresh by its own word: `max-age` less the `Age` that it has already (RFC 9111 §4.2). Of several, the shortest. `None`: it says nothing,
 /// or nothing that can be read.
-pub(super) fn fresh_for(response: &Response<'_>) -> Option<Duration> {
+pub(in crate::engine) fn fresh_for(response: &Response<'_>) -> Option<Duration> {
     let directives = response
         .headers
         .values("cache-control")

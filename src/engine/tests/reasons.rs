@@ -37,6 +37,7 @@ pub(super) fn everything() -> Json {
         {"name": "blocked", "paths": ["/blocked/**"], "effect": "deny"},
         {"name": "hidden", "paths": ["/hidden/**"], "effect": "deny", "response": {"status": 404, "hide": true}},
         {"name": "blocked-net", "paths": ["/net/**"], "from": {"networks": ["10.0.0.0/8"]}, "effect": "deny"},
+        {"name": "cleared", "paths": ["/cleared"], "when": "identity.clearance >= 3", "effect": "allow"},
         {"name": "ask", "paths": ["/ask/{id}"], "effect": "defer"},
         {"name": "ask-last", "paths": ["/last/{id}"], "effect": "defer", "defer": {"onUnavailable": "lastDecision"}},
         {"name": "ask-open", "paths": ["/open/{id}"], "effect": "defer", "defer": {"onUnavailable": "allow"}},
@@ -86,6 +87,7 @@ pub(super) fn everything() -> Json {
         policy("cert", certificate),
     ]);
     bundle["trust"]["peerVerification"] = json!("required");
+    bundle["documents"][0]["spec"]["identity"] = json!({"cluster": "people"});
     bundle["tokens"] = sources();
     bundle
 }
@@ -579,6 +581,19 @@ fn unavailable(table: &mut Table) {
         "shop/ask;inline",
         "us-east-1>us-east-1>us-east-1",
         ask,
+    );
+    let mut away = table.world();
+    let cleared = get("/cleared").bearer(&token("us-east-1"));
+    let id = away.wait(&cleared);
+    away.reply(away.calls.last().expect("a call").id, &Reply::status(503));
+    away.finished(id);
+    away.counted();
+    table.row_in(
+        away,
+        Reason::AttributesUnavailable,
+        "shop/cleared;inline",
+        "us-east-1>->us-east-1",
+        cleared,
     );
     let socket = get("/socket").host("open.us-east-1.com").bearer(&token("us-east-1"));
     let socket = socket.header("connection", "upgrade").header("upgrade", "websocket");

@@ -76,10 +76,34 @@ pub(super) fn holds(source: &str, rule: &Rule, asked: &Asked<'_>) -> Option<bool
             let same = right.text().and_then(|right| left.test(|left| left == right));
             all(&[not(parameter("a", asked).is_there()), same])
         }
+        "identity.clearance >= 3" => attribute(asked, "clearance")
+            .ok()
+            .flatten()
+            .and_then(|found| found.as_i64().map(|found| found >= 3)),
+        "has(identity.clearance) && request.method == 'GET'" => all(&[
+            attribute(asked, "clearance").ok().map(|found| found.is_some()),
+            Some(asked.method == "GET"),
+        ]),
+        "identity.teams == ['a', 'b'] || request.method == 'POST'" => {
+            let teams = attribute(asked, "teams").ok().flatten();
+            or(teams.map(|teams| teams == serde_json::json!(["a", "b"])), is_post)
+        }
         "risk.score < 50" => facts.risk.score.map(|score| score < 50.0),
         "has(risk.score) && risk.score >= 50" => Some(facts.risk.score.is_some_and(|score| score >= 50.0)),
         "risk.failures > 1 || request.method == 'POST'" => or(facts.risk.failures.map(|count| count > 1), is_post),
         other => panic!("the oracle does not know {other}"),
+    }
+}
+
+/// What the identity replica tells by this name, if it is there; an error where nobody has told anything.
+fn attribute(asked: &Asked<'_>, name: &str) -> Result<Option<Value>, ()> {
+    match (asked.plan.subject.is_some(), asked.plan.replica_is_away) {
+        (false, _) => Ok(None),
+        (true, true) => Err(()),
+        (true, false) => {
+            let all: Value = serde_json::from_str(&asked.plan.attributes).expect("JSON");
+            Ok(all.get(name).cloned())
+        }
     }
 }
 

@@ -105,6 +105,9 @@ pub(crate) struct RequestPlan {
     pub(crate) local: RegionId,
     pub(crate) at: WallTime,
     pub(crate) risk: Risk,
+    /// What the identity replica tells of the subject, as JSON.
+    pub(crate) attributes: String,
+    pub(crate) replica_is_away: bool,
 }
 
 impl RequestPlan {
@@ -131,10 +134,19 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
         source(),
         (workload(), any::<bool>(), claims(), any::<bool>()),
         region(),
-        (at, risk()),
+        (at, risk(), attributes(), any::<bool>()),
     )
         .prop_map(
-            |(asked, subject, source, (workload, token_refused, claims, certificate), local, (at, risk))| RequestPlan {
+            |(
+                asked,
+                subject,
+                source,
+                (workload, token_refused, claims, certificate),
+                local,
+                (at, risk, attributes, replica_is_away),
+            )| RequestPlan {
+                attributes,
+                replica_is_away,
                 // Of nobody there is no score.
                 risk: Risk {
                     score: risk.score.filter(|_| subject.is_some()),
@@ -160,6 +172,17 @@ pub(crate) fn request() -> impl Strategy<Value = RequestPlan> {
                 at,
             },
         )
+}
+
+fn attributes() -> impl Strategy<Value = String> {
+    let clearance = select(vec![None, Some(json!(1)), Some(json!(5)), Some(json!("high"))]);
+    let teams = select(vec![None, Some(json!(["a", "b"])), Some(json!([])), Some(json!("a"))]);
+    (clearance, teams).prop_map(|(clearance, teams)| {
+        let mut all = serde_json::Map::new();
+        all.extend(clearance.map(|value| ("clearance".to_owned(), value)));
+        all.extend(teams.map(|value| ("teams".to_owned(), value)));
+        Value::Object(all).to_string()
+    })
 }
 
 fn risk() -> impl Strategy<Value = Risk> {

@@ -39,6 +39,7 @@ fn regions() -> impl Iterator<Item = Value> {
             "issuer": "identity.global.com",
             "audiences": [format!("api.{name}.com")],
             "keys": {"remote": {"cluster": "keys", "authority": format!("keys.{name}.com"), "path": "/jwks"}},
+            "identity": {"cluster": "people"},
         });
         if let Some(zone) = zone {
             spec["timezone"] = json!(zone);

@@ -295,6 +295,19 @@ fn changes(name: &str, source: &str, rule: &Rule, base: &Trial, times: &[WallTim
             };
             values(source).into_iter().map(of).collect()
         }
+        ("identity", _) => {
+            let of = |value: Option<Value>| -> Change {
+                let path = rest.to_owned();
+                Box::new(move |trial| {
+                    let attributes = trial.identity.get_or_insert_default();
+                    remove(&path, attributes);
+                    if let Some(value) = &value {
+                        put(&path, value.clone(), attributes);
+                    }
+                })
+            };
+            values(source).into_iter().map(Some).chain([None]).map(of).collect()
+        }
         ("risk", (part, _)) => {
             let is_score = part == "score";
             let of = |number: Option<u32>| -> Change {
@@ -370,6 +383,21 @@ fn changes(name: &str, source: &str, rule: &Rule, base: &Trial, times: &[WallTim
             texts().filter(|text| text.starts_with("spiffe://")).map(of).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Puts a value where this path leads.
+fn put(path: &str, value: Value, attributes: &mut serde_json::Map<String, Value>) {
+    match path.split_once('.') {
+        None => {
+            attributes.insert(path.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = attributes.entry(first).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                put(rest, value, inner);
+            }
+        }
     }
 }
 

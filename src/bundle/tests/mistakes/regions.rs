@@ -114,14 +114,12 @@ fn of_a_region() {
         "",
         "has no unit: write `30s`, `30m` or `30h`",
     );
-    for later in ["identity", "endpoint"] {
-        refuses(
-            &format!("{spec}.{later}"),
-            json!({}),
-            "",
-            &format!("`{later}` is not supported yet"),
-        );
-    }
+    refuses(
+        &format!("{spec}.endpoint"),
+        json!({}),
+        "",
+        "`endpoint` is not supported yet",
+    );
 }
 
 #[test]
@@ -413,6 +411,40 @@ fn of_keys_from_the_network() {
         });
         assert!(found, "{}", lines(&errors));
     }
+}
+
+#[test]
+fn of_a_replica() {
+    let identity = "documents[0].spec.identity";
+    let mut bundle = sample();
+    set(&mut bundle, identity, json!({"cluster": "people"}));
+    assert!(compile_json(&bundle).is_ok());
+    let in_path = "must hold `{sub}`, which stands for the subject, once and as a whole segment";
+    for (field, value, fragment) in [
+        ("path", json!("/identities"), in_path),
+        ("path", json!("/identities/{id}"), in_path),
+        ("path", json!("/identities/u{sub}"), in_path),
+        ("path", json!("/identities/{sub}.json"), in_path),
+        ("path", json!("/identities/{sub}/{sub}"), in_path),
+        ("path", json!("/identities?sub={sub}"), in_path),
+        ("path", json!("/identities?a/{sub}"), in_path),
+        ("path", json!("identities/{sub}"), "must begin with `/`"),
+        ("ttl", json!("0s"), "must be from 1s to 24h"),
+        ("ttl", json!("25h"), "must be from 1s to 24h"),
+        ("timeout", json!("11s"), "must be from 10ms to 10s"),
+        ("cluster", json!("outbound|80||people"), "give `authority`"),
+        ("refresh", json!("1h"), "no such field"),
+    ] {
+        let mut bundle = sample();
+        set(&mut bundle, identity, json!({"cluster": "people"}));
+        set(&mut bundle, &format!("{identity}.{field}"), value.clone());
+        let errors = refused(&bundle);
+        let found = errors
+            .iter()
+            .any(|error| error.path.starts_with(identity) && error.to_string().contains(fragment));
+        assert!(found, "{field}: {value}: {}", lines(&errors));
+    }
+    refuses(identity, json!({"path": "/a/{sub}"}), identity, "`cluster` is missing");
 }
 
 #[test]

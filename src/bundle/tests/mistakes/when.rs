@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::bundle::Code;
 
 #[test]
 fn of_conditions() {
@@ -57,41 +56,44 @@ fn of_conditions() {
     }
 }
 
-/// The format has them: as with a field that is not there yet, the code says that nobody misspelt anything.
+/// What a replica tells is of anybody with a token, where there is one to ask.
 #[test]
-fn of_variables_that_are_not_there_yet() {
-    for (expression, message) in [
+fn of_attributes() {
+    refuses(
+        &of_rule("when"),
+        json!("has(identity.team)"),
+        "",
+        "reads `identity`, and no Region whose tokens count here has a replica to ask",
+    );
+    let mut bundle = sample();
+    set(&mut bundle, "documents[0].spec.identity", json!({"cluster": "people"}));
+    for (expression, expected) in [
         (
-            "token.sub == 'a' && identity.score == 1",
-            "column 21: `identity` is not supported yet: leave it out; found `identity`",
+            "has(identity.team) && identity['a/b'] == 1 && identity.`c-d`.e in ['f']",
+            None,
         ),
         (
-            "identity.team == 'a'",
-            "column 1: `identity` is not supported yet: leave it out; found `identity`",
+            "identity == 1",
+            Some("column 1: `identity` is no value by itself: name one of its fields, as in `identity.name`"),
         ),
         (
-            "has(identity.team)",
-            "column 5: `identity` is not supported yet: leave it out; found `identity`",
-        ),
-        (
-            "identity['team'] == 'a'",
-            "column 1: `identity` is not supported yet: leave it out; found `identity`",
+            "identty.a",
+            Some("column 1: no such variable `identty`: did you mean `identity`?"),
         ),
     ] {
-        refuses(&of_rule("when"), json!(expression), "", message);
-        let codes = codes(expression);
-        assert_eq!(codes, [Code::NotSupported], "{expression}");
+        set(&mut bundle, &of_rule("when"), json!(expression));
+        match expected {
+            None => assert!(compile_json(&bundle).is_ok(), "{expression}"),
+            Some(message) => expect(&bundle, &of_rule("when"), message),
+        }
     }
-    // Beside them, what is wrong is wrong as ever.
-    let both = codes("tokn.sub == 'a' && identity.score == 1");
-    assert_eq!(both, [Code::Invalid, Code::NotSupported]);
-}
-
-/// What sorts of things are wrong with a condition.
-fn codes(when: &str) -> Vec<Code> {
-    let mut bundle = sample();
-    set(&mut bundle, &of_rule("when"), json!(when));
-    refused(&bundle).iter().map(|error| error.code).collect()
+    set(&mut bundle, &of_rule("when"), json!("has(identity.team)"));
+    set(&mut bundle, &of_rule("identity"), json!("none"));
+    let rule = bundle["documents"][2]["spec"]["rules"][0].as_object_mut();
+    let rule = rule.expect("a rule");
+    rule.remove("permissions");
+    rule.remove("roles");
+    expect(&bundle, &of_rule("when"), "column 5: `identity: none` is for everybody");
 }
 
 /// All that is wrong with an expression is told at once.

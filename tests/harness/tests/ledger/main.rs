@@ -52,6 +52,7 @@ fn bundle(rules: &[Value]) -> Value {
                 "spec": {
                     "issuer": "identity.global.com", "audiences": ["api.us-east-1.com"], "keys": {"jwks": ISSUER.jwks()},
                     "center": {"cluster": "center-us-east-1", "authority": "center.us-east-1.internal", "protocol": "authzen"},
+                    "identity": {"cluster": "people-us-east-1"},
                     "networks": ["127.0.1.0/24"],
                 },
             },
@@ -82,6 +83,7 @@ fn rules() -> Vec<Value> {
         json!({"name": "near", "paths": ["/near"], "from": {"sourceRegions": ["us-east-1"]}, "effect": "allow"}),
         json!({"name": "ask", "paths": ["/ask"], "effect": "defer"}),
         json!({"name": "ask-and-keep", "paths": ["/keep"], "effect": "defer", "defer": {"cache": "30s"}}),
+        json!({"name": "cleared", "paths": ["/cleared"], "when": "identity.clearance >= 3", "effect": "allow"}),
         json!({"name": "never", "paths": ["/never"], "effect": "deny"}),
     ]);
     rules
@@ -468,6 +470,35 @@ fn a_deferred_request_adds_its_call_and_a_kept_answer_saves_it() {
         vm.line()
     );
     assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE_AND_SOURCE, SET_LINE, MONOTONIC]);
+}
+
+#[test]
+fn what_a_replica_told_costs_the_clock_alone() {
+    let token = token("p256", Alg::Es256);
+    let mut vm = warm(&token);
+    let authorization = [("authorization", token.as_str())];
+    assert_eq!(send(&mut vm, "/cleared", &authorization), Action::Pause);
+    let call = vm.host().http_calls.first().expect("a call");
+    assert_eq!(call.cluster, "people-us-east-1");
+    assert!(
+        call.headers
+            .contains(&(":path".to_owned(), "/identities/alice".to_owned())),
+        "{:?}",
+        call.headers
+    );
+    assert_eq!((call.body.len(), vm.line()), (0, None));
+    vm.respond(1, answer("r-1"), br#"{"clearance": 3}"#).expect("no trap");
+    assert!(vm.host().continued);
+    assert_eq!(
+        (reason(&vm), vm.host().last_call),
+        ("rule.allowed", "proxy_continue_stream")
+    );
+
+    assert_eq!(send(&mut vm, "/cleared", &authorization), Action::Continue);
+    assert_ledger(&vm, &[PAIRS, TIME, OWN_LINE, SET_LINE, MONOTONIC]);
+    // Whoever needs none of it is as before.
+    assert_eq!(send(&mut vm, "/v1/things-5/1", &authorization), Action::Continue);
+    assert_ledger(&vm, &DECIDED);
 }
 
 #[test]

@@ -286,6 +286,7 @@ fn each_reason_shows_in_the_check_that_it_belongs_to() {
         (Reason::MultiFactorMissing, "what a policy demands"),
         (Reason::StepUpRequired, "what a policy demands"),
         (Reason::CertificateRequired, "what a policy demands"),
+        (Reason::AttributesUnavailable, "what an identity replica tells"),
         (Reason::RevocationUnavailable, "lists that are fetched"),
         (Reason::RevocationUnavailableAllowed, "lists that are fetched"),
     ];
