@@ -20,6 +20,7 @@ documents:
       keys: {jwks: {keys: [{kty: OKP, kid: one, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}]}}
       claims: {permissions: scope, roles: realm_access.roles}
       networks: [10.1.0.0/16]
+      identity: {cluster: people}
       accepts: [{home: there, permissions: ["read:*"]}]
   - apiVersion: security.io/v1
     kind: Region
@@ -35,6 +36,7 @@ documents:
       rules:
         - {name: health, paths: [/healthz], identity: none, effect: allow}
         - {name: read, methods: [GET], paths: ["/v1/{id}"], permissions: {anyOf: ["read:a"]}, effect: allow}
+        - {name: cleared, paths: [/live], upgrades: [websocket], when: identity.clearance >= 3, effect: allow}
         - {name: calm, paths: [/pay], when: risk.score < 50 && risk.failures < 10, effect: allow}
         - {name: admin, paths: ["/admin/**"], roles: {anyOf: [admin]}, effect: allow}
         - {name: not-there, paths: ["/v1/**"], from: {networks: [192.0.2.0/24]}, effect: deny}
@@ -171,6 +173,13 @@ fn generated_requests_find_each_kind_of_change() {
             "deny 403 rule.when",
         ),
         (
+            "attribute",
+            "identity.clearance >= 3",
+            "identity.clearance >= 4",
+            "allow rule.allowed",
+            "deny 403 rule.when",
+        ),
+        (
             "failures",
             "risk.failures < 10",
             "risk.failures < 9",
@@ -266,7 +275,7 @@ fn rules_that_decided_nothing_are_named() {
     let said = crate::json("few", &[("[GET]", "[PUT]")], &["--requests", "requests.jsonl"]);
     assert_eq!(
         said["decidedNothing"],
-        serde_json::json!(["shop/calm", "shop/admin", "shop/not-there"])
+        serde_json::json!(["shop/cleared", "shop/calm", "shop/admin", "shop/not-there"])
     );
 }
 

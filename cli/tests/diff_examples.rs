@@ -45,7 +45,7 @@ fn folders() -> Vec<PathBuf> {
         .into_iter()
         .filter(|path| path.is_dir())
         .collect();
-    assert_eq!(folders.len(), 11, "{folders:?}");
+    assert_eq!(folders.len(), 12, "{folders:?}");
     folders
 }
 

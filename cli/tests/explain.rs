@@ -509,3 +509,84 @@ fn the_risk_is_what_is_said_of_it() {
         run.stderr
     );
 }
+
+#[test]
+fn the_attributes_are_what_is_said_of_them() {
+    let center = "      center: {cluster: center, authority: center.x.com, protocol: authzen}\n";
+    let identity = format!("{center}      identity: {{cluster: people}}\n");
+    let rule = "        - {name: cleared, paths: [/v6], when: has(identity.clearance) && identity.clearance >= 3, effect: allow}\n";
+    let bundle = format!("{}{rule}", BUNDLE.replace(center, &identity));
+    let with = |name: &str, arguments: &[&str]| {
+        let folder = folder_of(
+            &format!("explain-identity-{name}"),
+            &[("bundle.yaml", bundle.as_bytes())],
+        );
+        regionguard(&folder, &[&["explain", ".", "--at", AT], arguments].concat())
+    };
+    let of = |name: &str, more: &[&str]| {
+        let request = ["--url", "https://api.x.com/v6", "--source", "10.1.2.3"];
+        with(name, &[&request[..], more].concat())
+    };
+    let line = |name: &str, line: &str| with(name, &["--line", line]);
+    let cleared = r#"{"clearance": 3}"#;
+    for (name, more, begins, found) in [
+        (
+            "cleared",
+            &["--identity", cleared][..],
+            "allow: rule.allowed, by `shop/cleared`",
+            "found: identity.clearance 3\n",
+        ),
+        (
+            "lower",
+            &["--identity", r#"{"clearance": 2}"#],
+            "deny 403: rule.when",
+            "found: identity.clearance 2\n",
+        ),
+        (
+            "unknown",
+            &["--claims", r#"{"sub": "alice"}"#],
+            "deny 403: rule.when",
+            "found: no identity, so no clearance\n",
+        ),
+        (
+            "other",
+            &["--identity", r#"{"level": 3}"#],
+            "deny 403: rule.when",
+            "found: no identity.clearance\n",
+        ),
+        (
+            "nobody",
+            &[],
+            "deny 401: identity.missing",
+            "who       nobody: no token\n",
+        ),
+    ] {
+        let run = of(name, more);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            run.stdout.starts_with(begins) && run.stdout.contains(found),
+            "{name}: {}",
+            run.stdout
+        );
+    }
+    let recorded = line(
+        "recorded",
+        r#"{"url": "https://api.x.com/v6", "address": "10.1.2.3", "claims": {"sub": "alice"}, "identity": {"clearance": 5}}"#,
+    );
+    assert!(
+        recorded.stdout.starts_with("allow: rule.allowed, by `shop/cleared`"),
+        "{}",
+        recorded.stdout
+    );
+    let run = of("unread", &["--identity", "{"]);
+    assert_eq!(run.code, 2);
+    let wrong = line(
+        "identity-wrong",
+        r#"{"url": "https://api.x.com/v6", "claims": {}, "identity": 7}"#,
+    );
+    assert!(
+        wrong.stderr.contains("`identity` must be an object"),
+        "{}",
+        wrong.stderr
+    );
+}

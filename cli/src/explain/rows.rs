@@ -111,11 +111,14 @@ fn read_by_when(told: &Told<'_>, seen: &Seen, rule: Option<&Value>) -> Option<St
             .identity
             .as_ref()
             .and_then(|attributes| find_claim(&path, attributes));
-        found.push(match value {
+        let said = match value {
             Some(value) => format!("identity.{name} {value}"),
             None if told.trial.identity.is_none() => format!("no identity, so no {name}"),
             None => format!("no identity.{name}"),
-        });
+        };
+        if !found.contains(&said) {
+            found.push(said);
+        }
     }
     if reads("risk.score") {
         found.push(match seen.risk.score {

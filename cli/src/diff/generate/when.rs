@@ -139,7 +139,9 @@ impl<'l> Solver<'l> {
             .paths
             .as_ref()
             .map(|paths| paths.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let rules: Vec<Value> = parts
+        let upgrades = rule.about.upgrades.as_ref();
+        let upgrades = upgrades.map(|upgrades| upgrades.iter().map(|upgrade| upgrade.name()).collect::<Vec<_>>());
+        let parts_of_rule: Vec<Value> = parts
             .iter()
             .enumerate()
             .map(|(index, part)| {
@@ -147,9 +149,15 @@ impl<'l> Solver<'l> {
                 if let Some(paths) = &paths {
                     one["paths"] = json!(paths);
                 }
+                if let Some(upgrades) = &upgrades {
+                    one["upgrades"] = json!(upgrades);
+                }
                 one
             })
             .collect();
+        // An upgrade that no rule lets in is refused before any condition is looked at.
+        let lets_in = upgrades.map(|upgrades| json!({"name": "upgrades", "upgrades": upgrades, "effect": "allow"}));
+        let rules: Vec<Value> = parts_of_rule.into_iter().chain(lets_in).collect();
         let members = bundle.as_object_mut()?;
         members.remove("candidate");
         members.remove("override");
